@@ -1,0 +1,219 @@
+"""What one interview creates: a password, a route through the shared load balancer, and a running container."""
+
+from typing import Any
+
+from cdktf import Fn, TerraformLocal, TerraformVariable, Token
+from constructs import Construct
+
+from constructs.aws import (
+    EcsService,
+    EcsServiceDeploymentCircuitBreaker,
+    EcsServiceLoadBalancer,
+    EcsServiceNetworkConfiguration,
+    EcsTaskDefinition,
+    EcsTaskDefinitionRuntimePlatform,
+    EcsTaskDefinitionVolume,
+    LbListenerRule,
+    LbListenerRuleAction,
+    LbListenerRuleCondition,
+    LbListenerRuleConditionHostHeader,
+    LbTargetGroup,
+    LbTargetGroupHealthCheck,
+    Route53Record,
+    Route53RecordAlias,
+    SsmParameter,
+)
+from stacks.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, password_parameter
+
+HOME = "/home/coder"
+CANDIDATE_USER = "1000:1000"
+"""User ``coder`` of the public code-server image."""
+
+CREDENTIAL_VARIABLES = (
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_EXECUTION_ENV",
+    "ECS_AGENT_URI",
+    "ECS_CONTAINER_METADATA_URI",
+    "ECS_CONTAINER_METADATA_URI_V4",
+)
+"""What the ECS agent sets and the candidate must not see
+(https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html)."""
+
+
+class InterviewService(Construct):
+    """One candidate's code-server on Fargate, reached by host name through the shared load balancer.
+
+    ``variables`` are the template's input variables by name. Outputs: ``hostname`` (an expression), ``service``,
+    ``target_group`` and ``listener_rule``.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, variables: dict[str, TerraformVariable]) -> None:
+        super().__init__(scope, id)
+        text = {name: variable.string_value for name, variable in variables.items()}
+        interview_id = text["interview_id"]
+        self.hostname = TerraformLocal(self, "hostname", f"{interview_id}.{text['domain_name']}").as_string
+        image = TerraformLocal(
+            self,
+            "image",
+            # Written out, because cdktf's own conditional loses the empty string.
+            '${var.image_tag == "" ? var.code_server_image : "${var.code_server_repository_url}:${var.image_tag}"}',
+        ).as_string
+
+        password = SsmParameter(
+            self,
+            "password",
+            name=password_parameter(text["project_prefix"], interview_id),
+            description=f"Password of interview {interview_id}",
+            type="SecureString",
+            key_id=text["kms_key_arn"],
+            value_wo=text["password"],
+            value_wo_version=1,
+        )
+        self.target_group = LbTargetGroup(
+            self,
+            "target",
+            name=interview_id,
+            vpc_id=text["vpc_id"],
+            target_type="ip",
+            port=CODE_SERVER_PORT,
+            protocol="HTTP",
+            deregistration_delay="5",
+            health_check=LbTargetGroupHealthCheck(
+                path="/healthz", matcher="200", interval=5, timeout=4, healthy_threshold=2, unhealthy_threshold=3
+            ),
+        )
+        self.listener_rule = LbListenerRule(
+            self,
+            "rule",
+            listener_arn=text["listener_arn"],
+            priority=Token.as_number("${var.listener_priority > 0 ? var.listener_priority : null}"),
+            action=[LbListenerRuleAction(type="forward", target_group_arn=self.target_group.arn)],
+            condition=[
+                LbListenerRuleCondition(host_header=LbListenerRuleConditionHostHeader(values=[self.hostname])),
+            ],
+        )
+        task_definition = EcsTaskDefinition(
+            self,
+            "task",
+            family=f"{text['project_prefix']}-{interview_id}",
+            requires_compatibilities=["FARGATE"],
+            network_mode="awsvpc",
+            cpu=text["code_server_cpu"],
+            memory=text["code_server_memory"],
+            execution_role_arn=text["execution_role_arn"],
+            task_role_arn=text["task_role_arn"],
+            runtime_platform=EcsTaskDefinitionRuntimePlatform(
+                operating_system_family="LINUX", cpu_architecture=text["cpu_architecture"]
+            ),
+            volume=[EcsTaskDefinitionVolume(name="home"), EcsTaskDefinitionVolume(name="tmp")],
+            container_definitions=Fn.jsonencode(
+                [self._challenge_container(text), self._code_server_container(text, image, password)]
+            ),
+        )
+        self.service = EcsService(
+            self,
+            "code_server",
+            name=interview_id,
+            cluster=text["ecs_cluster_name"],
+            task_definition=task_definition.arn,
+            desired_count=1,
+            launch_type="FARGATE",
+            # One container is one candidate's session: replace it only when it is gone, never beside it.
+            deployment_minimum_healthy_percent=0,
+            deployment_maximum_percent=100,
+            deployment_circuit_breaker=EcsServiceDeploymentCircuitBreaker(enable=True, rollback=False),
+            availability_zone_rebalancing="DISABLED",
+            health_check_grace_period_seconds=120,
+            enable_ecs_managed_tags=True,
+            propagate_tags="SERVICE",
+            network_configuration=EcsServiceNetworkConfiguration(
+                subnets=variables["private_subnet_ids"].list_value,
+                security_groups=[text["code_server_security_group_id"]],
+                assign_public_ip=False,
+            ),
+            load_balancer=[
+                EcsServiceLoadBalancer(
+                    target_group_arn=self.target_group.arn,
+                    container_name=CODE_SERVER_CONTAINER,
+                    container_port=CODE_SERVER_PORT,
+                )
+            ],
+            # ECS refuses a target group that no listener forwards to.
+            depends_on=[self.listener_rule],
+        )
+        record = Route53Record(
+            self,
+            "record",
+            zone_id=text["hosted_zone_id"],
+            name=self.hostname,
+            type="A",
+            alias=Route53RecordAlias(
+                name=text["alb_dns_name"], zone_id=text["alb_zone_id"], evaluate_target_health=False
+            ),
+        )
+        record.add_override("count", "${var.create_dns_record ? 1 : 0}")
+
+    @staticmethod
+    def _challenge_container(text: dict[str, str]) -> dict[str, Any]:
+        """Copies this interview's challenge and hands both volumes to the candidate's user; then it is gone."""
+        source = f"s3://{text['instance_bucket_name']}/challenge/{text['challenge']}/"
+        return {
+            "name": "challenge",
+            "image": text["challenge_loader_image"],
+            "essential": False,
+            "entryPoint": ["/bin/sh", "-ec"],
+            "command": [
+                f"aws s3 cp --recursive --only-show-errors {source} {HOME}/challenge/; "
+                f"chown -R {CANDIDATE_USER} {HOME} /tmp",
+            ],
+            "mountPoints": _mount_points(),
+            "logConfiguration": _logs(text),
+        }
+
+    @staticmethod
+    def _code_server_container(text: dict[str, str], image: str, password: SsmParameter) -> dict[str, Any]:
+        """Runs as an ordinary user on a read-only root, without capabilities and without AWS credentials."""
+        without_credentials = [word for name in CREDENTIAL_VARIABLES for word in ("-u", name)]
+        return {
+            "name": CODE_SERVER_CONTAINER,
+            "image": image,
+            "essential": True,
+            "dependsOn": [{"containerName": "challenge", "condition": "SUCCESS"}],
+            # `env` replaces itself, so that not even /proc/1/environ shows what the agent set. For the same reason
+            # the init process is the image's own and not the agent's, which would keep the variables.
+            "entryPoint": ["/usr/bin/env", *without_credentials, "dumb-init", "--", "code-server"],
+            "command": [
+                "--bind-addr", f"0.0.0.0:{CODE_SERVER_PORT}",
+                "--auth", "password",
+                "--disable-telemetry",
+                "--disable-update-check",
+                f"{HOME}/challenge",
+            ],
+            "user": CANDIDATE_USER,
+            "privileged": False,
+            "readonlyRootFilesystem": True,
+            "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+            "stopTimeout": 10,
+            "portMappings": [{"containerPort": CODE_SERVER_PORT, "protocol": "tcp"}],
+            "mountPoints": _mount_points(),
+            "secrets": [{"name": "PASSWORD", "valueFrom": password.arn}],
+            "logConfiguration": _logs(text),
+        }
+
+
+def _mount_points() -> list[dict[str, Any]]:
+    return [
+        {"sourceVolume": "home", "containerPath": HOME, "readOnly": False},
+        {"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False},
+    ]
+
+
+def _logs(text: dict[str, str]) -> dict[str, Any]:
+    return {
+        "logDriver": "awslogs",
+        "options": {
+            "awslogs-group": text["log_group_name"],
+            "awslogs-region": text["aws_region"],
+            "awslogs-stream-prefix": text["interview_id"],
+        },
+    }
