@@ -1,0 +1,101 @@
+"""AWS's own API, one client a service, all from the caller's ordinary credentials."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scripts.errors import AwsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
+
+
+class Aws:
+    """Clients for one region, made when first used; safe to share between threads once made.
+
+    Transient errors are retried with exponential back-off and jitter by botocore's standard mode
+    (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
+    """
+
+    def __init__(self, region: str, *, session: boto3.Session | None = None) -> None:
+        self.region = region
+        self._session = session or boto3.Session()
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A client for ``service``."""
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 6},
+            connect_timeout=5,
+            read_timeout=30,
+            max_pool_connections=32,
+        )
+        return self._session.client(service, region_name=self.region, config=config, **options)  # type: ignore[call-overload]
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """Amazon S3."""
+        return self.client("s3")  # type: ignore[no-any-return]
+
+    @cached_property
+    def ecs(self) -> "ECSClient":
+        """Amazon ECS."""
+        return self.client("ecs")  # type: ignore[no-any-return]
+
+    @cached_property
+    def elbv2(self) -> "ElasticLoadBalancingv2Client":
+        """Elastic Load Balancing."""
+        return self.client("elbv2")  # type: ignore[no-any-return]
+
+    @cached_property
+    def ssm(self) -> "SSMClient":
+        """Systems Manager."""
+        return self.client("ssm")  # type: ignore[no-any-return]
+
+    @cached_property
+    def route53(self) -> "Route53Client":
+        """Route 53."""
+        return self.client("route53")  # type: ignore[no-any-return]
+
+    @cached_property
+    def ec2(self) -> "EC2Client":
+        """Amazon EC2."""
+        return self.client("ec2")  # type: ignore[no-any-return]
+
+    @cached_property
+    def sts(self) -> "STSClient":
+        """Security Token Service."""
+        return self.client("sts")  # type: ignore[no-any-return]
+
+    @cached_property
+    def account_id(self) -> str:
+        """The account of the caller's credentials; raises ``AwsError`` when there are none."""
+        with explained("find out which AWS account this is"):
+            return self.sts.get_caller_identity()["Account"]
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's short code of an error, such as ``NoSuchKey``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def explained(purpose: str) -> Iterator[None]:
+    """Turns any AWS error inside into one ``AwsError`` line: cannot ``purpose``: reason."""
+    try:
+        yield
+    except ClientError as error:
+        detail = error.response.get("Error", {})
+        raise AwsError(f"cannot {purpose}: {detail.get('Code')}: {detail.get('Message')}") from error
+    except BotoCoreError as error:
+        raise AwsError(f"cannot {purpose}: {error}") from error

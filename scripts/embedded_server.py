@@ -1,0 +1,55 @@
+"""The process that serves the embedded AWS: moto's server on a free loopback port.
+
+Writes its endpoint as one line to standard output, then serves until standard input closes, so that it never outlives
+the process that started it, however that one ends. With ``--detach`` it serves until it is terminated.
+"""
+
+import signal
+import sys
+from typing import Any
+
+_FORGOTTEN_SERVICE_SETTINGS = {
+    "availabilityZoneRebalancing": "availability_zone_rebalancing",
+    "enableECSManagedTags": "enable_ecs_managed_tags",
+    "healthCheckGracePeriodSeconds": "health_check_grace_period_seconds",
+}
+"""What moto 5.2 accepts in CreateService and does not return, so that every plan would show a change."""
+
+
+def remember_service_settings() -> None:
+    """Makes moto's DescribeServices return the settings that CreateService was given, as AWS does."""
+    from moto.ecs.responses import EC2ContainerServiceResponse
+
+    create_service = EC2ContainerServiceResponse.create_service
+
+    def create_and_remember(response: Any) -> Any:
+        answer = create_service(response)
+        service = answer.result["service"]
+        for parameter, attribute in _FORGOTTEN_SERVICE_SETTINGS.items():
+            value = response._get_param(parameter)
+            if value is not None:
+                setattr(service, attribute, value)
+        return answer
+
+    EC2ContainerServiceResponse.create_service = create_and_remember  # type: ignore[method-assign]
+
+
+def main() -> None:
+    """Serve."""
+    from moto.server import ThreadedMotoServer
+
+    remember_service_settings()
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    sys.stdout.write(f"http://{host}:{port}\n")
+    sys.stdout.flush()
+    if "--detach" in sys.argv[1:]:
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    else:
+        sys.stdin.read()
+    server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""The real Terraform, run in one directory, heard through its JSON events."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from scripts.errors import InterruptedRunError, MissingToolError, TerraformError
+
+MINIMUM_VERSION = (1, 11)
+"""Write-only arguments and S3-native locking, https://developer.hashicorp.com/terraform/language/upgrade-guides."""
+
+_PROVIDER_PATH = Path("registry.terraform.io", "hashicorp", "aws")
+_REGISTRY = "registry.terraform.io"
+_INTERRUPT_GRACE_SECONDS = 120
+
+Event = dict[str, Any]
+"""One line of ``terraform -json``; see
+https://developer.hashicorp.com/terraform/internals/machine-readable-ui."""
+
+
+@cache
+def terraform_binary() -> str:
+    """The path of terraform; raises ``MissingToolError`` when there is none or it is older than 1.11."""
+    binary = shutil.which("terraform")
+    wanted = ".".join(map(str, MINIMUM_VERSION))
+    how = "install it from https://developer.hashicorp.com/terraform/install"
+    if binary is None:
+        raise MissingToolError(f"terraform is not on PATH; {how} ({wanted} or later)")
+    text = subprocess.run([binary, "version"], capture_output=True, text=True, check=False, env=_quiet(os.environ)).stdout
+    found = re.search(r"Terraform v(\d+)\.(\d+)", text)
+    if found is None or (int(found[1]), int(found[2])) < MINIMUM_VERSION:
+        raise MissingToolError(f"{binary} is {found[0] if found else 'no Terraform'}, expected {wanted} or later; {how}")
+    return binary
+
+
+def provider_mirror(environment: Mapping[str, str]) -> Path | None:
+    """A local mirror that holds the AWS provider, or ``None`` when the registry is to be used.
+
+    ``PREQUEL_TF_MIRROR`` wins; else Terraform's implied mirror directories
+    (https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories) and what lies
+    under ``/opt`` are searched, but only when the registry cannot be reached. Raises ``MissingToolError`` when
+    ``PREQUEL_TF_MIRROR`` holds no AWS provider.
+    """
+    named = environment.get("PREQUEL_TF_MIRROR")
+    if named:
+        if not (Path(named) / _PROVIDER_PATH).is_dir():
+            raise MissingToolError(f"PREQUEL_TF_MIRROR is {named}, expected a directory that holds {_PROVIDER_PATH}")
+        return Path(named)
+    if _registry_answers():
+        return None
+    home = Path(environment.get("HOME", "/nonexistent"))
+    data = Path(environment.get("XDG_DATA_HOME") or home / ".local/share")
+    implied = [home / ".terraform.d/plugins", data / "terraform/plugins"]
+    shared = [Path("/usr/local/share/terraform/plugins"), Path("/usr/share/terraform/plugins")]
+    others = sorted(Path("/opt").glob("*")) if Path("/opt").is_dir() else []
+    return next((path for path in (*implied, *shared, *others) if (path / _PROVIDER_PATH).is_dir()), None)
+
+
+def terraform_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment``, made fit for unattended runs that find the provider with or without a registry."""
+    prepared = _quiet(environment)
+    configured = Path(environment.get("TF_CLI_CONFIG_FILE") or Path(environment.get("HOME", "/")) / ".terraformrc")
+    if configured.exists() and not environment.get("PREQUEL_TF_MIRROR"):
+        return prepared
+    mirror = provider_mirror(environment)
+    prepared["TF_CLI_CONFIG_FILE"] = str(_cli_config(mirror))
+    return prepared
+
+
+def _quiet(environment: Mapping[str, str]) -> dict[str, str]:
+    quiet = dict(environment) | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
+    configured = quiet.get("TF_CLI_CONFIG_FILE")
+    if configured and not Path(configured).exists():
+        del quiet["TF_CLI_CONFIG_FILE"]
+    return quiet
+
+
+@cache
+def _registry_answers() -> bool:
+    try:
+        with socket.create_connection((_REGISTRY, 443), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+@cache
+def _cli_config(mirror: Path | None) -> Path:
+    """A Terraform CLI configuration for ``mirror``, or for the registry with a plugin cache for all workspaces."""
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prequel"
+    plugins = cache_home / "terraform-plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
+    if mirror is None:
+        text = f'plugin_cache_dir = "{plugins}"\nplugin_cache_may_break_dependency_lock_file = true\n'
+    else:
+        text = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
+    path = cache_home / f"terraform-{'registry' if mirror is None else 'mirror'}.tfrc"
+    if not path.exists() or path.read_text() != text:
+        with tempfile.NamedTemporaryFile("w", dir=cache_home, delete=False) as draft:
+            draft.write(text)
+        Path(draft.name).replace(path)
+    return path
+
+
+@dataclass
+class Run:
+    """What one terraform process said: ``outputs`` by name, every ``diagnostics`` message, and its exit code."""
+
+    exit_code: int = 0
+    outputs: dict[str, Any] = field(default_factory=dict)
+    diagnostics: list[str] = field(default_factory=list)
+    stdout: str = ""
+
+
+class Terraform:
+    """Terraform in ``directory``; ``environment`` is the whole environment of its processes.
+
+    Each method raises ``TerraformError`` with Terraform's own message when it fails, and ``InterruptedRunError`` when
+    the user pressed ctrl-C: Terraform is then told once, has two minutes to finish what it began and to write its
+    state, and a second ctrl-C ends it at once.
+    """
+
+    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.directory = directory
+        self._environment = terraform_environment(environment if environment is not None else os.environ)
+
+    def init(self, *arguments: str) -> None:
+        """Prepares the directory; ``arguments`` such as ``-backend=false`` are passed on."""
+        self._run("init", "-no-color", *arguments, json_events=False)
+
+    def validate(self) -> None:
+        """Checks the configuration."""
+        document = json.loads(self._run("validate", "-json", json_events=False, check=False).stdout)
+        if not document["valid"]:
+            messages = [_one_line(d) for d in document["diagnostics"] if d["severity"] == "error"]
+            raise TerraformError(f"terraform validate: {messages[0]}", tuple(messages))
+
+    def apply(
+        self, *arguments: str, on_event: Callable[[Event], None] | None = None, variables: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Applies without asking and returns the outputs by name, read from the event stream.
+
+        ``variables`` travel in the environment (``TF_VAR_``), never in the process's arguments.
+        """
+        run = self._run("apply", "-json", "-auto-approve", *arguments, on_event=on_event, variables=variables)
+        return run.outputs
+
+    def destroy(self, *arguments: str, on_event: Callable[[Event], None] | None = None) -> None:
+        """Destroys without asking."""
+        self._run("apply", "-destroy", "-json", "-auto-approve", *arguments, on_event=on_event)
+
+    def changes(self, *arguments: str, variables: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """The resource changes that a plan would make, without the no-ops; empty means none.
+
+        Shape: https://developer.hashicorp.com/terraform/internals/json-format#change-representation
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            plan = Path(scratch) / "plan"
+            self._run("plan", "-json", f"-out={plan}", *arguments, variables=variables)
+            document = json.loads(self._run("show", "-json", str(plan), json_events=False).stdout)
+        return [c for c in document.get("resource_changes", []) if c["change"]["actions"] not in (["no-op"], ["read"])]
+
+    def _run(
+        self,
+        *arguments: str,
+        json_events: bool = True,
+        check: bool = True,
+        on_event: Callable[[Event], None] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Run:
+        given = {f"TF_VAR_{name}": value for name, value in (variables or {}).items()}
+        process = subprocess.Popen(
+            [terraform_binary(), *arguments],
+            cwd=self.directory,
+            env=self._environment | given,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # ctrl-C reaches this process alone, which passes it on once (see _passing_on_interrupts).
+            start_new_session=True,
+        )
+        run = Run()
+        lines: list[str] = []
+        assert process.stdout is not None  # noqa: S101  (it is a pipe)
+        with _passing_on_interrupts(process) as interrupts:
+            for line in process.stdout:
+                lines.append(line)
+                if json_events:
+                    self._hear(line, run, on_event)
+            run.exit_code = process.wait()
+        run.stdout = "".join(lines)
+        if interrupts:
+            raise InterruptedRunError(f"terraform {arguments[0]} was interrupted in {self.directory}")
+        if check and run.exit_code != 0:
+            messages = run.diagnostics or [_first_error(run.stdout)]
+            raise TerraformError(f"terraform {arguments[0]}: {messages[0]}", tuple(messages))
+        return run
+
+    @staticmethod
+    def _hear(line: str, run: Run, on_event: Callable[[Event], None] | None) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return
+        if event.get("type") == "outputs":
+            run.outputs = {name: output.get("value") for name, output in event["outputs"].items()}
+        elif event.get("type") == "diagnostic" and event["diagnostic"]["severity"] == "error":
+            run.diagnostics.append(_one_line(event["diagnostic"]))
+        if on_event is not None:
+            on_event(event)
+
+
+@contextmanager
+def _passing_on_interrupts(process: subprocess.Popen[str]) -> Iterator[list[int]]:
+    """While open, SIGINT and SIGTERM go to ``process``: first as SIGINT, from the second on as SIGKILL."""
+    received: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        received.append(number)
+        if process.poll() is None:
+            # Terraform's group holds the provider too, which must stay until terraform itself lets it go.
+            if len(received) == 1:
+                process.send_signal(signal.SIGINT)
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
+
+    try:
+        previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread, which alone receives signals
+        previous = {}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=_INTERRUPT_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _one_line(diagnostic: Mapping[str, Any]) -> str:
+    text = f"{diagnostic.get('summary', '')}: {diagnostic.get('detail', '')}".rstrip(": ")
+    return " ".join(text.split())
+
+
+def _first_error(output: str) -> str:
+    """The first error of Terraform's human output, on one line."""
+    plain = re.sub(r"\x1b\[[0-9;]*m|[╷│╵]", "", output)
+    found = re.search(r"Error: (.+)", plain, re.DOTALL)
+    return " ".join((found[1] if found else plain).split())[:500]
