@@ -17,7 +17,7 @@ if _BINDINGS not in sys.modules:
         raise ImportError(f"{_BINDINGS} is not installed; run `make setup`")
     sys.modules[_BINDINGS] = importlib.util.module_from_spec(_spec)
 
-
+# The imports below must follow the registration above.
 from cdktf_cdktf_provider_aws.acm_certificate import AcmCertificate
 from cdktf_cdktf_provider_aws.acm_certificate_validation import AcmCertificateValidation
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup

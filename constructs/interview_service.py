@@ -3,8 +3,8 @@
 from typing import Any
 
 from cdktf import Fn, TerraformLocal, TerraformVariable, Token
-from constructs import Construct
 
+from constructs import Construct
 from constructs.aws import (
     EcsService,
     EcsServiceDeploymentCircuitBreaker,
@@ -183,8 +183,10 @@ class InterviewService(Construct):
             # the init process is the image's own and not the agent's, which would keep the variables.
             "entryPoint": ["/usr/bin/env", *without_credentials, "dumb-init", "--", "code-server"],
             "command": [
-                "--bind-addr", f"0.0.0.0:{CODE_SERVER_PORT}",
-                "--auth", "password",
+                "--bind-addr",
+                f"0.0.0.0:{CODE_SERVER_PORT}",
+                "--auth",
+                "password",
                 "--disable-telemetry",
                 "--disable-update-check",
                 f"{HOME}/challenge",
@@ -204,7 +206,7 @@ class InterviewService(Construct):
 def _mount_points() -> list[dict[str, Any]]:
     return [
         {"sourceVolume": "home", "containerPath": HOME, "readOnly": False},
-        {"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False},
+        {"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False},  # noqa: S108  (the container's own volume)
     ]
 
 

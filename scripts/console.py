@@ -62,7 +62,9 @@ class Console:
     def result(self, value: Any, text: str | None = None) -> None:
         """What the command was run for: ``value`` for machines, ``text`` for people."""
         if self.json_lines:
-            self._write_json({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": "result"} | {"result": value})
+            self._write_json(
+                {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": "result"} | {"result": value}
+            )
         elif text:
             self._out.write(text.rstrip("\n") + "\n")
             self._out.flush()

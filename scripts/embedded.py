@@ -83,11 +83,15 @@ class EmbeddedAws:
         """Clients for this AWS, whatever the environment says."""
         import boto3
 
-        return _EndpointAws(self.endpoint, self.region, boto3.Session(
-            aws_access_key_id="embedded",
-            aws_secret_access_key="embedded",
-            region_name=self.region,
-        ))
+        return _EndpointAws(
+            self.endpoint,
+            self.region,
+            boto3.Session(
+                aws_access_key_id="embedded",
+                aws_secret_access_key="embedded",  # noqa: S106  (moto takes any)
+                region_name=self.region,
+            ),
+        )
 
     def stop(self) -> None:
         """Ends the server; twice is once."""
@@ -106,7 +110,9 @@ class EmbeddedAws:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
@@ -131,10 +137,14 @@ def seed_shared_infrastructure(
     """
     vpc = aws.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
-        aws.ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{aws.region}{zone}")["Subnet"]["SubnetId"]
+        aws.ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{aws.region}{zone}")["Subnet"][
+            "SubnetId"
+        ]
         for n, zone in enumerate("ab")
     ]
-    group = aws.ec2.create_security_group(GroupName=f"{project_prefix}-code-server", Description="code-server", VpcId=vpc)["GroupId"]
+    group = aws.ec2.create_security_group(
+        GroupName=f"{project_prefix}-code-server", Description="code-server", VpcId=vpc
+    )["GroupId"]
     balancer = aws.elbv2.create_load_balancer(Name=project_prefix, Subnets=subnets)["LoadBalancers"][0]
     listener = aws.elbv2.create_listener(
         LoadBalancerArn=balancer["LoadBalancerArn"],
@@ -148,7 +158,9 @@ def seed_shared_infrastructure(
     aws.client("logs").create_log_group(logGroupName=f"/{project_prefix}/interviews")
     trust = {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
     }
     roles = {
         name: aws.client("iam").create_role(
@@ -160,6 +172,7 @@ def seed_shared_infrastructure(
     location = {} if aws.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
     aws.s3.create_bucket(Bucket=bucket, **location)  # type: ignore[arg-type]
     aws.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    registry = f"{aws.account_id}.dkr.ecr.{aws.region}.amazonaws.com"
     return {
         "aws_account_id": aws.account_id,
         "aws_region": aws.region,
@@ -185,7 +198,7 @@ def seed_shared_infrastructure(
         "code_server_memory": 2048,
         "cpu_architecture": "X86_64",
         "code_server_image": "docker.io/codercom/code-server:4.99.4",
-        "code_server_repository_url": f"{aws.account_id}.dkr.ecr.{aws.region}.amazonaws.com/{project_prefix}-code-server",
+        "code_server_repository_url": f"{registry}/{project_prefix}-code-server",
         "challenge_loader_image": "public.ecr.aws/aws-cli/aws-cli:2.27.0",
         "max_instances": 10,
         "interview_default_minutes": 90,

@@ -20,7 +20,8 @@ def remember_service_settings() -> None:
     """Makes moto's DescribeServices return the settings that CreateService was given, as AWS does."""
     from moto.ecs.responses import EC2ContainerServiceResponse
 
-    create_service = EC2ContainerServiceResponse.create_service
+    responses: Any = EC2ContainerServiceResponse
+    create_service = responses.create_service
 
     def create_and_remember(response: Any) -> Any:
         answer = create_service(response)
@@ -31,7 +32,7 @@ def remember_service_settings() -> None:
                 setattr(service, attribute, value)
         return answer
 
-    EC2ContainerServiceResponse.create_service = create_and_remember  # type: ignore[method-assign]
+    responses.create_service = create_and_remember
 
 
 def main() -> None:

@@ -37,10 +37,14 @@ def terraform_binary() -> str:
     how = "install it from https://developer.hashicorp.com/terraform/install"
     if binary is None:
         raise MissingToolError(f"terraform is not on PATH; {how} ({wanted} or later)")
-    text = subprocess.run([binary, "version"], capture_output=True, text=True, check=False, env=_quiet(os.environ)).stdout
+    text = subprocess.run(
+        [binary, "version"], capture_output=True, text=True, check=False, env=_quiet(os.environ)
+    ).stdout
     found = re.search(r"Terraform v(\d+)\.(\d+)", text)
     if found is None or (int(found[1]), int(found[2])) < MINIMUM_VERSION:
-        raise MissingToolError(f"{binary} is {found[0] if found else 'no Terraform'}, expected {wanted} or later; {how}")
+        raise MissingToolError(
+            f"{binary} is {found[0] if found else 'no Terraform'}, expected {wanted} or later; {how}"
+        )
     return binary
 
 
@@ -147,7 +151,10 @@ class Terraform:
             raise TerraformError(f"terraform validate: {messages[0]}", tuple(messages))
 
     def apply(
-        self, *arguments: str, on_event: Callable[[Event], None] | None = None, variables: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        on_event: Callable[[Event], None] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Applies without asking and returns the outputs by name, read from the event stream.
 

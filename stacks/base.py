@@ -1,11 +1,12 @@
 """What both stacks share: stable Terraform ids and the supported version ranges."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import jsii
 from cdktf import TerraformElement, TerraformStack
-from constructs import Construct, Node
 
+from constructs import Construct, Node
 from constructs.aws import AwsProvider, AwsProviderDefaultTags
 
 TERRAFORM_VERSIONS = ">= 1.11"
@@ -37,7 +38,7 @@ class ReadableStack(TerraformStack):
 
 
 def aws_provider(
-    scope: Construct, *, region: str, tags: dict[str, str], account_ids: list[str] | None = None
+    scope: Construct, *, region: str, tags: Mapping[str, str], account_ids: list[str] | None = None
 ) -> AwsProvider:
     """The AWS provider with default tags on every resource; ``account_ids`` makes it refuse any other account."""
     return AwsProvider(

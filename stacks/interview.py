@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cdktf import S3Backend, TerraformLocal, TerraformOutput, TerraformVariable, TerraformVariableValidationConfig, Token
-from constructs import Construct
+from cdktf import (
+    S3Backend,
+    TerraformLocal,
+    TerraformOutput,
+    TerraformVariable,
+    TerraformVariableValidationConfig,
+    Token,
+)
 
+from constructs import Construct
 from constructs.interview_service import InterviewService
 from stacks.base import ReadableStack, aws_provider
 from stacks.names import (
@@ -69,7 +76,8 @@ CLIENT_VARIABLES = (
         "interview_id",
         "string",
         "Names the interview and its host: a DNS label of at most 32 characters.",
-        f'can(regex("{INTERVIEW_ID_PATTERN}", var.interview_id)) && !startswith(var.interview_id, "{RESERVED_ID_PREFIX}")',
+        f'can(regex("{INTERVIEW_ID_PATTERN}", var.interview_id)) '
+        f'&& !startswith(var.interview_id, "{RESERVED_ID_PREFIX}")',
         "interview_id must be 1 to 32 lower-case letters, digits and inner hyphens, "
         f"and must not begin with {RESERVED_ID_PREFIX} (Elastic Load Balancing reserves it).",
     ),
@@ -97,9 +105,7 @@ CLIENT_VARIABLES = (
         default="",
         ephemeral=True,
     ),
-    _matches(
-        "aws_region", "string", "The region of the shared stack.", "^[a-z]{2}(-[a-z]+)+-[0-9]$", "eu-central-1"
-    ),
+    _matches("aws_region", "string", "The region of the shared stack.", "^[a-z]{2}(-[a-z]+)+-[0-9]$", "eu-central-1"),
     Variable(
         "listener_priority",
         "number",
@@ -138,11 +144,23 @@ CLIENT_VARIABLES = (
 _ARN = "arn:aws[a-z-]*"
 
 SHARED_VARIABLES = (
-    _matches("aws_account_id", "string", "The account of the shared stack; any other is refused.", "^[0-9]{12}$", "123456789012"),
+    _matches(
+        "aws_account_id",
+        "string",
+        "The account of the shared stack; any other is refused.",
+        "^[0-9]{12}$",
+        "123456789012",
+    ),
     _matches("project_prefix", "string", "Begins every name.", "^[a-z][a-z0-9-]{1,19}$", "prequel"),
     _matches("environment", "string", "The environment, for tags.", "^[a-z][a-z0-9-]{0,15}$", "prod"),
     _matches("url_scheme", "string", "How candidates reach the load balancer.", "^https?$", "https"),
-    _matches("domain_name", "string", "Interviews live one label below this domain.", "^[a-z0-9.-]{1,190}$", "interviews.example.com"),
+    _matches(
+        "domain_name",
+        "string",
+        "Interviews live one label below this domain.",
+        "^[a-z0-9.-]{1,190}$",
+        "interviews.example.com",
+    ),
     Variable(
         "create_dns_record",
         "bool",
@@ -157,24 +175,69 @@ SHARED_VARIABLES = (
         'var.hosted_zone_id != "" || !var.create_dns_record',
         "hosted_zone_id is needed when create_dns_record is true.",
     ),
-    _matches("alb_dns_name", "string", "The shared load balancer's own name.", "^[A-Za-z0-9.-]+$", "prequel-1.eu-central-1.elb.amazonaws.com"),
+    _matches(
+        "alb_dns_name",
+        "string",
+        "The shared load balancer's own name.",
+        "^[A-Za-z0-9.-]+$",
+        "prequel-1.eu-central-1.elb.amazonaws.com",
+    ),
     _matches("alb_zone_id", "string", "The shared load balancer's hosted zone.", "^[A-Z0-9]+$", "Z215JYRZR1TBD5"),
-    _matches("listener_arn", "string", "The listener that interviews are routed by.", f"^{_ARN}:elasticloadbalancing:", "arn:aws:elasticloadbalancing:..."),
+    _matches(
+        "listener_arn",
+        "string",
+        "The listener that interviews are routed by.",
+        f"^{_ARN}:elasticloadbalancing:",
+        "arn:aws:elasticloadbalancing:...",
+    ),
     _matches("vpc_id", "string", "The shared VPC.", "^vpc-[0-9a-f]+$", "vpc-0123456789abcdef0"),
     Variable(
         "private_subnet_ids",
         "list(string)",
         "Subnets without public addresses, in which the containers run.",
-        'length(var.private_subnet_ids) >= 1 && alltrue([for id in var.private_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])',
+        "length(var.private_subnet_ids) >= 1 && "
+        'alltrue([for id in var.private_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])',
         "private_subnet_ids must hold at least one id like subnet-0123456789abcdef0.",
     ),
-    _matches("code_server_security_group_id", "string", "Lets in the load balancer only.", "^sg-[0-9a-f]+$", "sg-0123456789abcdef0"),
+    _matches(
+        "code_server_security_group_id",
+        "string",
+        "Lets in the load balancer only.",
+        "^sg-[0-9a-f]+$",
+        "sg-0123456789abcdef0",
+    ),
     _matches("ecs_cluster_name", "string", "The shared ECS cluster.", "^[A-Za-z0-9_-]{1,255}$", "prequel"),
-    _matches("execution_role_arn", "string", "Pulls the image, reads the password, writes the logs.", f"^{_ARN}:iam::[0-9]{{12}}:role/", "arn:aws:iam::123456789012:role/prequel-execution"),
-    _matches("task_role_arn", "string", "Reads the challenges; used by the challenge container only.", f"^{_ARN}:iam::[0-9]{{12}}:role/", "arn:aws:iam::123456789012:role/prequel-task"),
-    _matches("kms_key_arn", "string", "Encrypts the password.", f"^{_ARN}:kms:", "arn:aws:kms:eu-central-1:123456789012:key/..."),
-    _matches("instance_bucket_name", "string", "The bucket that holds challenge/.", "^[a-z0-9.-]{3,63}$", "prequel-instance"),
-    _matches("log_group_name", "string", "Receives the containers' output.", "^[A-Za-z0-9_./#-]{1,512}$", "/prequel/interviews"),
+    _matches(
+        "execution_role_arn",
+        "string",
+        "Pulls the image, reads the password, writes the logs.",
+        f"^{_ARN}:iam::[0-9]{{12}}:role/",
+        "arn:aws:iam::123456789012:role/prequel-execution",
+    ),
+    _matches(
+        "task_role_arn",
+        "string",
+        "Reads the challenges; used by the challenge container only.",
+        f"^{_ARN}:iam::[0-9]{{12}}:role/",
+        "arn:aws:iam::123456789012:role/prequel-task",
+    ),
+    _matches(
+        "kms_key_arn",
+        "string",
+        "Encrypts the password.",
+        f"^{_ARN}:kms:",
+        "arn:aws:kms:eu-central-1:123456789012:key/...",
+    ),
+    _matches(
+        "instance_bucket_name", "string", "The bucket that holds challenge/.", "^[a-z0-9.-]{3,63}$", "prequel-instance"
+    ),
+    _matches(
+        "log_group_name",
+        "string",
+        "Receives the containers' output.",
+        "^[A-Za-z0-9_./#-]{1,512}$",
+        "/prequel/interviews",
+    ),
     Variable(
         "code_server_cpu",
         "number",
@@ -190,9 +253,27 @@ SHARED_VARIABLES = (
         "code_server_memory must be 512 to 122880 MiB, in a pair that Fargate offers with code_server_cpu.",
     ),
     _matches("cpu_architecture", "string", "Of the containers.", "^(X86_64|ARM64)$", "X86_64 or ARM64"),
-    _matches("code_server_image", "string", "The code-server image, with tag or digest.", "^[^ ]+[:@][^ ]+$", "docker.io/codercom/code-server:4.99.4"),
-    _matches("code_server_repository_url", "string", "Where image_tag is looked up.", "^[^ :@]+(:[0-9]+)?/[^ :@]+$", "123456789012.dkr.ecr.eu-central-1.amazonaws.com/prequel-code-server"),
-    _matches("challenge_loader_image", "string", "An image with a shell and the AWS CLI.", "^[^ ]+[:@][^ ]+$", "public.ecr.aws/aws-cli/aws-cli:2.27.0"),
+    _matches(
+        "code_server_image",
+        "string",
+        "The code-server image, with tag or digest.",
+        "^[^ ]+[:@][^ ]+$",
+        "docker.io/codercom/code-server:4.99.4",
+    ),
+    _matches(
+        "code_server_repository_url",
+        "string",
+        "Where image_tag is looked up.",
+        "^[^ :@]+(:[0-9]+)?/[^ :@]+$",
+        "123456789012.dkr.ecr.eu-central-1.amazonaws.com/prequel-code-server",
+    ),
+    _matches(
+        "challenge_loader_image",
+        "string",
+        "An image with a shell and the AWS CLI.",
+        "^[^ ]+[:@][^ ]+$",
+        "public.ecr.aws/aws-cli/aws-cli:2.27.0",
+    ),
 )
 """What ``shared.auto.tfvars.json`` holds: outputs of the shared stack by the same names."""
 
@@ -205,9 +286,7 @@ class InterviewStack(ReadableStack):
     def __init__(self, scope: Construct, id: str) -> None:
         super().__init__(scope, id)
         bucket, interview_id, region = PLACEHOLDERS
-        S3Backend(
-            self, bucket=bucket, key=f"instances/{interview_id}.tfstate", region=region, encrypt=True
-        )
+        S3Backend(self, bucket=bucket, key=f"instances/{interview_id}.tfstate", region=region, encrypt=True)
         self.add_override("terraform.backend.s3.use_lockfile", True)
 
         inputs = Construct(self, "variables")
@@ -229,7 +308,7 @@ class InterviewStack(ReadableStack):
             self,
             region=text["aws_region"],
             account_ids=[text["aws_account_id"]],
-            tags=Token.as_string_map("${{ for key, value in " + tags.fqn + " : key => value if value != \"\" }}"),
+            tags=Token.as_string_map("${{ for key, value in " + tags.fqn + ' : key => value if value != "" }}'),
         )
         interview = InterviewService(self, "service", variables=variables)
         outputs = {

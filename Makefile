@@ -1,0 +1,70 @@
+# Every target sets up what it needs. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix lint types synth deploy bench soak lock clean tools
+
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
+export CHECKPOINT_DISABLE := 1
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.ready node_modules/.ready ## Install the pinned Python and Node packages
+
+demo: setup ## Deploy everything on an embedded AWS, run one interview, prove that nothing is left
+	@$(BIN)/python -m scripts.demo
+
+test: setup lint types ## Run every test, the real terraform and AWS provider included
+	$(BIN)/pytest -m "not soak"
+
+check: setup lint types ## Run the linters, the type checker and the fast tests
+	$(BIN)/pytest -m "not e2e and not soak"
+
+lint: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.ready
+	$(BIN)/mypy
+
+fix: .venv/.ready ## Repair what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+synth: setup ## Render the interview stack into instance_templates/
+	$(BIN)/python -m scripts.render
+
+deploy: setup ## Deploy the shared stack to the AWS account of your credentials
+	cdktf deploy shared
+
+bench: setup ## Measure, and print
+	$(BIN)/python -m scripts.bench
+
+soak: setup ## Run the long seeded tests whole
+	$(BIN)/pytest -m soak
+
+lock: .venv/.ready ## Pin the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra dev -o requirements.txt --no-emit-index-url --python-version 3.11
+
+clean: ## Remove what the other targets made
+	rm -rf .venv node_modules cdktf.out .prequel .pytest_cache .mypy_cache .ruff_cache
+
+# --no-compile: the AWS bindings have 2,200 modules, of which we load a few dozen.
+.venv/.ready: requirements.txt pyproject.toml | tools
+	@echo "Installing the Python packages (about half a minute) …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check -e .
+	@touch $@
+
+node_modules/.ready: package-lock.json | tools
+	@echo "Installing cdktf-cli (about half a minute) …"
+	@npm ci --silent --ignore-scripts
+	@touch $@
+
+tools:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is missing or older than 3.11; install Python from https://www.python.org/downloads or name one with make PYTHON=..." >&2; exit 1; }
+	@command -v node >/dev/null || { echo "error: node is not on PATH; install Node.js 20 or later from https://nodejs.org" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "error: npm is not on PATH; it comes with Node.js, https://nodejs.org" >&2; exit 1; }
+	@command -v terraform >/dev/null || { echo "error: terraform is not on PATH; install 1.11 or later from https://developer.hashicorp.com/terraform/install" >&2; exit 1; }

@@ -1,0 +1,80 @@
+"""The domain: its TLS certificate, proven by DNS, and the records that lead to the load balancer."""
+
+from collections.abc import Sequence
+
+from cdktf import TerraformResourceLifecycle
+
+from constructs import Construct
+from constructs.aws import (
+    AcmCertificate,
+    AcmCertificateValidation,
+    DataAwsRoute53Zone,
+    Route53Record,
+    Route53RecordAlias,
+)
+
+VALIDATION_RECORD_TTL_SECONDS = 300
+
+
+class Certificate(Construct):
+    """A certificate for ``domain_name`` and every name one label below it, in an existing public zone.
+
+    Outputs: ``arn`` (known once AWS has validated the certificate) and ``zone_id``.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, domain_name: str, hosted_zone_name: str) -> None:
+        super().__init__(scope, id)
+        self.zone_id = DataAwsRoute53Zone(self, "zone", name=hosted_zone_name, private_zone=False).zone_id
+        certificate = AcmCertificate(
+            self,
+            "certificate",
+            domain_name=domain_name,
+            subject_alternative_names=[f"*.{domain_name}"],
+            validation_method="DNS",
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+        )
+        # A name and its wildcard are proven by one and the same record
+        # (https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html).
+        option = f'one([for option in {certificate.fqn}.domain_validation_options : option if option.domain_name == "{domain_name}"])'
+        record = Route53Record(
+            self,
+            "validation",
+            zone_id=self.zone_id,
+            name=f"${{{option}.resource_record_name}}",
+            type=f"${{{option}.resource_record_type}}",
+            records=[f"${{{option}.resource_record_value}}"],
+            ttl=VALIDATION_RECORD_TTL_SECONDS,
+            # AWS asks for the same record again for every certificate of the account for this name.
+            allow_overwrite=True,
+        )
+        validated = AcmCertificateValidation(
+            self, "validated", certificate_arn=certificate.arn, validation_record_fqdns=[record.fqdn]
+        )
+        self.arn = validated.certificate_arn
+
+
+class LoadBalancerRecords(Construct):
+    """Leads each of ``names`` (``{"record id": "name"}`` pairs) to the load balancer."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        names: Sequence[tuple[str, str]],
+        zone_id: str,
+        load_balancer_dns_name: str,
+        load_balancer_zone_id: str,
+    ) -> None:
+        super().__init__(scope, id)
+        for label, name in names:
+            Route53Record(
+                self,
+                label,
+                zone_id=zone_id,
+                name=name,
+                type="A",
+                alias=Route53RecordAlias(
+                    name=load_balancer_dns_name, zone_id=load_balancer_zone_id, evaluate_target_health=False
+                ),
+            )

@@ -1,0 +1,131 @@
+"""The one customer-managed key of the project: passwords, logs, container images and alarms."""
+
+from constructs import Construct
+from constructs.account import Account
+from constructs.aws import (
+    DataAwsIamPolicyDocument,
+    DataAwsIamPolicyDocumentStatement,
+    DataAwsIamPolicyDocumentStatementCondition,
+    DataAwsIamPolicyDocumentStatementPrincipals,
+    KmsAlias,
+    KmsKey,
+)
+
+ADMINISTRATION = [
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListKeyRotations",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+]
+"""What the account may pass on by IAM policies: everything that a symmetric key of this account knows, one by one."""
+
+USE_BY_SERVICE = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+
+
+class EncryptionKey(Construct):
+    """A key that rotates every year, for this account, and for AWS services on this project's resources only.
+
+    ``log_group_names`` may end in ``*``. Output: ``arn``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        account: Account,
+        log_group_names: list[str],
+        deletion_window_days: int,
+    ) -> None:
+        super().__init__(scope, id)
+        # In a key policy "*" means the key that carries it; nothing else can be written before the key exists.
+        this_key = ["*"]
+        log_groups = [account.arn("logs", f"log-group:{log_group}") for log_group in log_group_names]
+        policy = DataAwsIamPolicyDocument(
+            self,
+            "policy",
+            statement=[
+                DataAwsIamPolicyDocumentStatement(
+                    sid="AccountAdministration",
+                    principals=[
+                        DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=[account.root_arn])
+                    ],
+                    actions=ADMINISTRATION,
+                    resources=this_key,
+                ),
+                # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+                DataAwsIamPolicyDocumentStatement(
+                    sid="LogGroups",
+                    principals=[
+                        DataAwsIamPolicyDocumentStatementPrincipals(
+                            type="Service", identifiers=[f"logs.{account.region}.amazonaws.com"]
+                        )
+                    ],
+                    actions=USE_BY_SERVICE,
+                    resources=this_key,
+                    condition=[
+                        DataAwsIamPolicyDocumentStatementCondition(
+                            test="ArnLike", variable="kms:EncryptionContext:aws:logs:arn", values=log_groups
+                        )
+                    ],
+                ),
+                # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html: an alarm cannot reach an encrypted
+                # topic otherwise.
+                DataAwsIamPolicyDocumentStatement(
+                    sid="AlarmsToTopic",
+                    principals=[
+                        DataAwsIamPolicyDocumentStatementPrincipals(
+                            type="Service", identifiers=["cloudwatch.amazonaws.com"]
+                        )
+                    ],
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                    resources=this_key,
+                    condition=[
+                        DataAwsIamPolicyDocumentStatementCondition(
+                            test="StringEquals", variable="aws:SourceAccount", values=[account.account_id]
+                        ),
+                        DataAwsIamPolicyDocumentStatementCondition(
+                            test="ArnLike",
+                            variable="aws:SourceArn",
+                            values=[account.arn("cloudwatch", f"alarm:{name}-*")],
+                        ),
+                    ],
+                ),
+            ],
+        )
+        key = KmsKey(
+            self,
+            "key",
+            description=f"Passwords, logs, images and alarms of {name}",
+            enable_key_rotation=True,
+            deletion_window_in_days=deletion_window_days,
+            policy=policy.json,
+        )
+        KmsAlias(self, "alias", name=f"alias/{name}", target_key_id=key.key_id)
+        self.arn = key.arn

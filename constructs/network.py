@@ -1,0 +1,136 @@
+"""The VPC: public subnets for the load balancer and NAT, private ones for the containers."""
+
+from collections.abc import Sequence
+
+from constructs import Construct
+from constructs.aws import (
+    DataAwsAvailabilityZones,
+    DataAwsAvailabilityZonesFilter,
+    DefaultSecurityGroup,
+    Eip,
+    InternetGateway,
+    NatGateway,
+    Route,
+    RouteTable,
+    RouteTableAssociation,
+    Subnet,
+    Vpc,
+    VpcEndpoint,
+)
+
+ANYWHERE = "0.0.0.0/0"
+
+
+class Network(Construct):
+    """One public and one private subnet in each availability zone, in the order of the given CIDR blocks.
+
+    Private subnets reach the internet through NAT: one gateway for all zones, or one in each with
+    ``nat_in_each_zone``. Outputs: ``vpc_id``, ``public_subnet_ids`` and ``private_subnet_ids``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        region: str,
+        vpc_cidr: str,
+        public_cidrs: Sequence[str],
+        private_cidrs: Sequence[str],
+        nat_in_each_zone: bool,
+    ) -> None:
+        super().__init__(scope, id)
+        self._name = name
+        self._vpc = Vpc(
+            self,
+            "vpc",
+            cidr_block=vpc_cidr,
+            enable_dns_support=True,
+            enable_dns_hostnames=True,
+            tags={"Name": name},
+        )
+        self.vpc_id = self._vpc.id
+        # Without rules it lets nothing in or out, so that nothing works by accident of landing in it.
+        DefaultSecurityGroup(self, "default", vpc_id=self.vpc_id, tags={"Name": f"{name}-default-closed"})
+        zones = DataAwsAvailabilityZones(
+            self,
+            "zones",
+            state="available",
+            # Leaves out local zones and Wavelength zones, which hold no load balancer and no Fargate.
+            filter=[DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])],
+        )
+
+        internet = InternetGateway(self, "internet", vpc_id=self.vpc_id, tags={"Name": name})
+        public_routes = self._route_table("public")
+        to_internet = Route(
+            self,
+            "public_internet",
+            route_table_id=public_routes.id,
+            destination_cidr_block=ANYWHERE,
+            gateway_id=internet.id,
+        )
+        public = [self._subnet(zones, "public", index, cidr, public_routes) for index, cidr in enumerate(public_cidrs)]
+
+        gateways = [
+            self._nat_gateway(index, subnet, to_internet)
+            for index, subnet in enumerate(public if nat_in_each_zone else public[:1])
+        ]
+        private_routes = [self._private_route_table(index, gateway) for index, gateway in enumerate(gateways)]
+        private = [
+            self._subnet(zones, "private", index, cidr, private_routes[index % len(private_routes)])
+            for index, cidr in enumerate(private_cidrs)
+        ]
+        # Free of charge, and container image layers come from S3: without it they would all be paid for at the NAT.
+        VpcEndpoint(
+            self,
+            "s3",
+            vpc_id=self.vpc_id,
+            service_name=f"com.amazonaws.{region}.s3",
+            vpc_endpoint_type="Gateway",
+            route_table_ids=[table.id for table in private_routes],
+            tags={"Name": f"{name}-s3"},
+        )
+        self.public_subnet_ids = [subnet.id for subnet in public]
+        self.private_subnet_ids = [subnet.id for subnet in private]
+
+    def _route_table(self, label: str) -> RouteTable:
+        return RouteTable(self, f"{label}_routes", vpc_id=self.vpc_id, tags={"Name": f"{self._name}-{label}"})
+
+    def _subnet(self, zones: DataAwsAvailabilityZones, kind: str, index: int, cidr: str, routes: RouteTable) -> Subnet:
+        subnet = Subnet(
+            self,
+            f"{kind}_{index}",
+            vpc_id=self.vpc_id,
+            # An index beyond the region's zones fails the plan; element() would silently wrap around.
+            availability_zone=f"${{{zones.fqn}.names[{index}]}}",
+            cidr_block=cidr,
+            map_public_ip_on_launch=False,
+            tags={"Name": f"{self._name}-{kind}-{index}"},
+        )
+        RouteTableAssociation(self, f"{kind}_{index}_routes", subnet_id=subnet.id, route_table_id=routes.id)
+        return subnet
+
+    def _nat_gateway(self, index: int, subnet: Subnet, to_internet: Route) -> NatGateway:
+        tags = {"Name": f"{self._name}-nat-{index}"}
+        address = Eip(self, f"nat_{index}_address", domain="vpc", tags=tags)
+        return NatGateway(
+            self,
+            f"nat_{index}",
+            subnet_id=subnet.id,
+            allocation_id=address.id,
+            tags=tags,
+            # A NAT gateway without a way out cannot be created.
+            depends_on=[to_internet],
+        )
+
+    def _private_route_table(self, index: int, gateway: NatGateway) -> RouteTable:
+        table = self._route_table(f"private_nat_{index}")
+        Route(
+            self,
+            f"private_nat_{index}",
+            route_table_id=table.id,
+            destination_cidr_block=ANYWHERE,
+            nat_gateway_id=gateway.id,
+        )
+        return table

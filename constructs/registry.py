@@ -1,0 +1,55 @@
+"""Container image repositories."""
+
+import json
+
+from constructs import Construct
+from constructs.aws import (
+    EcrLifecyclePolicy,
+    EcrRepository,
+    EcrRepositoryEncryptionConfiguration,
+    EcrRepositoryImageScanningConfiguration,
+)
+
+UNTAGGED_IMAGE_DAYS = 7
+KEPT_IMAGES = 50
+
+
+class Repository(Construct):
+    """A repository whose tags never move, whose images are scanned on push and encrypted with our key.
+
+    Untagged images go after a week; the newest 50 images stay. Outputs: ``url`` (without a tag) and ``name``.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, name: str, kms_key_arn: str, force_delete: bool) -> None:
+        super().__init__(scope, id)
+        repository = EcrRepository(
+            self,
+            "repository",
+            name=name,
+            image_tag_mutability="IMMUTABLE",
+            force_delete=force_delete,
+            image_scanning_configuration=EcrRepositoryImageScanningConfiguration(scan_on_push=True),
+            encryption_configuration=[EcrRepositoryEncryptionConfiguration(encryption_type="KMS", kms_key=kms_key_arn)],
+        )
+        rules = [
+            {
+                "rulePriority": 1,
+                "description": f"Untagged images go after {UNTAGGED_IMAGE_DAYS} days",
+                "selection": {
+                    "tagStatus": "untagged",
+                    "countType": "sinceImagePushed",
+                    "countUnit": "days",
+                    "countNumber": UNTAGGED_IMAGE_DAYS,
+                },
+                "action": {"type": "expire"},
+            },
+            {
+                "rulePriority": 2,
+                "description": f"The newest {KEPT_IMAGES} images stay",
+                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT_IMAGES},
+                "action": {"type": "expire"},
+            },
+        ]
+        EcrLifecyclePolicy(self, "lifecycle", repository=repository.name, policy=json.dumps({"rules": rules}))
+        self.name = repository.name
+        self.url = repository.repository_url

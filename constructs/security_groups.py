@@ -1,0 +1,103 @@
+"""Who may speak to whom: the load balancer, the interviews' containers, and the portal."""
+
+from ipaddress import IPv4Network
+
+from constructs import Construct
+from constructs.aws import SecurityGroup, VpcSecurityGroupEgressRule, VpcSecurityGroupIngressRule
+from constructs.network import ANYWHERE
+
+
+class SecurityGroups(Construct):
+    """One group for each kind of network interface, with every rule a resource of its own.
+
+    ``listener_ports`` are open to the internet; ``portal_port`` of ``None`` means that no portal is hosted. Outputs:
+    ``load_balancer_id``, ``code_server_id`` and ``portal_id`` (``None`` without a portal).
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        vpc_id: str,
+        vpc_cidr: str,
+        listener_ports: list[int],
+        code_server_port: int,
+        portal_port: int | None,
+    ) -> None:
+        super().__init__(scope, id)
+        self._name = name
+        self._vpc_id = vpc_id
+        # https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
+        self._resolver = f"{IPv4Network(vpc_cidr).network_address + 2}/32"
+
+        self.load_balancer_id = self._group("load_balancer", "The shared load balancer")
+        for port in listener_ports:
+            VpcSecurityGroupIngressRule(
+                self,
+                f"load_balancer_from_anywhere_{port}",
+                security_group_id=self.load_balancer_id,
+                description=f"Browsers on port {port}",
+                cidr_ipv4=ANYWHERE,
+                ip_protocol="tcp",
+                from_port=port,
+                to_port=port,
+            )
+        self.code_server_id = self._group("code_server", "The interviews' containers")
+        self._let_load_balancer_reach("code_server", self.code_server_id, code_server_port)
+        self._let_out("code_server", self.code_server_id, web_ports=[443, 80])
+        self.portal_id: str | None = None
+        if portal_port is not None:
+            self.portal_id = self._group("portal", "The portal")
+            self._let_load_balancer_reach("portal", self.portal_id, portal_port)
+            self._let_out("portal", self.portal_id, web_ports=[443])
+
+    def _group(self, label: str, description: str) -> str:
+        name = f"{self._name}-{label.replace('_', '-')}"
+        group = SecurityGroup(
+            self,
+            label,
+            name=name,
+            description=description,
+            vpc_id=self._vpc_id,
+            tags={"Name": name},
+        )
+        return group.id
+
+    def _let_load_balancer_reach(self, label: str, group_id: str, port: int) -> None:
+        VpcSecurityGroupEgressRule(
+            self,
+            f"load_balancer_to_{label}",
+            security_group_id=self.load_balancer_id,
+            description=f"Requests and health checks to {label.replace('_', '-')}",
+            referenced_security_group_id=group_id,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+        )
+        VpcSecurityGroupIngressRule(
+            self,
+            f"{label}_from_load_balancer",
+            security_group_id=group_id,
+            description="Requests and health checks from the load balancer",
+            referenced_security_group_id=self.load_balancer_id,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+        )
+
+    def _let_out(self, label: str, group_id: str, *, web_ports: list[int]) -> None:
+        targets = [("web", "Packages, images and AWS APIs", ANYWHERE, "tcp", port) for port in web_ports]
+        targets += [("dns", "The VPC's DNS resolver", self._resolver, protocol, 53) for protocol in ("tcp", "udp")]
+        for kind, description, cidr, protocol, port in targets:
+            VpcSecurityGroupEgressRule(
+                self,
+                f"{label}_to_{kind}_{protocol}_{port}",
+                security_group_id=group_id,
+                description=f"{description}, {protocol} port {port}",
+                cidr_ipv4=cidr,
+                ip_protocol=protocol,
+                from_port=port,
+                to_port=port,
+            )

@@ -1,0 +1,254 @@
+"""The bucket of templates, challenges, workspaces and state, and the bucket of access logs."""
+
+from collections.abc import Sequence
+
+from constructs import Construct
+from constructs.account import Account
+from constructs.aws import (
+    DataAwsIamPolicyDocument,
+    DataAwsIamPolicyDocumentStatement,
+    DataAwsIamPolicyDocumentStatementCondition,
+    DataAwsIamPolicyDocumentStatementPrincipals,
+    S3Bucket,
+    S3BucketLifecycleConfiguration,
+    S3BucketLifecycleConfigurationRule,
+    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload,
+    S3BucketLifecycleConfigurationRuleExpiration,
+    S3BucketLifecycleConfigurationRuleFilter,
+    S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration,
+    S3BucketLoggingA,
+    S3BucketOwnershipControls,
+    S3BucketOwnershipControlsRule,
+    S3BucketPolicy,
+    S3BucketPublicAccessBlock,
+    S3BucketServerSideEncryptionConfigurationA,
+    S3BucketServerSideEncryptionConfigurationRuleA,
+    S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
+    S3BucketVersioningA,
+    S3BucketVersioningVersioningConfiguration,
+)
+
+ALB_LOG_PREFIX = "alb"
+S3_LOG_PREFIX = "s3"
+
+NONCURRENT_VERSION_DAYS = 90
+"""How long a replaced or deleted template, workspace or state can be brought back."""
+
+UNFINISHED_UPLOAD_DAYS = 1
+
+
+class PrivateBucket(Construct):
+    """A bucket of this account alone: encrypted, reached over TLS only, without ACLs and never public.
+
+    Encrypted with S3's own keys. Elastic Load Balancing can write to no other kind of bucket
+    (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html), Terraform's
+    ``encrypt`` asks for them by name, and a key of our own would have to be granted to every task that reads a
+    challenge: the one key that opens the passwords. No secret lies in a bucket. Outputs: ``name`` and ``arn``; whoever
+    takes ``name`` waits for the bucket policy.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        account: Account,
+        force_destroy: bool,
+        statements: Sequence[DataAwsIamPolicyDocumentStatement] = (),
+    ) -> None:
+        super().__init__(scope, id)
+        self.arn = account.bucket_arn(name)
+        self._bucket = S3Bucket(self, "bucket", bucket=name, force_destroy=force_destroy)
+        S3BucketOwnershipControls(
+            self,
+            "ownership",
+            bucket=self._bucket.id,
+            rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
+        )
+        S3BucketServerSideEncryptionConfigurationA(
+            self,
+            "encryption",
+            bucket=self._bucket.id,
+            rule=[
+                S3BucketServerSideEncryptionConfigurationRuleA(
+                    apply_server_side_encryption_by_default=S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
+                        sse_algorithm="AES256"
+                    )
+                )
+            ],
+        )
+        public_access = S3BucketPublicAccessBlock(
+            self,
+            "public_access",
+            bucket=self._bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+        )
+        document = DataAwsIamPolicyDocument(self, "permissions", statement=[self._only_over_tls(), *statements])
+        policy = S3BucketPolicy(
+            self,
+            "policy",
+            bucket=self._bucket.id,
+            policy=document.json,
+            # S3 refuses two changes of a bucket's access at the same time.
+            depends_on=[public_access],
+        )
+        self.name = policy.bucket
+
+    def _only_over_tls(self) -> DataAwsIamPolicyDocumentStatement:
+        return DataAwsIamPolicyDocumentStatement(
+            sid="OnlyOverTls",
+            effect="Deny",
+            principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="*", identifiers=["*"])],
+            actions=["s3:*"],
+            resources=[self.arn, f"{self.arn}/*"],
+            condition=[
+                DataAwsIamPolicyDocumentStatementCondition(
+                    test="Bool", variable="aws:SecureTransport", values=["false"]
+                )
+            ],
+        )
+
+
+class LogBucket(PrivateBucket):
+    """Receives the access logs of the load balancer below ``alb/`` and of ``logged_bucket_arn`` below ``s3/``.
+
+    Objects are deleted after ``retention_days``. Outputs: ``name`` and ``arn``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        account: Account,
+        logged_bucket_arn: str,
+        retention_days: int,
+        force_destroy: bool,
+    ) -> None:
+        arn = account.bucket_arn(name)
+        super().__init__(
+            scope,
+            id,
+            name=name,
+            account=account,
+            force_destroy=force_destroy,
+            statements=[
+                # Above: enable-access-logging.html
+                DataAwsIamPolicyDocumentStatement(
+                    sid="LoadBalancerLogs",
+                    principals=[
+                        DataAwsIamPolicyDocumentStatementPrincipals(
+                            type="Service", identifiers=["logdelivery.elasticloadbalancing.amazonaws.com"]
+                        )
+                    ],
+                    actions=["s3:PutObject"],
+                    resources=[f"{arn}/{ALB_LOG_PREFIX}/AWSLogs/{account.account_id}/*"],
+                    condition=[
+                        DataAwsIamPolicyDocumentStatementCondition(
+                            test="ArnLike",
+                            variable="aws:SourceArn",
+                            values=[account.arn("elasticloadbalancing", "loadbalancer/*")],
+                        )
+                    ],
+                ),
+                # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+                DataAwsIamPolicyDocumentStatement(
+                    sid="BucketLogs",
+                    principals=[
+                        DataAwsIamPolicyDocumentStatementPrincipals(
+                            type="Service", identifiers=["logging.s3.amazonaws.com"]
+                        )
+                    ],
+                    actions=["s3:PutObject"],
+                    resources=[f"{arn}/{S3_LOG_PREFIX}/*"],
+                    condition=[
+                        DataAwsIamPolicyDocumentStatementCondition(
+                            test="StringEquals", variable="aws:SourceAccount", values=[account.account_id]
+                        ),
+                        DataAwsIamPolicyDocumentStatementCondition(
+                            test="ArnLike", variable="aws:SourceArn", values=[logged_bucket_arn]
+                        ),
+                    ],
+                ),
+            ],
+        )
+        S3BucketLifecycleConfiguration(
+            self,
+            "lifecycle",
+            bucket=self._bucket.id,
+            rule=[
+                S3BucketLifecycleConfigurationRule(
+                    id="expire-logs",
+                    status="Enabled",
+                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
+                    expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=retention_days)],
+                    abort_incomplete_multipart_upload=[
+                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
+                            days_after_initiation=UNFINISHED_UPLOAD_DAYS
+                        )
+                    ],
+                )
+            ],
+        )
+
+
+class InstanceBucket(PrivateBucket):
+    """Holds ``instance/``, ``releases/``, ``challenge/``, ``workspaces/`` and the interviews' state, versioned.
+
+    No current object ever expires. Outputs: ``name`` and ``arn``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        account: Account,
+        force_destroy: bool,
+    ) -> None:
+        super().__init__(scope, id, name=name, account=account, force_destroy=force_destroy)
+        versioning = S3BucketVersioningA(
+            self,
+            "versioning",
+            bucket=self._bucket.id,
+            versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
+        )
+        S3BucketLifecycleConfiguration(
+            self,
+            "lifecycle",
+            bucket=self._bucket.id,
+            rule=[
+                S3BucketLifecycleConfigurationRule(
+                    id="expire-noncurrent-versions",
+                    status="Enabled",
+                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
+                    noncurrent_version_expiration=[
+                        S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(
+                            noncurrent_days=NONCURRENT_VERSION_DAYS
+                        )
+                    ],
+                    abort_incomplete_multipart_upload=[
+                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
+                            days_after_initiation=UNFINISHED_UPLOAD_DAYS
+                        )
+                    ],
+                )
+            ],
+            depends_on=[versioning],
+        )
+
+    def log_to(self, log_bucket: LogBucket) -> None:
+        """Has every request to this bucket written down in ``log_bucket``."""
+        S3BucketLoggingA(
+            self,
+            "access_logs",
+            bucket=self._bucket.id,
+            target_bucket=log_bucket.name,
+            target_prefix=f"{S3_LOG_PREFIX}/",
+        )

@@ -1,0 +1,198 @@
+# What one interview creates: its password, its route and its container.
+# Produced by `make synth` from stacks/interview.py; do not edit.
+
+locals {
+  hostname = "${var.interview_id}.${var.domain_name}"
+  image    = var.image_tag == "" ? var.code_server_image : "${var.code_server_repository_url}:${var.image_tag}"
+}
+
+resource "aws_ssm_parameter" "password" {
+  name             = "/${var.project_prefix}/interviews/${var.interview_id}/password"
+  type             = "SecureString"
+  description      = "Password of interview ${var.interview_id}"
+  key_id           = var.kms_key_arn
+  value_wo         = var.password
+  value_wo_version = 1
+}
+
+resource "aws_lb_target_group" "target" {
+  name                 = var.interview_id
+  deregistration_delay = "5"
+  port                 = 8443
+  protocol             = "HTTP"
+  target_type          = "ip"
+  vpc_id               = var.vpc_id
+
+  health_check {
+    healthy_threshold   = 2
+    interval            = 5
+    matcher             = "200"
+    path                = "/healthz"
+    timeout             = 4
+    unhealthy_threshold = 3
+  }
+}
+
+resource "aws_lb_listener_rule" "rule" {
+  listener_arn = var.listener_arn
+  priority     = var.listener_priority > 0 ? var.listener_priority : null
+
+  action {
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.target.arn
+  }
+
+  condition {
+    host_header {
+      values = [local.hostname]
+    }
+  }
+}
+
+resource "aws_ecs_task_definition" "task" {
+  family                   = "${var.project_prefix}-${var.interview_id}"
+  cpu                      = var.code_server_cpu
+  execution_role_arn       = var.execution_role_arn
+  memory                   = var.code_server_memory
+  network_mode             = "awsvpc"
+  requires_compatibilities = ["FARGATE"]
+  task_role_arn            = var.task_role_arn
+
+  container_definitions = jsonencode([
+    {
+      name       = "challenge"
+      image      = var.challenge_loader_image
+      essential  = false
+      entryPoint = ["/bin/sh", "-ec"]
+      command = [
+        "aws s3 cp --recursive --only-show-errors s3://${var.instance_bucket_name}/challenge/${var.challenge}/ /home/coder/challenge/; chown -R 1000:1000 /home/coder /tmp",
+      ]
+      mountPoints = [
+        { sourceVolume = "home", containerPath = "/home/coder", readOnly = false },
+        { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
+      ]
+      logConfiguration = {
+        logDriver = "awslogs"
+        options = {
+          "awslogs-group"         = var.log_group_name
+          "awslogs-region"        = var.aws_region
+          "awslogs-stream-prefix" = var.interview_id
+        }
+      }
+    },
+    {
+      name      = "code-server"
+      image     = local.image
+      essential = true
+      dependsOn = [{ containerName = "challenge", condition = "SUCCESS" }]
+      entryPoint = [
+        "/usr/bin/env",
+        "-u",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "-u",
+        "AWS_EXECUTION_ENV",
+        "-u",
+        "ECS_AGENT_URI",
+        "-u",
+        "ECS_CONTAINER_METADATA_URI",
+        "-u",
+        "ECS_CONTAINER_METADATA_URI_V4",
+        "dumb-init",
+        "--",
+        "code-server",
+      ]
+      command = [
+        "--bind-addr",
+        "0.0.0.0:8443",
+        "--auth",
+        "password",
+        "--disable-telemetry",
+        "--disable-update-check",
+        "/home/coder/challenge",
+      ]
+      user                   = "1000:1000"
+      privileged             = false
+      readonlyRootFilesystem = true
+      linuxParameters = {
+        capabilities = {
+          drop = ["ALL"]
+        }
+      }
+      stopTimeout  = 10
+      portMappings = [{ containerPort = 8443, protocol = "tcp" }]
+      mountPoints = [
+        { sourceVolume = "home", containerPath = "/home/coder", readOnly = false },
+        { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
+      ]
+      secrets = [{ name = "PASSWORD", valueFrom = aws_ssm_parameter.password.arn }]
+      logConfiguration = {
+        logDriver = "awslogs"
+        options = {
+          "awslogs-group"         = var.log_group_name
+          "awslogs-region"        = var.aws_region
+          "awslogs-stream-prefix" = var.interview_id
+        }
+      }
+    },
+  ])
+
+  runtime_platform {
+    cpu_architecture        = var.cpu_architecture
+    operating_system_family = "LINUX"
+  }
+
+  volume {
+    name = "home"
+  }
+
+  volume {
+    name = "tmp"
+  }
+}
+
+resource "aws_ecs_service" "code_server" {
+  name                               = var.interview_id
+  availability_zone_rebalancing      = "DISABLED"
+  cluster                            = var.ecs_cluster_name
+  deployment_maximum_percent         = 100
+  deployment_minimum_healthy_percent = 0
+  desired_count                      = 1
+  enable_ecs_managed_tags            = true
+  health_check_grace_period_seconds  = 120
+  launch_type                        = "FARGATE"
+  propagate_tags                     = "SERVICE"
+  task_definition                    = aws_ecs_task_definition.task.arn
+
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = false
+  }
+
+  load_balancer {
+    container_name   = "code-server"
+    container_port   = 8443
+    target_group_arn = aws_lb_target_group.target.arn
+  }
+
+  network_configuration {
+    assign_public_ip = false
+    security_groups  = [var.code_server_security_group_id]
+    subnets          = var.private_subnet_ids
+  }
+
+  depends_on = [aws_lb_listener_rule.rule]
+}
+
+resource "aws_route53_record" "record" {
+  count = var.create_dns_record ? 1 : 0
+
+  name    = local.hostname
+  type    = "A"
+  zone_id = var.hosted_zone_id
+
+  alias {
+    name                   = var.alb_dns_name
+    evaluate_target_health = false
+    zone_id                = var.alb_zone_id
+  }
+}

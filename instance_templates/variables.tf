@@ -1,0 +1,383 @@
+# What the client says about one interview, then what the shared stack gives it.
+# Produced by `make synth` from stacks/interview.py; do not edit.
+
+variable "interview_id" {
+  type        = string
+  description = "Names the interview and its host: a DNS label of at most 32 characters."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$", var.interview_id)) && !startswith(var.interview_id, "internal-")
+    error_message = "interview_id must be 1 to 32 lower-case letters, digits and inner hyphens, and must not begin with internal- (Elastic Load Balancing reserves it)."
+  }
+}
+
+variable "candidate_name" {
+  type        = string
+  description = "The candidate's name, for people only: it names no resource."
+  nullable    = false
+
+  validation {
+    condition     = length(var.candidate_name) >= 1 && length(var.candidate_name) <= 200
+    error_message = "candidate_name must have 1 to 200 characters."
+  }
+}
+
+variable "challenge" {
+  type        = string
+  description = "The folder below challenge/ in the instance bucket that the candidate gets."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$", var.challenge)) && length(var.challenge) <= 128
+    error_message = "challenge must be a relative path of letters, digits, hyphens and underscores, such as python/two-sum."
+  }
+}
+
+variable "password" {
+  type        = string
+  description = "Opens the editor; stored in SSM only, never in state or plan. Leave it out to destroy."
+  default     = ""
+  nullable    = false
+  sensitive   = true
+  ephemeral   = true
+
+  validation {
+    condition     = var.password == "" || (length(var.password) >= 8 && length(var.password) <= 128)
+    error_message = "password must have 8 to 128 characters."
+  }
+}
+
+variable "aws_region" {
+  type        = string
+  description = "The region of the shared stack."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.aws_region))
+    error_message = "aws_region must look like eu-central-1."
+  }
+}
+
+variable "listener_priority" {
+  type        = number
+  description = "Priority of the listener rule; 0 or null takes the next free one."
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.listener_priority >= 0 && var.listener_priority <= 50000 && floor(var.listener_priority) == var.listener_priority
+    error_message = "listener_priority must be a whole number from 1 to 50000, or 0."
+  }
+}
+
+variable "expires_at" {
+  type        = string
+  description = "When the interview may be destroyed, RFC 3339 in UTC; a tag, not a timer."
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.expires_at == "" || can(formatdate("YYYY", var.expires_at))
+    error_message = "expires_at must be an RFC 3339 time such as 2026-01-31T12:00:00Z."
+  }
+}
+
+variable "image_tag" {
+  type        = string
+  description = "A tag of the code-server repository to run instead of code_server_image."
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.image_tag == "" || can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag))
+    error_message = "image_tag must be a container image tag of at most 128 characters."
+  }
+}
+
+variable "release_digest" {
+  type        = string
+  description = "The release that this template set was published as."
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.release_digest == "" || can(regex("^[0-9a-f]{64}$", var.release_digest))
+    error_message = "release_digest must be a SHA-256 in lower-case hexadecimal."
+  }
+}
+
+variable "aws_account_id" {
+  type        = string
+  description = "The account of the shared stack; any other is refused."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.aws_account_id))
+    error_message = "aws_account_id must look like 123456789012."
+  }
+}
+
+variable "project_prefix" {
+  type        = string
+  description = "Begins every name."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.project_prefix))
+    error_message = "project_prefix must look like prequel."
+  }
+}
+
+variable "environment" {
+  type        = string
+  description = "The environment, for tags."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,15}$", var.environment))
+    error_message = "environment must look like prod."
+  }
+}
+
+variable "url_scheme" {
+  type        = string
+  description = "How candidates reach the load balancer."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^https?$", var.url_scheme))
+    error_message = "url_scheme must look like https."
+  }
+}
+
+variable "domain_name" {
+  type        = string
+  description = "Interviews live one label below this domain."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9.-]{1,190}$", var.domain_name))
+    error_message = "domain_name must look like interviews.example.com."
+  }
+}
+
+variable "create_dns_record" {
+  type        = bool
+  description = "Whether each interview needs a DNS record; false under the shared wildcard record."
+  nullable    = false
+
+  validation {
+    condition     = contains([true, false], var.create_dns_record)
+    error_message = "create_dns_record must be true or false."
+  }
+}
+
+variable "hosted_zone_id" {
+  type        = string
+  description = "The Route 53 zone of domain_name; empty without a domain."
+  nullable    = false
+
+  validation {
+    condition     = var.hosted_zone_id != "" || !var.create_dns_record
+    error_message = "hosted_zone_id is needed when create_dns_record is true."
+  }
+}
+
+variable "alb_dns_name" {
+  type        = string
+  description = "The shared load balancer's own name."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9.-]+$", var.alb_dns_name))
+    error_message = "alb_dns_name must look like prequel-1.eu-central-1.elb.amazonaws.com."
+  }
+}
+
+variable "alb_zone_id" {
+  type        = string
+  description = "The shared load balancer's hosted zone."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Z0-9]+$", var.alb_zone_id))
+    error_message = "alb_zone_id must look like Z215JYRZR1TBD5."
+  }
+}
+
+variable "listener_arn" {
+  type        = string
+  description = "The listener that interviews are routed by."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:elasticloadbalancing:", var.listener_arn))
+    error_message = "listener_arn must look like arn:aws:elasticloadbalancing:...."
+  }
+}
+
+variable "vpc_id" {
+  type        = string
+  description = "The shared VPC."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^vpc-[0-9a-f]+$", var.vpc_id))
+    error_message = "vpc_id must look like vpc-0123456789abcdef0."
+  }
+}
+
+variable "private_subnet_ids" {
+  type        = list(string)
+  description = "Subnets without public addresses, in which the containers run."
+  nullable    = false
+
+  validation {
+    condition     = length(var.private_subnet_ids) >= 1 && alltrue([for id in var.private_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])
+    error_message = "private_subnet_ids must hold at least one id like subnet-0123456789abcdef0."
+  }
+}
+
+variable "code_server_security_group_id" {
+  type        = string
+  description = "Lets in the load balancer only."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^sg-[0-9a-f]+$", var.code_server_security_group_id))
+    error_message = "code_server_security_group_id must look like sg-0123456789abcdef0."
+  }
+}
+
+variable "ecs_cluster_name" {
+  type        = string
+  description = "The shared ECS cluster."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,255}$", var.ecs_cluster_name))
+    error_message = "ecs_cluster_name must look like prequel."
+  }
+}
+
+variable "execution_role_arn" {
+  type        = string
+  description = "Pulls the image, reads the password, writes the logs."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", var.execution_role_arn))
+    error_message = "execution_role_arn must look like arn:aws:iam::123456789012:role/prequel-execution."
+  }
+}
+
+variable "task_role_arn" {
+  type        = string
+  description = "Reads the challenges; used by the challenge container only."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", var.task_role_arn))
+    error_message = "task_role_arn must look like arn:aws:iam::123456789012:role/prequel-task."
+  }
+}
+
+variable "kms_key_arn" {
+  type        = string
+  description = "Encrypts the password."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:kms:", var.kms_key_arn))
+    error_message = "kms_key_arn must look like arn:aws:kms:eu-central-1:123456789012:key/...."
+  }
+}
+
+variable "instance_bucket_name" {
+  type        = string
+  description = "The bucket that holds challenge/."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9.-]{3,63}$", var.instance_bucket_name))
+    error_message = "instance_bucket_name must look like prequel-instance."
+  }
+}
+
+variable "log_group_name" {
+  type        = string
+  description = "Receives the containers' output."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_./#-]{1,512}$", var.log_group_name))
+    error_message = "log_group_name must look like /prequel/interviews."
+  }
+}
+
+variable "code_server_cpu" {
+  type        = number
+  description = "CPU units of a task; 1024 is one vCPU."
+  nullable    = false
+
+  validation {
+    condition     = contains([256, 512, 1024, 2048, 4096, 8192, 16384], var.code_server_cpu)
+    error_message = "code_server_cpu must be a Fargate size: 256, 512, 1024, 2048, 4096, 8192 or 16384."
+  }
+}
+
+variable "code_server_memory" {
+  type        = number
+  description = "Memory of a task in MiB."
+  nullable    = false
+
+  validation {
+    condition     = var.code_server_memory >= 512 && var.code_server_memory <= 122880
+    error_message = "code_server_memory must be 512 to 122880 MiB, in a pair that Fargate offers with code_server_cpu."
+  }
+}
+
+variable "cpu_architecture" {
+  type        = string
+  description = "Of the containers."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(X86_64|ARM64)$", var.cpu_architecture))
+    error_message = "cpu_architecture must look like X86_64 or ARM64."
+  }
+}
+
+variable "code_server_image" {
+  type        = string
+  description = "The code-server image, with tag or digest."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^ ]+[:@][^ ]+$", var.code_server_image))
+    error_message = "code_server_image must look like docker.io/codercom/code-server:4.99.4."
+  }
+}
+
+variable "code_server_repository_url" {
+  type        = string
+  description = "Where image_tag is looked up."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^ :@]+(:[0-9]+)?/[^ :@]+$", var.code_server_repository_url))
+    error_message = "code_server_repository_url must look like 123456789012.dkr.ecr.eu-central-1.amazonaws.com/prequel-code-server."
+  }
+}
+
+variable "challenge_loader_image" {
+  type        = string
+  description = "An image with a shell and the AWS CLI."
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^ ]+[:@][^ ]+$", var.challenge_loader_image))
+    error_message = "challenge_loader_image must look like public.ecr.aws/aws-cli/aws-cli:2.27.0."
+  }
+}

@@ -1,0 +1,5 @@
+"""``python -m scripts`` is the same as ``prequel``."""
+
+from scripts.cli import main
+
+main()

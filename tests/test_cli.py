@@ -1,0 +1,89 @@
+"""What the command line says to a person and to a machine."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.embedded import EmbeddedAws
+from scripts.local import PROJECT
+
+
+def prequel(*arguments: str, directory: Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """The command, as a user runs it in ``directory``."""
+    return subprocess.run(
+        [sys.executable, "-m", "scripts", *arguments],
+        cwd=PROJECT,
+        env=(environment or dict(os.environ)) | {"PREQUEL_CONFIG_DIR": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Path:
+    (tmp_path / "terraform.tfvars").write_text(
+        'aws_region = "us-east-1"\nenvironment = "test"\ndomain_name = "example.com"\n'
+    )
+    (tmp_path / "backend.config").write_text('bucket = "state"\nkey = "shared.tfstate"\nregion = "us-east-1"\n')
+    return tmp_path
+
+
+def test_help_names_every_group_of_commands(tmp_path: Path) -> None:
+    said = prequel("--help", directory=tmp_path).stdout
+    for group in ("templates", "interview", "local", "backend"):
+        assert f"  {group} " in said
+
+
+def test_help_loads_neither_cdktf_nor_boto3() -> None:
+    code = "import sys; import scripts.cli; print([m for m in ('cdktf', 'boto3', 'rich', 'hcl2') if m in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+
+
+def test_every_problem_of_a_configuration_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "terraform.tfvars").write_text(
+        'aws_region = "us-east-1"\nenvironment = "test"\ndomain_name = ""\nmax_instances = 100\nvpc_cdr = "10.0.0.0/16"\n'
+    )
+    done = prequel("backend", "create", directory=tmp_path)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert len(lines) == 2
+    assert all(line.startswith("error: ") for line in lines)
+    assert "max_instances" in done.stderr
+    assert "vpc_cidr" in done.stderr
+
+
+def test_the_state_bucket_is_created_once_and_locked_down(configured: Path) -> None:
+    with EmbeddedAws.start() as embedded:
+        first = prequel("backend", "create", "--json", directory=configured, environment=embedded.environment)
+        second = prequel("backend", "create", "--json", directory=configured, environment=embedded.environment)
+        s3 = embedded.aws.s3
+        assert s3.get_bucket_versioning(Bucket="state")["Status"] == "Enabled"
+        assert all(s3.get_public_access_block(Bucket="state")["PublicAccessBlockConfiguration"].values())
+        assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket="state")["Policy"]
+    assert [json.loads(run.stdout.splitlines()[-1])["result"]["created"] for run in (first, second)] == [True, False]
+
+
+def test_a_dry_run_creates_no_bucket(configured: Path) -> None:
+    with EmbeddedAws.start() as embedded:
+        done = prequel("backend", "create", "--dry-run", directory=configured, environment=embedded.environment)
+        assert done.returncode == 0, done.stderr
+        assert embedded.aws.s3.list_buckets()["Buckets"] == []
+
+
+def test_without_a_local_aws_the_user_is_told_how_to_start_one(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts", "local", "env"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: no local AWS is running; start one with `prequel local up`\n"

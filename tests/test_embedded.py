@@ -1,0 +1,56 @@
+"""The embedded AWS behaves as a guest: it finds its own port, and never outlives its host."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
+from scripts.local import PROJECT
+
+
+def test_two_run_side_by_side_and_know_nothing_of_each_other() -> None:
+    with EmbeddedAws.start() as one, EmbeddedAws.start() as other:
+        one.aws.s3.create_bucket(Bucket="mine")
+        assert [bucket["Name"] for bucket in one.aws.s3.list_buckets()["Buckets"]] == ["mine"]
+        assert other.aws.s3.list_buckets()["Buckets"] == []
+
+
+def test_it_ends_when_its_host_is_killed() -> None:
+    code = (
+        "import os, sys; from scripts.embedded import EmbeddedAws; e = EmbeddedAws.start();"
+        "sys.stdout.write(str(e.process.pid)); sys.stdout.flush(); os.kill(os.getpid(), 9)"
+    )
+    host = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
+    server = int(host.stdout)
+    deadline = time.monotonic() + 10
+    while _alive(server) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(server)
+
+
+def test_its_environment_leaks_no_credentials_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    environment = EmbeddedAws("http://127.0.0.1:1", "us-east-1").environment
+    assert "AWS_PROFILE" not in environment
+    assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+
+
+def test_the_seed_gives_every_value_that_an_interview_takes() -> None:
+    with EmbeddedAws.start() as embedded:
+        values = seed_shared_infrastructure(embedded.aws)
+    text = (PROJECT / "instance_templates" / "variables.tf").read_text()
+    required = {block.split('"')[1] for block in text.split("\nvariable ")[1:] if "\n  default " not in block}
+    assert required - {"interview_id", "candidate_name", "challenge"} <= values.keys()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A process that ended and was not yet collected still has its pid.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,0 +1,137 @@
+"""Terraform is run for real, on its built-in resource, which needs no provider."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts import terraform
+from scripts.errors import InterruptedRunError, MissingToolError, TerraformError
+from scripts.terraform import Terraform, provider_mirror
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    (tmp_path / "main.tf").write_text(
+        """
+        variable "secret" {
+          type      = string
+          default   = ""
+          ephemeral = true
+        }
+        variable "limit" {
+          type    = number
+          default = 1
+          validation {
+            condition     = var.limit < 10
+            error_message = "limit must be below 10."
+          }
+        }
+        resource "terraform_data" "one" {
+          input = { limit = var.limit, secret_given = nonsensitive(ephemeralasnull(var.secret)) }
+        }
+        output "limit" {
+          value = terraform_data.one.output.limit
+        }
+        """
+    )
+    return tmp_path
+
+
+def test_outputs_come_from_the_apply_itself(module: Path) -> None:
+    run = Terraform(module)
+    run.init()
+    heard: list[str] = []
+    assert run.apply("-var=limit=3", on_event=lambda event: heard.append(event["type"])) == {"limit": 3}
+    assert "apply_complete" in heard
+
+
+def test_a_plan_after_an_apply_reports_no_change_and_a_changed_input_is_reported(module: Path) -> None:
+    run = Terraform(module)
+    run.init()
+    run.apply()
+    assert run.changes() == []
+    assert [change["address"] for change in run.changes("-var=limit=2")] == ["terraform_data.one"]
+
+
+def test_a_refused_input_is_told_in_terraforms_words_on_one_line(module: Path) -> None:
+    run = Terraform(module)
+    run.init()
+    with pytest.raises(TerraformError, match=r"limit must be below 10\.") as refused:
+        run.apply("-var=limit=11")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_configuration_that_does_not_parse_is_told_on_one_line(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('resource "terraform_data" {')
+    with pytest.raises(TerraformError) as refused:
+        Terraform(tmp_path).init()
+    assert "\n" not in str(refused.value)
+
+
+def test_ctrl_c_lets_terraform_finish_what_it_began_and_write_its_state(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        """
+        resource "terraform_data" "first" {
+          provisioner "local-exec" { command = "touch began; sleep 2" }
+        }
+        resource "terraform_data" "second" { depends_on = [terraform_data.first] }
+        """
+    )
+    run = Terraform(tmp_path)
+    run.init()
+
+    def press_ctrl_c() -> None:
+        while not (tmp_path / "began").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press_ctrl_c).start()
+    with pytest.raises(InterruptedRunError):
+        run.apply()
+    state = (tmp_path / "terraform.tfstate").read_text()
+    assert '"first"' in state
+    assert '"second"' not in state
+
+
+def test_a_missing_terraform_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    terraform.terraform_binary.cache_clear()
+    try:
+        with pytest.raises(MissingToolError, match=r"terraform is not on PATH; install it from https://"):
+            terraform.terraform_binary()
+    finally:
+        terraform.terraform_binary.cache_clear()
+
+
+def test_a_terraform_without_write_only_arguments_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old = tmp_path / "terraform"
+    old.write_text("#!/bin/sh\necho 'Terraform v1.9.8'\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    terraform.terraform_binary.cache_clear()
+    try:
+        with pytest.raises(MissingToolError, match=r"is Terraform v1\.9, expected 1\.11 or later"):
+            terraform.terraform_binary()
+    finally:
+        terraform.terraform_binary.cache_clear()
+
+
+def test_a_named_mirror_without_the_provider_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingToolError, match="PREQUEL_TF_MIRROR is .*, expected a directory that holds"):
+        provider_mirror({"PREQUEL_TF_MIRROR": str(tmp_path)})
+
+
+def test_offline_the_implied_mirror_directories_are_searched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    mirror = tmp_path / ".terraform.d/plugins"
+    (mirror / "registry.terraform.io/hashicorp/aws").mkdir(parents=True)
+    monkeypatch.setattr(terraform, "_registry_answers", lambda: False)
+    assert provider_mirror({"HOME": str(tmp_path)}) == mirror
+
+
+def test_a_cli_configuration_that_does_not_exist_is_not_passed_on(tmp_path: Path) -> None:
+    environment = terraform.terraform_environment(os.environ | {"TF_CLI_CONFIG_FILE": str(tmp_path / "missing.tfrc")})
+    assert Path(environment["TF_CLI_CONFIG_FILE"]).exists()
