@@ -1,6 +1,6 @@
 """The domain: its TLS certificate, proven by DNS, and the records that lead to the load balancer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from cdktf import TerraformResourceLifecycle
 
@@ -35,7 +35,8 @@ class Certificate(Construct):
         )
         # A name and its wildcard are proven by one and the same record
         # (https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html).
-        option = f'one([for option in {certificate.fqn}.domain_validation_options : option if option.domain_name == "{domain_name}"])'
+        options = f"{certificate.fqn}.domain_validation_options"
+        option = f'one([for option in {options} : option if option.domain_name == "{domain_name}"])'
         record = Route53Record(
             self,
             "validation",
@@ -54,20 +55,20 @@ class Certificate(Construct):
 
 
 class LoadBalancerRecords(Construct):
-    """Leads each of ``names`` (``{"record id": "name"}`` pairs) to the load balancer."""
+    """Leads each of ``names``, DNS names by construct id, to the load balancer."""
 
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        names: Sequence[tuple[str, str]],
+        names: Mapping[str, str],
         zone_id: str,
         load_balancer_dns_name: str,
         load_balancer_zone_id: str,
     ) -> None:
         super().__init__(scope, id)
-        for label, name in names:
+        for label, name in names.items():
             Route53Record(
                 self,
                 label,

@@ -32,7 +32,7 @@ class Cluster(Construct):
         )
         cluster = EcsCluster(
             self,
-            "cluster",
+            "fargate",
             name=name,
             setting=[EcsClusterSetting(name="containerInsights", value="enabled")],
             depends_on=[insights],
@@ -42,7 +42,7 @@ class Cluster(Construct):
             "capacity",
             cluster_name=cluster.name,
             capacity_providers=["FARGATE", "FARGATE_SPOT"],
-            # AWS may take a Spot container back within two minutes: nothing that a person waits for runs there by itself.
+            # AWS may take a Spot container back at two minutes' notice: whoever wants that must ask for it.
             default_capacity_provider_strategy=[
                 EcsClusterCapacityProvidersDefaultCapacityProviderStrategy(capacity_provider="FARGATE", weight=1)
             ],

@@ -43,7 +43,7 @@ class FlowLogs(Construct):
     ) -> None:
         super().__init__(scope, id)
         name = f"/{project_prefix}/flow-logs"
-        log_group = LogGroup(self, "logs", name=name, retention_days=retention_days, kms_key_arn=kms_key_arn)
+        log_group = LogGroup(self, "log", name=name, retention_days=retention_days, kms_key_arn=kms_key_arn)
         log_group_arn = account.arn("logs", f"log-group:{name}")
         # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
         writer = ServiceRole(

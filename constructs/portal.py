@@ -63,7 +63,7 @@ class Portal(Construct):
         name = f"{project_prefix}-portal"
         log_group_name = f"/{project_prefix}/portal"
         log_group = LogGroup(
-            self, "logs", name=log_group_name, retention_days=log_retention_days, kms_key_arn=kms_key_arn
+            self, "log", name=log_group_name, retention_days=log_retention_days, kms_key_arn=kms_key_arn
         )
         execution_role = TaskServiceRole(
             self,

@@ -102,7 +102,7 @@ class PrivateBucket(Construct):
         return DataAwsIamPolicyDocumentStatement(
             sid="OnlyOverTls",
             effect="Deny",
-            principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="*", identifiers=["*"])],
+            principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=["*"])],
             actions=["s3:*"],
             resources=[self.arn, f"{self.arn}/*"],
             condition=[

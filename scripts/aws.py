@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import GetCallerIdentityResponseTypeDef
 
 
 class Aws:
@@ -78,15 +79,33 @@ class Aws:
         return self.client("sts")  # type: ignore[no-any-return]
 
     @cached_property
+    def _caller(self) -> "GetCallerIdentityResponseTypeDef":
+        with explained("find out which AWS account this is"):
+            return self.sts.get_caller_identity()
+
+    @cached_property
     def account_id(self) -> str:
         """The account of the caller's credentials; raises ``AwsError`` when there are none."""
-        with explained("find out which AWS account this is"):
-            return self.sts.get_caller_identity()["Account"]
+        return self._caller["Account"]
+
+    @cached_property
+    def caller_arn(self) -> str:
+        """Who the caller is, for records; raises ``AwsError`` when there are no credentials."""
+        return self._caller["Arn"]
 
 
 def error_code(error: ClientError) -> str:
     """AWS's short code of an error, such as ``NoSuchKey``."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_clock_skew(error: ClientError) -> bool:
+    """Whether AWS refused because this machine's clock is wrong; S3 and STS say so differently."""
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; STS answers SignatureDoesNotMatch.
+    return error_code(error) in {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"} or message.startswith(
+        ("Signature expired", "Signature not yet current")
+    )
 
 
 @contextmanager
@@ -95,6 +114,8 @@ def explained(purpose: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
+        if is_clock_skew(error):
+            raise AwsError(f"cannot {purpose}: this machine's clock differs from AWS's; set the clock") from error
         detail = error.response.get("Error", {})
         raise AwsError(f"cannot {purpose}: {detail.get('Code')}: {detail.get('Message')}") from error
     except BotoCoreError as error:

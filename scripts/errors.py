@@ -27,3 +27,51 @@ class InterruptedRunError(PrequelError):
     """The user pressed ctrl-C; what was begun is finished or can be recovered."""
 
     exit_code = 130
+
+
+class ReleaseError(PrequelError):
+    """A template release cannot be found, read or switched to; the text names the release or the file."""
+
+
+class AlteredReleaseError(ReleaseError):
+    """A stored file is missing or is not what was published; the text names it."""
+
+
+class GateError(ReleaseError):
+    """A template set failed a check before it was published; the text has one line for each problem."""
+
+
+class SharedValuesError(PrequelError):
+    """The shared stack's outputs cannot be read, are incomplete, or belong to another place."""
+
+
+class RefusedError(PrequelError):
+    """An interview operation is refused before it began; the text has the value got and what is accepted."""
+
+
+class IllegalTransitionError(RefusedError):
+    """An interview's status does not allow what was asked for."""
+
+
+class BusyInterviewError(RefusedError):
+    """Another process is working on the interview; the text says who, since when, and what to do."""
+
+
+class UnreadableIntentError(PrequelError):
+    """A stored interview.json is not what this version of prequel writes."""
+
+
+class NotReadyError(PrequelError):
+    """An interview was created but did not become usable; the text says what failed."""
+
+
+class LeakingError(PrequelError):
+    """An interview's resources are not proven gone; they may still cost money."""
+
+    exit_code = 3
+
+
+class NoFreeSlotError(PrequelError):
+    """All slots are taken; the text says by whom, and when the next one frees."""
+
+    exit_code = 4

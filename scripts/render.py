@@ -44,10 +44,11 @@ class RenderError(Exception):
 
 @dataclass(frozen=True)
 class Grammar:
-    """What Terraform's language fixes about one kind of block; what else is a block there, only the bindings know.
+    """What Terraform's language fixes about one kind of block.
 
     ``first`` are the arguments that a reader expects on top, ``references`` those written bare, ``constants`` those
-    that Terraform reads without evaluation (None: all of them), ``blocks`` the nested blocks.
+    that Terraform reads without evaluation (None: all of them). ``blocks`` are the nested blocks; only with
+    ``is_complete`` there are no others, else the bindings know. ``is_labelled`` blocks have a name.
     """
 
     first: tuple[str, ...] = ()
@@ -59,8 +60,11 @@ class Grammar:
 
 
 _CONDITION = Grammar(first=("condition", "error_message"))
-_CONDITIONS = {"precondition": _CONDITION, "postcondition": _CONDITION}
-_LIFECYCLE = Grammar(references=("ignore_changes", "replace_triggered_by"), blocks=_CONDITIONS)
+_LIFECYCLE = Grammar(
+    first=("precondition", "postcondition"),
+    references=("ignore_changes", "replace_triggered_by"),
+    blocks={"precondition": _CONDITION, "postcondition": _CONDITION},
+)
 _PROVISIONER = Grammar(references=("when", "on_failure"), blocks={"connection": Grammar()}, is_labelled=True)
 _ARGUMENTS = Grammar(first=("name", "type"), is_complete=False)
 _DYNAMIC = Grammar(("for_each", "iterator"), references=("iterator",), blocks={"content": _ARGUMENTS}, is_labelled=True)
@@ -117,15 +121,19 @@ class Block:
         """Each argument and nested block behind its paragraph and its rank therein."""
         first = self.grammar.first
         for key, value in self.values.items():
-            rank = first.index(key) if key in first else len(first)
-            last = 5 + _META_LAST.index(key) if key in _META_LAST else 0
-            if self._is_block(key, value):
-                yield from (((last or 4, rank), block.text()) for block in self._nested(key, value))
+            if is_block := self._is_block(key, value):
+                pieces = [block.text() for block in self._nested(key, value)]
             else:
-                piece = f"{key} = {self._argument(key, value)}"
-                is_long = "\n" in piece and key not in first
-                is_meta = key in _META_FIRST and key not in first
-                yield (last or (1 if is_meta else 3 if is_long else 2), rank), piece
+                pieces = [f"{key} = {self._argument(key, value)}"]
+            place = self._paragraph(key, is_block, "\n" in pieces[0]), first.index(key) if key in first else len(first)
+            yield from ((place, piece) for piece in pieces)
+
+    def _paragraph(self, key: str, is_block: bool, is_long: bool) -> int:
+        if key in _META_LAST:
+            return 5 + _META_LAST.index(key)
+        if is_block or key in self.grammar.first:
+            return 4 if is_block else 2
+        return 1 if key in _META_FIRST else 3 if is_long else 2
 
     def _is_block(self, key: str, value: Any) -> bool:
         if key in self.grammar.blocks or self.grammar.is_complete or key in _META_FIRST:

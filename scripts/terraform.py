@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -133,11 +134,25 @@ class Terraform:
     Each method raises ``TerraformError`` with Terraform's own message when it fails, and ``InterruptedRunError`` when
     the user pressed ctrl-C: Terraform is then told once, has two minutes to finish what it began and to write its
     state, and a second ctrl-C ends it at once.
+
+    ``inherited`` descriptors stay open in terraform and its provider; ``on_start`` hears each process group's id;
+    ``timeout_seconds`` interrupts a process that takes longer, which then counts as failed.
     """
 
-    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        inherited: tuple[int, ...] = (),
+        on_start: Callable[[int], None] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> None:
         self.directory = directory
         self._environment = terraform_environment(environment if environment is not None else os.environ)
+        self._inherited = inherited
+        self._on_start = on_start
+        self._timeout_seconds = timeout_seconds
 
     def init(self, *arguments: str) -> None:
         """Prepares the directory; ``arguments`` such as ``-backend=false`` are passed on."""
@@ -197,19 +212,28 @@ class Terraform:
             text=True,
             # ctrl-C reaches this process alone, which passes it on once (see _passing_on_interrupts).
             start_new_session=True,
+            pass_fds=self._inherited,
         )
+        if self._on_start is not None:
+            self._on_start(process.pid)
         run = Run()
         lines: list[str] = []
         assert process.stdout is not None  # noqa: S101  (it is a pipe)
-        with _passing_on_interrupts(process) as interrupts:
+        with _passing_on_interrupts(process) as interrupts, _interrupted_after(process, self._timeout_seconds) as late:
             for line in process.stdout:
                 lines.append(line)
                 if json_events:
                     self._hear(line, run, on_event)
             run.exit_code = process.wait()
         run.stdout = "".join(lines)
+        if run.exit_code < 0:
+            # Killed: its provider may still be at work, and nobody would know what it does.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         if interrupts:
-            raise InterruptedRunError(f"terraform {arguments[0]} was interrupted in {self.directory}")
+            raise InterruptedRunError(f"terraform {arguments[0]} was interrupted")
+        if late:
+            raise TerraformError(f"terraform {arguments[0]}: not done after {self._timeout_seconds:.0f} s, interrupted")
         if check and run.exit_code != 0:
             messages = run.diagnostics or [_first_error(run.stdout)]
             raise TerraformError(f"terraform {arguments[0]}: {messages[0]}", tuple(messages))
@@ -229,35 +253,88 @@ class Terraform:
             on_event(event)
 
 
+class _Interrupts:
+    """The terraform processes that are running now, and the signals received meanwhile."""
+
+    def __init__(self) -> None:
+        self.processes: set[subprocess.Popen[str]] = set()
+        self.received = 0
+        self.heeded = False
+
+    def receive(self, *_: object) -> None:
+        """Passes a signal on: first as SIGINT, from the second on as SIGKILL."""
+        self.received += 1
+        for process in list(self.processes):
+            if process.poll() is None:
+                # Terraform's group holds the provider too, which must stay until terraform itself lets it go.
+                if self.received == 1:
+                    process.send_signal(signal.SIGINT)
+                else:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+_interrupts = _Interrupts()
+
+
 @contextmanager
-def _passing_on_interrupts(process: subprocess.Popen[str]) -> Iterator[list[int]]:
-    """While open, SIGINT and SIGTERM go to ``process``: first as SIGINT, from the second on as SIGKILL."""
-    received: list[int] = []
+def heeding_interrupts() -> Iterator[Callable[[], bool]]:
+    """While open, SIGINT and SIGTERM go to every terraform that this process runs, in whatever thread.
 
-    def pass_on(number: int, _frame: object) -> None:
-        received.append(number)
-        if process.poll() is None:
-            # Terraform's group holds the provider too, which must stay until terraform itself lets it go.
-            if len(received) == 1:
-                process.send_signal(signal.SIGINT)
-            else:
-                os.killpg(process.pid, signal.SIGKILL)
-
+    Only for the main thread, which alone receives signals; elsewhere, and inside another one, it does nothing. Gives a
+    function that tells whether a signal came.
+    """
+    before = _interrupts.received
+    if _interrupts.heeded or threading.current_thread() is not threading.main_thread():
+        yield lambda: _interrupts.received > before
+        return
+    _interrupts.received, before, _interrupts.heeded = 0, 0, True
+    previous = {number: signal.signal(number, _interrupts.receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread, which alone receives signals
-        previous = {}
-    try:
-        yield received
+        yield lambda: _interrupts.received > 0
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(timeout=_INTERRUPT_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+        _interrupts.heeded = False
+
+
+@contextmanager
+def _passing_on_interrupts(process: subprocess.Popen[str]) -> Iterator[list[bool]]:
+    """While open, signals go to ``process``, which does not outlive the block; truthy afterwards if one came."""
+    received: list[bool] = []
+    with heeding_interrupts() as interrupted:
+        _interrupts.processes.add(process)
+        try:
+            yield received
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                try:
+                    process.wait(timeout=_INTERRUPT_GRACE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+            _interrupts.processes.discard(process)
+            if interrupted():
+                received.append(True)
+
+
+@contextmanager
+def _interrupted_after(process: subprocess.Popen[str], seconds: float | None) -> Iterator[list[bool]]:
+    """Interrupts ``process`` after ``seconds``; truthy afterwards if it did."""
+    late: list[bool] = []
+
+    def interrupt() -> None:
+        late.append(True)
+        process.send_signal(signal.SIGINT)
+
+    timer = threading.Timer(seconds, interrupt) if seconds is not None else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield late
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 def _one_line(diagnostic: Mapping[str, Any]) -> str:

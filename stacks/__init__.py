@@ -13,3 +13,5 @@ if _spec is not None and _spec.origin is not None:
     _node = Path(_spec.origin).parent / "bin" / "node"
     if _node.exists():
         os.environ.setdefault("JSII_NODE", str(_node))
+        # jsii 1.x calls a deprecated function of Node's, of which Node would tell the user on every run.
+        os.environ.setdefault("NODE_NO_WARNINGS", "1")

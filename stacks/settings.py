@@ -10,17 +10,22 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from stacks.tfvars import UnreadableFileError, read_assignments
+from stacks.tfvars import UnreadableFileError, Unusable, read_assignments
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 SETTINGS_FILE = "terraform.tfvars"
 BACKEND_FILE = "backend.config"
 ENVIRONMENT_PREFIX = "PREQUEL_"
 
-FARGATE_MEMORY_MIB: Mapping[int, tuple[int, ...]] = {
+FARGATE_MEMORY_MIB = {
     256: (512, 1024, 2048),
     512: tuple(range(1024, 4096 + 1, 1024)),
     1024: tuple(range(2048, 8192 + 1, 1024)),
@@ -55,10 +60,15 @@ _DOMAIN = rf"^({_HOST_LABEL}\.)+[a-z]{{2,63}}$"
 """RFC 1123 labels; a listener rule takes letters only after the last dot
 (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html)."""
 
-_DAYS = Literal[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
-]
+LOG_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
 """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 class SettingsError(Exception):
@@ -95,7 +105,9 @@ class Settings(BaseModel):
         description="2 to 20 lower-case letters, digits and single inner hyphens, beginning with a letter",
     )
     hosted_zone_name: str = Field(
-        "", pattern=rf"^$|{_DOMAIN}", description='the public Route 53 zone that holds domain_name, or "" for domain_name'
+        "",
+        pattern=rf"^$|{_DOMAIN}",
+        description='the public Route 53 zone that holds domain_name, or "" for domain_name',
     )
     wildcard_domain: bool = Field(True, description="true or false")
     availability_zones: int = Field(2, ge=2, le=6, description="a whole number from 2 to 6")
@@ -104,7 +116,7 @@ class Settings(BaseModel):
     # (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html).
     max_instances: int = Field(10, ge=1, le=99, description="a whole number from 1 to 99")
     vpc_cidr: str = Field("10.0.0.0/16", description="an IPv4 block from /16 to /28 such as 10.0.0.0/16")
-    code_server_cpu: int = Field(1024, description=f"one of {', '.join(map(str, FARGATE_MEMORY_MIB))} CPU units")
+    code_server_cpu: int = Field(1024, description=f"one of {_list(FARGATE_MEMORY_MIB)} CPU units")
     code_server_memory: int = Field(2048, description="a whole number of MiB that Fargate offers")
     code_server_image: str = Field(
         "docker.io/codercom/code-server:4.99.4",
@@ -124,9 +136,7 @@ class Settings(BaseModel):
     alarm_email: str = Field(
         "", pattern=r"^$|^[^@\s]+@[^@\s]+\.[^@\s]+$", description='an e-mail address, or "" for none'
     )
-    log_retention_days: _DAYS = Field(
-        30, description=f"one of {', '.join(map(str, _DAYS.__args__))}"  # type: ignore[attr-defined]
-    )
+    log_retention_days: int = Field(30, description=f"one of {_list(LOG_RETENTION_DAYS)}")
     deletion_protection: bool = Field(True, description="true or false")
     tags: dict[str, str] = Field(default_factory=dict, description='a map of text such as { Team = "hiring" }')
 
@@ -172,19 +182,20 @@ class Settings(BaseModel):
             )
         return cidr
 
-    @field_validator("code_server_cpu")
+    @field_validator("code_server_cpu", "log_retention_days")
     @classmethod
-    def _cpu_is_offered(cls, cpu: int) -> int:
-        if cpu not in FARGATE_MEMORY_MIB:
-            raise ValueError(f"one of {', '.join(map(str, FARGATE_MEMORY_MIB))} CPU units")
-        return cpu
+    def _number_is_offered(cls, number: int, info: ValidationInfo) -> int:
+        offered = FARGATE_MEMORY_MIB if info.field_name == "code_server_cpu" else LOG_RETENTION_DAYS
+        if number not in offered:
+            raise ValueError(f"one of {_list(offered)}")
+        return number
 
     @field_validator("code_server_memory")
     @classmethod
     def _memory_is_offered(cls, memory: int, info: ValidationInfo) -> int:
         cpu = info.data.get("code_server_cpu")
         if cpu is not None and memory not in (offered := FARGATE_MEMORY_MIB[cpu]):
-            raise ValueError(f"one of {_enumerate(offered)} MiB, as Fargate offers with code_server_cpu = {cpu}")
+            raise ValueError(f"one of {_list(offered)} MiB, as Fargate offers with code_server_cpu = {cpu}")
         return memory
 
     @field_validator("interview_maximum_minutes")
@@ -276,7 +287,7 @@ def load_settings(directory: Path, environment: Mapping[str, str]) -> Configurat
     except FileNotFoundError:
         problems.append(f"{SETTINGS_FILE}: not found in {directory}, copy {SETTINGS_FILE}.example to {SETTINGS_FILE}")
     except UnreadableFileError as error:
-        problems += error.problems
+        problems.append(str(error))
     else:
         settings = _validated(Settings, given | _overrides(environment), SETTINGS_FILE, problems)
     try:
@@ -284,7 +295,7 @@ def load_settings(directory: Path, environment: Mapping[str, str]) -> Configurat
     except FileNotFoundError:
         pass
     except UnreadableFileError as error:
-        problems += error.problems
+        problems.append(str(error))
     else:
         backend = _validated(BackendSettings, given, BACKEND_FILE, problems)
     if settings is None or problems:
@@ -307,7 +318,7 @@ def _typed(text: str, annotation: Any) -> Any:
     """``text`` as the number or boolean that it spells where the field is not text; else as it is."""
     if annotation is bool and text in ("true", "false"):
         return text == "true"
-    if annotation in (int, _DAYS) and re.fullmatch(r"-?[0-9]{1,9}", text):
+    if annotation is int and re.fullmatch(r"-?[0-9]{1,9}", text):
         return int(text)
     return text
 
@@ -321,17 +332,40 @@ def _tags(text: str) -> Any:
         return {key.strip(): value.strip() for key, equals, value in pairs} if all(p[1] for p in pairs) else text
 
 
-def _validated[Model: BaseModel](
-    model: type[Model], given: Mapping[str, tuple[str, Any]], file: str, problems: list[str]
-) -> Model | None:
-    """The model of ``given`` values with their sources, or ``None`` after adding to ``problems``."""
+def _validated(
+    model: type[_Model], given: Mapping[str, tuple[str, Any]], file: str, problems: list[str]
+) -> _Model | None:
+    """The model of the values in ``given``, which holds their source too, or ``None`` after adding to ``problems``."""
     try:
         return model.model_validate({key: value for key, (_, value) in given.items()})
     except ValidationError as error:
-        seen: set[str] = set()
-        for detail in error.errors(include_url=False):
-            key = str(detail["loc"][0])
-            if key not in seen:
-                seen.add(key)
-                problems.append(_problem(model, key, detail, given, file))
+        # One line a key: its first problem is the one to solve first.
+        details = {str(detail["loc"][0]): detail for detail in reversed(error.errors(include_url=False))}
+        keys = [*given, *(key for key in model.model_fields if key not in given)]
+        problems += [_problem(model, key, details[key], given, file) for key in keys if key in details]
         return None
+
+
+def _problem(
+    model: type[BaseModel], key: str, detail: "ErrorDetails", given: Mapping[str, tuple[str, Any]], file: str
+) -> str:
+    """One line: where ``key`` came from, its value, and what is accepted."""
+    if detail["type"] == "extra_forbidden":
+        near = get_close_matches(key, model.model_fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"{file}.example lists them all"
+        return f"{file}: {key} is not a setting, {hint}"
+    if detail["type"] == "missing":
+        return f"{file}: {key} is missing, expected {model.model_fields[key].description}"
+    source, value = given.get(key, (file, model.model_fields[key].default))
+    if isinstance(value, Unusable):
+        return f"{source}: {key} {value.reason}"
+    # The checks above say in their own words what they expect; for all others the field says it.
+    in_own_words = detail["type"] == "value_error"
+    expected = detail["ctx"]["error"] if in_own_words else model.model_fields[key].description
+    return f"{source}: {key} is {_shown(value)}, expected {expected}"
+
+
+def _shown(value: Any) -> str:
+    """``value`` as one would write it in HCL, in one line and not too long."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else f"{text[:97]}..."

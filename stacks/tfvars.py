@@ -1,6 +1,7 @@
 """Reads Terraform's ``key = value`` files: literal values only, as Terraform itself demands of them."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,61 +17,58 @@ _TEMPLATE = re.compile(
 
 
 class UnreadableFileError(Exception):
-    """``problems`` are clear one-line descriptions, each beginning with the file's name."""
+    """The file as a whole cannot be read; the message is one clear line."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+
+@dataclass(frozen=True)
+class Unusable:
+    """Stands for a value that is no literal; ``reason`` continues a sentence that begins with the key."""
+
+    reason: str
 
 
 def read_assignments(path: Path) -> dict[str, Any]:
-    """The values by key: text, whole and decimal numbers, booleans, lists and maps; ``null`` leaves its key out.
+    """The values by key: text, numbers, booleans, lists, maps and ``Unusable``; ``null`` leaves its key out.
 
-    Raises ``UnreadableFileError``, which names every expression, block and repeated key, or the line at which the file
-    is no HCL; ``FileNotFoundError`` when there is no such file.
+    Raises ``UnreadableFileError``, with the line at which the file is no HCL; ``FileNotFoundError`` without a file.
     """
-    # Here rather than above, because the parser takes half of what all other imports take.
-    import hcl2  # noqa: PLC0415
-    from lark.exceptions import LarkError, UnexpectedInput  # noqa: PLC0415
+    # Imported only here: the parser would double what importing this module costs.
+    import hcl2
+    from lark.exceptions import LarkError, UnexpectedInput
 
     try:
         tree = hcl2.parses(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise
     except UnicodeDecodeError:
-        raise UnreadableFileError([f"{path.name}: is not UTF-8 text"]) from None
+        raise UnreadableFileError(f"{path.name}: is not UTF-8 text") from None
     except OSError as error:
-        raise UnreadableFileError([f"{path.name}: cannot be read: {error.strerror}"]) from None
+        raise UnreadableFileError(f"{path.name}: cannot be read: {error.strerror}") from None
     except UnexpectedInput as error:
-        where = f"line {error.line}, column {error.column}"
-        raise UnreadableFileError([f"{path.name}: {where}: is not valid HCL"]) from None
+        raise UnreadableFileError(
+            f"{path.name}: is not valid HCL at line {error.line}, column {error.column}"
+        ) from None
     except LarkError:
-        raise UnreadableFileError([f"{path.name}: is not valid HCL"]) from None
-
+        raise UnreadableFileError(f"{path.name}: is not valid HCL") from None
     options = hcl2.SerializationOptions(with_comments=False, preserve_heredocs=False)
-    values: dict[str, Any] = {}
-    problems: list[str] = []
-    for key in _repeated_keys(tree):
-        problems.append(f"{path.name}: {key} is set more than once")
-    for key, raw in hcl2.serialize(tree, serialization_options=options).items():
-        try:
-            value = _literal(raw)
-        except ValueError as error:
-            problems.append(f"{path.name}: {key} {error}")
-        else:
-            if value is not None:
-                values[key] = value
-    if problems:
-        raise UnreadableFileError(problems)
-    return values
+    values = {key: _value(raw) for key, raw in hcl2.serialize(tree, serialization_options=options).items()}
+    values |= dict.fromkeys(_repeated_keys(tree), Unusable("is set more than once"))
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _repeated_keys(tree: Any) -> list[str]:
     """The keys that ``tree`` sets twice, which the parser would silently resolve to the last one."""
-    from hcl2.rules.base import AttributeRule  # noqa: PLC0415
+    from hcl2.rules.base import AttributeRule
 
     keys = [child.identifier.serialize() for child in tree.body.children if isinstance(child, AttributeRule)]
-    return sorted({key for key in keys if keys.count(key) > 1})
+    return [key for key in keys if keys.count(key) > 1]
+
+
+def _value(raw: Any) -> Any:
+    try:
+        return _literal(raw)
+    except ValueError as error:
+        return Unusable(str(error))
 
 
 def _literal(raw: Any) -> Any:

@@ -12,7 +12,9 @@ from scripts.embedded import EmbeddedAws
 from scripts.local import PROJECT
 
 
-def prequel(*arguments: str, directory: Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def prequel(
+    *arguments: str, directory: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """The command, as a user runs it in ``directory``."""
     return subprocess.run(
         [sys.executable, "-m", "scripts", *arguments],
@@ -47,7 +49,8 @@ def test_help_loads_neither_cdktf_nor_boto3() -> None:
 
 def test_every_problem_of_a_configuration_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "terraform.tfvars").write_text(
-        'aws_region = "us-east-1"\nenvironment = "test"\ndomain_name = ""\nmax_instances = 100\nvpc_cdr = "10.0.0.0/16"\n'
+        'aws_region = "us-east-1"\nenvironment = "test"\ndomain_name = ""\n'
+        'max_instances = 100\nvpc_cdr = "10.0.0.0/16"\n'
     )
     done = prequel("backend", "create", directory=tmp_path)
     lines = done.stderr.splitlines()

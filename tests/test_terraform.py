@@ -121,7 +121,7 @@ def test_a_terraform_without_write_only_arguments_is_refused(monkeypatch: pytest
 
 
 def test_a_named_mirror_without_the_provider_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingToolError, match="PREQUEL_TF_MIRROR is .*, expected a directory that holds"):
+    with pytest.raises(MissingToolError, match=r"PREQUEL_TF_MIRROR is .*, expected a directory that holds"):
         provider_mirror({"PREQUEL_TF_MIRROR": str(tmp_path)})
 
 

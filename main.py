@@ -1,0 +1,35 @@
+"""Defines the two stacks from the configuration; cdktf runs this file."""
+
+import os
+import sys
+from pathlib import Path
+
+from stacks.settings import SettingsError, load_settings
+
+
+def main() -> int:
+    """Synthesizes both stacks; 1 when the configuration cannot be used."""
+    try:
+        configuration = load_settings(Path(os.environ.get("PREQUEL_CONFIG_DIR", ".")), os.environ)
+    except SettingsError as error:
+        sys.stderr.writelines(f"error: {problem}\n" for problem in error.problems)
+        return 1
+    if not configuration.settings.domain_name:
+        sys.stderr.write("note: domain_name is empty, so this is development mode: plain HTTP and no DNS\n")
+    if configuration.backend is None:
+        sys.stderr.write("note: there is no backend.config, so Terraform's state is a local file\n")
+    # Imported only now, so that a problem in the configuration shows before two seconds of loading.
+    from cdktf import App
+
+    from stacks.interview import InterviewStack
+    from stacks.shared import SharedStack
+
+    app = App()
+    SharedStack(app, "shared", configuration=configuration)
+    InterviewStack(app, "interview")
+    app.synth()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

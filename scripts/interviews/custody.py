@@ -1,0 +1,142 @@
+"""The sole right to work on one interview, for one process at a time.
+
+The mark is the intent's ``run``, set by compare-and-swap. It is cleared when the work ends, well or badly; only a killed
+process leaves it behind. Then whoever comes next takes over, if the old run is provably dead (``proof_of_life``) or
+older than any run can be.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from scripts.errors import BusyInterviewError, PrequelError
+from scripts.interviews.model import Intent, Run, Status
+from scripts.interviews.proof_of_life import Life, RunFiles, forget, life_of
+from scripts.interviews.site import Site
+from scripts.interviews.store import ChangedMeanwhileError, Stored, timestamp
+
+LONGEST_RUN = timedelta(minutes=30)
+"""After that a run on another machine counts as dead; every terraform of ours is ended before (``workspace``)."""
+
+_TRIES = 5
+
+
+class Custody:
+    """One interview, held: ``intent`` is its latest version; ``took_over`` tells that a run before this one died."""
+
+    def __init__(self, site: Site, stored: Stored, files: RunFiles, *, took_over: bool) -> None:
+        self._site = site
+        self._stored = stored
+        self.files = files
+        self.took_over = took_over
+        self.gone = False
+
+    @property
+    def intent(self) -> Intent:
+        """The interview as last written."""
+        return self._stored.intent
+
+    def move(self, status: Status, note: str = "", **changes: Any) -> Intent:
+        """Takes the interview to ``status`` and changes other fields with it, in one write."""
+        moved = self.intent.model_copy(update=changes).moved(
+            status, at=self._site.now(), actor=self._site.actor, note=note
+        )
+        self._stored = self._site.intents.replace(self._stored, moved)
+        self._site.console.event("status", interview=moved.id, status=moved.status, note=note)
+        return moved
+
+    def update(self, **changes: Any) -> Intent:
+        """Changes fields without a step."""
+        self._stored = self._site.intents.replace(self._stored, self.intent.model_copy(update=changes))
+        return self.intent
+
+    def remove(self) -> None:
+        """Removes the intent itself: the last act."""
+        self._site.intents.remove(self._stored)
+        self.gone = True
+
+    def release(self) -> None:
+        """Clears the mark."""
+        if not self.gone:
+            self._stored = self._site.intents.replace(self._stored, self.intent.model_copy(update={"run": None}))
+
+
+@contextmanager
+def custody_of_new(site: Site, draft: Callable[[Run], Intent], purpose: str) -> Iterator[Custody]:
+    """Writes a new intent and holds it; raises ``ChangedMeanwhileError`` when the id is in use."""
+    run_id, files = RunFiles.begin(site.runs_directory)
+    try:
+        stored = site.intents.create(draft(_mark(site, run_id, purpose)))
+        site.console.event("status", interview=stored.intent.id, status=stored.intent.status, note="")
+        with _until_released(Custody(site, stored, files, took_over=False)) as held:
+            yield held
+    finally:
+        files.end()
+
+
+@contextmanager
+def custody_of(site: Site, interview_id: str, purpose: str) -> Iterator[Custody]:
+    """Holds an existing interview.
+
+    Raises ``BusyInterviewError`` while another run is alive, and ``ChangedMeanwhileError`` when it is gone or will not
+    stand still.
+    """
+    run_id, files = RunFiles.begin(site.runs_directory)
+    try:
+        for attempt in range(1, _TRIES + 1):
+            stored = site.intents.load(interview_id)
+            if stored is None:
+                raise ChangedMeanwhileError(f"interview {interview_id} is gone")
+            before = stored.intent.run
+            if before is not None:
+                _refuse_if_alive(site, stored.intent, before)
+            mark = _mark(site, run_id, purpose)
+            try:
+                stored = site.intents.replace(stored, stored.intent.model_copy(update={"run": mark}))
+                break
+            except ChangedMeanwhileError:
+                if attempt == _TRIES:
+                    raise
+        if before is not None:
+            forget(before, site.runs_directory)
+            site.console.event("took-over", interview=interview_id, run=before.model_dump(mode="json"))
+        with _until_released(Custody(site, stored, files, took_over=before is not None)) as held:
+            yield held
+    finally:
+        files.end()
+
+
+@contextmanager
+def _until_released(custody: Custody) -> Iterator[Custody]:
+    try:
+        yield custody
+    except BaseException:
+        # The failure at hand matters more than a mark that the next run will find dead.
+        try:
+            custody.release()
+        except PrequelError:
+            pass
+        raise
+    custody.release()
+
+
+def _mark(site: Site, run_id: str, purpose: str) -> Run:
+    return Run(id=run_id, purpose=purpose, actor=site.actor, host=site.host, pid=os.getpid(), started_at=site.now())
+
+
+def _refuse_if_alive(site: Site, intent: Intent, run: Run) -> None:
+    life = life_of(run, site.runs_directory, site.host)
+    too_old = run.started_at + LONGEST_RUN
+    if life is Life.DEAD or (life is Life.UNKNOWN and site.now() >= too_old):
+        return
+    what_next = (
+        f"if that process is lost, it can be taken over after {timestamp(too_old)}"
+        if life is Life.UNKNOWN
+        else "wait for it to end"
+    )
+    raise BusyInterviewError(
+        f"interview {intent.id} is being worked on ({run.purpose}) by {run.actor}, process {run.pid}, "
+        f"since {timestamp(run.started_at)}; {what_next}"
+    )

@@ -1,0 +1,180 @@
+"""Slots: the cap on concurrent interviews and their listener priorities, in one.
+
+Slot n is the object ``slots/{n}.json``. Whoever creates it holds it; S3 lets only one creator win. A lease without an
+intent of the same incarnation is an orphan at any moment, because the intent is written before and removed after it.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from botocore.exceptions import ClientError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from scripts.aws import Aws, error_code, explained
+from scripts.errors import NoFreeSlotError
+from scripts.interviews.model import Intent
+from scripts.interviews.store import CONFLICTS, MISSING, ChangedMeanwhileError, timestamp
+
+SLOTS = "slots/"
+_PARALLEL = 16
+_NAMED_HOLDERS = 12
+
+
+class Lease(BaseModel):
+    """Who holds a slot, and until when its interview is to run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    interview_id: str
+    incarnation: str
+    deadline: AwareDatetime
+    claimed_at: AwareDatetime
+    actor: str
+
+    def belongs_to(self, intent: Intent) -> bool:
+        """Whether this lease is that very interview's."""
+        return self.interview_id == intent.id and self.incarnation == intent.incarnation
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lease, its slot, and the version of it that was read."""
+
+    slot: int
+    lease: Lease
+    etag: str
+
+
+class Leases:
+    """The slots in ``bucket``; each method raises ``AwsError`` when S3 refuses."""
+
+    def __init__(self, aws: Aws, bucket: str) -> None:
+        self._aws = aws
+        self._bucket = bucket
+
+    def taken(self) -> list[int]:
+        """The slots that are held, in order."""
+        with explained(f"list the slots in {self._bucket}"):
+            pages = self._aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=SLOTS)
+            names = [entry["Key"].removeprefix(SLOTS) for page in pages for entry in page.get("Contents", [])]
+        return sorted(int(name.removesuffix(".json")) for name in names if name.removesuffix(".json").isdigit())
+
+    def all(self) -> list[Held]:
+        """Every lease, by slot."""
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            return [held for held in pool.map(self.get, self.taken()) if held is not None]
+
+    def get(self, slot: int) -> Held | None:
+        """The lease of ``slot``, or None when it is free; one that cannot be read is held by nobody known."""
+        with explained(f"read slot {slot}"):
+            try:
+                answer = self._aws.s3.get_object(Bucket=self._bucket, Key=_key(slot))
+            except ClientError as error:
+                if error_code(error) in MISSING:
+                    return None
+                raise
+            content = answer["Body"].read()
+        try:
+            lease = Lease.model_validate_json(content)
+        except ValidationError:
+            written = answer["LastModified"]
+            lease = Lease(interview_id="", incarnation="", deadline=written, claimed_at=written, actor="unknown")
+        return Held(slot, lease, answer["ETag"])
+
+    def of(self, intent: Intent) -> Held | None:
+        """The lease that ``intent`` holds, looked for in its own slot first."""
+        if intent.slot is not None:
+            held = self.get(intent.slot)
+            if held is not None and held.lease.belongs_to(intent):
+                return held
+        return next((held for held in self.all() if held.lease.belongs_to(intent)), None)
+
+    def claim(self, intent: Intent, limit: int, *, now: datetime, actor: str) -> Held:
+        """A free slot below ``limit``; raises ``NoFreeSlotError`` when there is none."""
+        lease = Lease(
+            interview_id=intent.id,
+            incarnation=intent.incarnation,
+            deadline=intent.deadline,
+            claimed_at=now,
+            actor=actor,
+        )
+        taken = self.taken()
+        if len(taken) < limit:
+            for slot in sorted(set(range(limit)) - set(taken)):
+                etag = self._create(slot, lease)
+                if etag is not None:
+                    held = Held(slot, lease, etag)
+                    if taken and taken[-1] >= limit:
+                        self._withdraw_if_over(held, limit, now)
+                    return held
+        raise self.refusal(limit, now)
+
+    def refusal(self, limit: int, now: datetime) -> NoFreeSlotError:
+        """The error that tells who holds the slots and when the next frees."""
+        leases = sorted((held.lease for held in self.all()), key=lambda lease: lease.deadline)
+        names = ", ".join(f"{lease.interview_id} until {timestamp(lease.deadline)}" for lease in leases[:_NAMED_HOLDERS])
+        more = f" and {len(leases) - _NAMED_HOLDERS} more" if len(leases) > _NAMED_HOLDERS else ""
+        when = "any moment"
+        if leases and leases[0].deadline > now:
+            when = f"in {int((leases[0].deadline - now).total_seconds() // 60) + 1} minutes"
+        return NoFreeSlotError(
+            f"all {limit} slots are taken by {names}{more}; the next frees {when}: "
+            "wait, destroy one, or raise max_instances and deploy"
+        )
+
+    def extend(self, held: Held, deadline: datetime) -> Held:
+        """The same lease with another deadline; raises ``ChangedMeanwhileError``."""
+        lease = held.lease.model_copy(update={"deadline": deadline})
+        with explained(f"extend slot {held.slot}"):
+            try:
+                answer = self._aws.s3.put_object(
+                    Bucket=self._bucket, Key=_key(held.slot), Body=_json(lease), IfMatch=held.etag
+                )
+            except ClientError as error:
+                if error_code(error) not in CONFLICTS | MISSING:
+                    raise
+                raise ChangedMeanwhileError(f"slot {held.slot} was changed by somebody else; try again") from error
+        return Held(held.slot, lease, answer["ETag"])
+
+    def release(self, held: Held) -> bool:
+        """Frees the slot, unless it is no longer the same lease; tells which."""
+        with explained(f"free slot {held.slot}"):
+            try:
+                self._aws.s3.delete_object(Bucket=self._bucket, Key=_key(held.slot), IfMatch=held.etag)
+            except ClientError as error:
+                if error_code(error) not in CONFLICTS | MISSING:
+                    raise
+                return False
+        return True
+
+    def _create(self, slot: int, lease: Lease) -> str | None:
+        """Takes ``slot``; None when somebody was faster."""
+        with explained(f"take slot {slot}"):
+            try:
+                answer = self._aws.s3.put_object(
+                    Bucket=self._bucket, Key=_key(slot), Body=_json(lease), IfNoneMatch="*"
+                )
+            except ClientError as error:
+                if error_code(error) not in CONFLICTS:
+                    raise
+                # A retried request can meet its own first try, of which only the answer was lost.
+                held = self.get(slot)
+                return held.etag if held is not None and held.lease == lease else None
+        return answer["ETag"]
+
+    def _withdraw_if_over(self, held: Held, limit: int, now: datetime) -> None:
+        """After ``max_instances`` was lowered, leases above it still count."""
+        if len(self.taken()) > limit:
+            self.release(held)
+            raise self.refusal(limit, now)
+
+
+def _key(slot: int) -> str:
+    return f"{SLOTS}{slot}.json"
+
+
+def _json(lease: Lease) -> bytes:
+    return (lease.model_dump_json(indent=2) + "\n").encode()

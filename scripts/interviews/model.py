@@ -1,0 +1,135 @@
+"""What an interview is: the document that is written before anything is created, and the states that it can be in."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from scripts.errors import IllegalTransitionError
+
+LONGEST_HISTORY = 40
+"""Transitions kept in an intent: the first one and the latest, so that endless retries do not fill it."""
+
+
+class Status(StrEnum):
+    """Where an interview stands."""
+
+    SCHEDULED = "scheduled"
+    CREATING = "creating"
+    ACTIVE = "active"
+    DESTROYING = "destroying"
+    DESTROYED = "destroyed"
+    FAILED = "failed"
+    LEAKING = "leaking"
+
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.SCHEDULED: frozenset({Status.CREATING, Status.FAILED, Status.DESTROYING}),
+    Status.CREATING: frozenset({Status.ACTIVE, Status.FAILED, Status.DESTROYING}),
+    Status.ACTIVE: frozenset({Status.DESTROYING}),
+    Status.FAILED: frozenset({Status.CREATING, Status.DESTROYING}),
+    Status.DESTROYING: frozenset({Status.DESTROYED, Status.LEAKING}),
+    Status.LEAKING: frozenset({Status.DESTROYING}),
+    Status.DESTROYED: frozenset(),
+}
+"""Every legal move. An active interview cannot fail: what breaks later is repaired (recover) or destroyed."""
+
+UNFINISHED = frozenset({Status.CREATING, Status.DESTROYING, Status.DESTROYED, Status.LEAKING})
+"""States that somebody must still bring to an end; `recover` and `reap` do."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Inputs(_Document):
+    """What the template is given, apart from the password, which is kept in SSM only."""
+
+    candidate_name: str
+    challenge: str
+    image_tag: str = ""
+
+
+class Transition(_Document):
+    """One step of an interview's life: who took it, when, and why."""
+
+    status: Status
+    at: AwareDatetime
+    actor: str
+    note: str = ""
+
+
+class Run(_Document):
+    """The process that alone may work on the interview until it clears this mark; see ``custody``."""
+
+    id: str
+    purpose: str
+    actor: str
+    host: str
+    pid: int
+    started_at: AwareDatetime
+
+
+class Intent(_Document):
+    """``workspaces/{id}/interview.json``: the first object of an interview to be written, and the last to be removed.
+
+    ``incarnation`` tells two interviews apart that had the same id one after the other. ``slot`` is None until the
+    lease is held. ``expires_at`` is the deadline as first given, which the template writes into tags; ``deadline`` is
+    the one that counts. ``retry_at`` is when the next pass of `reap` may try again after ``failures`` in a row.
+    """
+
+    schema_version: Literal[1] = 1
+    id: str
+    incarnation: str
+    release_digest: str
+    inputs: Inputs
+    created_at: AwareDatetime
+    starts_at: AwareDatetime
+    deadline: AwareDatetime
+    expires_at: AwareDatetime
+    status: Status
+    slot: int | None = None
+    outputs: dict[str, Any] = Field(default_factory=dict)
+    error: str = ""
+    failures: int = 0
+    retry_at: AwareDatetime | None = None
+    run: Run | None = None
+    history: tuple[Transition, ...] = ()
+
+    def moved(self, status: Status, *, at: datetime, actor: str, note: str = "") -> Self:
+        """This interview in ``status``, with the step in its history; the same status again is no step.
+
+        Raises ``IllegalTransitionError`` when ``TRANSITIONS`` has no such step.
+        """
+        if status == self.status and self.history:
+            return self
+        if self.history and status not in TRANSITIONS[self.status]:
+            allowed = ", ".join(sorted(TRANSITIONS[self.status])) or "nothing: it has ended"
+            raise IllegalTransitionError(
+                f"interview {self.id} is {self.status} and cannot become {status}; from here it can become {allowed}"
+            )
+        step = Transition(status=status, at=at, actor=actor, note=note)
+        history = (*self.history, step)
+        if len(history) > LONGEST_HISTORY:
+            history = (history[0], *history[-(LONGEST_HISTORY - 1) :])
+        return self.model_copy(update={"status": status, "history": history})
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether its time is over and it is not yet gone."""
+        return self.status != Status.DESTROYED and now >= self.deadline
+
+    @property
+    def running_since(self) -> datetime | None:
+        """When resources may first have existed; None before that."""
+        return next((step.at for step in self.history if step.status == Status.CREATING), None)
+
+
+class Tombstone(_Document):
+    """``history/{id}/{created_at}.json``: what remains of an interview that is proven gone; ``log`` is redacted."""
+
+    schema_version: Literal[1] = 1
+    intent: Intent
+    destroyed_at: AwareDatetime
+    proof: tuple[str, ...]
+    log: str = ""

@@ -1,0 +1,107 @@
+"""Whether a run on this machine is still alive, its terraform and provider included.
+
+A run holds two locked files. The client's ends with the client. Terraform's is handed down to terraform and on to the
+provider, so the kernel frees it when the last of them is gone, however they ended: that is proof, where a process
+number could be somebody else's by now.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import time
+import uuid
+from enum import Enum
+from pathlib import Path
+from typing import Self
+
+from scripts.interviews.model import Run
+
+_ORPHAN_GRACE_SECONDS = 5
+
+
+class Life(Enum):
+    """What can be said about a run."""
+
+    ALIVE = "alive"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+class RunFiles:
+    """The locks of one run of this process; ``terraform_lock`` is the descriptor to hand to terraform."""
+
+    def __init__(self, directory: Path, run_id: str) -> None:
+        self._client = directory / f"{run_id}.client"
+        self._terraform = directory / f"{run_id}.terraform"
+        self._client_lock = _locked(self._client)
+        self.terraform_lock = _locked(self._terraform)
+
+    @classmethod
+    def begin(cls, directory: Path) -> tuple[str, Self]:
+        """A new run's id and its locks."""
+        run_id = uuid.uuid4().hex
+        return run_id, cls(directory, run_id)
+
+    def note_terraform(self, process_group: int) -> None:
+        """Remembers terraform's process group, so that a successor can end it if this process dies."""
+        os.pwrite(self.terraform_lock, f"{process_group:>10}".encode(), 0)
+
+    def end(self) -> None:
+        """Gives the locks back; terraform must be gone."""
+        for path, lock in ((self._client, self._client_lock), (self._terraform, self.terraform_lock)):
+            path.unlink(missing_ok=True)
+            os.close(lock)
+
+
+def life_of(run: Run, directory: Path, host: str) -> Life:
+    """Whether ``run`` is alive, as far as this machine can tell."""
+    client, terraform = directory / f"{run.id}.client", directory / f"{run.id}.terraform"
+    if run.host != host or not client.exists():
+        return Life.UNKNOWN
+    return Life.ALIVE if _held(client) else (Life.ALIVE if _held(terraform) and not _end_orphans(terraform) else Life.DEAD)
+
+
+def forget(run: Run, directory: Path) -> None:
+    """Removes the files of a dead run."""
+    for suffix in ("client", "terraform"):
+        (directory / f"{run.id}.{suffix}").unlink(missing_ok=True)
+
+
+def _end_orphans(lock: Path) -> bool:
+    """Ends the terraform that outlived its client: nobody hears it any more. Tells whether it is gone.
+
+    Its process group cannot be another's by now, because the lock is held by a member of it.
+    """
+    with contextlib.suppress(ValueError, ProcessLookupError, PermissionError):
+        group = int(lock.read_text() or 0)
+        if group > 1:
+            # Killed, not asked: with its output closed, terraform can end at any moment anyway.
+            os.killpg(group, signal.SIGKILL)
+    deadline = time.monotonic() + _ORPHAN_GRACE_SECONDS
+    while _held(lock):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def _held(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)

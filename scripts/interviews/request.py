@@ -1,0 +1,123 @@
+"""What a user may ask for: ids, names, durations and times, checked before anything is touched."""
+
+import re
+import secrets
+import string
+from datetime import UTC, datetime, timedelta
+
+from scripts.errors import RefusedError
+from stacks.names import CHALLENGE_PATTERN, INTERVIEW_ID_PATTERN, PASSWORD_LENGTH, RESERVED_ID_PREFIX
+
+LONGEST_CANDIDATE_NAME = 200
+LONGEST_CHALLENGE = 128
+
+_ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without the letters that people mistake for one another."""
+
+_PASSWORD_LETTERS = string.ascii_letters + string.digits
+_DURATION = re.compile(r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m(?:in)?)?")
+
+
+def generated_id() -> str:
+    """An id that nobody guesses and everybody can read out: about 49 bits."""
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
+
+
+def generated_password() -> str:
+    """A password of about 119 bits that survives being copied and spoken."""
+    return "".join(secrets.choice(_PASSWORD_LETTERS) for _ in range(20))
+
+
+def checked_id(value: str) -> str:
+    """``value`` if it can name an interview; raises ``RefusedError``."""
+    if not re.fullmatch(INTERVIEW_ID_PATTERN.removeprefix("^").removesuffix("$"), value) or value.startswith(
+        RESERVED_ID_PREFIX
+    ):
+        raise RefusedError(
+            f'"{value}" cannot name an interview, expected 1 to 32 lower-case letters, digits and inner hyphens, '
+            f"not beginning with {RESERVED_ID_PREFIX}"
+        )
+    return value
+
+
+def checked_challenge(value: str) -> str:
+    """``value`` if it can name a challenge; raises ``RefusedError``."""
+    if len(value) > LONGEST_CHALLENGE or not re.fullmatch(CHALLENGE_PATTERN.removeprefix("^").removesuffix("$"), value):
+        raise RefusedError(
+            f'"{value}" cannot name a challenge, expected a path of letters, digits, hyphens and underscores '
+            "such as python/two-sum"
+        )
+    return value
+
+
+def checked_candidate(value: str) -> str:
+    """``value`` if it can be a candidate's name; raises ``RefusedError``."""
+    if not 1 <= len(value) <= LONGEST_CANDIDATE_NAME:
+        raise RefusedError(
+            f"the candidate's name has {len(value)} characters, expected 1 to {LONGEST_CANDIDATE_NAME}"
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise RefusedError("the candidate's name is not text that UTF-8 can hold") from None
+    if "\0" in value:
+        raise RefusedError("the candidate's name holds a NUL character, expected text")
+    return value
+
+
+def checked_password(value: str) -> str:
+    """``value`` if it can open the editor; raises ``RefusedError``, which never repeats it."""
+    shortest, longest = PASSWORD_LENGTH
+    if not shortest <= len(value) <= longest:
+        raise RefusedError(f"the password has {len(value)} characters, expected {shortest} to {longest}")
+    if not value.isprintable() or not value.isascii():
+        raise RefusedError("the password holds characters other than printable ASCII")
+    return value
+
+
+def parsed_duration(value: str) -> timedelta:
+    """``90``, ``90m``, ``1h30m``, ``2h`` or ``1d`` as a duration; a bare number is minutes. Raises ``RefusedError``."""
+    text = value.strip().lower()
+    if text.isascii() and text.isdigit():
+        text += "m"
+    found = _DURATION.fullmatch(text)
+    parts = {name: int(number) for name, number in (found.groupdict() if found else {}).items() if number}
+    try:
+        duration = timedelta(**parts)
+    except OverflowError:
+        duration = timedelta()
+    if not duration:
+        raise RefusedError(f'"{value}" is no duration, expected minutes or a text such as 90m or 1h30m')
+    return duration
+
+
+def checked_duration(duration: timedelta, maximum_minutes: int) -> timedelta:
+    """``duration`` if it is not over the maximum; raises ``RefusedError``."""
+    if duration > timedelta(minutes=maximum_minutes):
+        raise RefusedError(
+            f"a duration of {shown_duration(duration)} is over the maximum of "
+            f"{shown_duration(timedelta(minutes=maximum_minutes))}; "
+            "ask for less, or raise interview_maximum_minutes, deploy and publish"
+        )
+    return duration
+
+
+def parsed_time(value: str, now: datetime) -> datetime:
+    """An ISO 8601 time; without a zone it is this machine's own. Raises ``RefusedError`` for one in the past."""
+    try:
+        moment = datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RefusedError(f'"{value}" is no time, expected ISO 8601 such as 2026-01-31T14:00+01:00') from None
+    if moment <= now:
+        raise RefusedError(f'"{value}" is in the past, expected a time after {now:%Y-%m-%dT%H:%M:%SZ}')
+    return moment
+
+
+def shown_duration(duration: timedelta) -> str:
+    """``1h30m``, ``5m``, ``40s``; negative ones with a minus sign."""
+    seconds = int(abs(duration).total_seconds())
+    sign = "-" if duration < timedelta() else ""
+    if seconds < 60:
+        return f"{sign}{seconds}s"
+    hours, minutes = divmod(seconds // 60, 60)
+    return sign + (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")

@@ -1,0 +1,87 @@
+"""Where interviews live: one deployed shared stack, seen from the operations."""
+
+import os
+import pwd
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from scripts.aws import Aws
+from scripts.console import Console
+
+if TYPE_CHECKING:
+    from scripts.interviews.leases import Leases
+    from scripts.interviews.store import IntentStore
+
+
+class Releases(Protocol):
+    """What interviews need of the template releases; see ``scripts.releases.store.ReleaseStore``."""
+
+    def current(self) -> Any:
+        """The pointer to the current release with its ``digest``, or None."""
+
+    def download(self, digest: str, directory: Path) -> Any:
+        """Writes the verified files of a release and returns its manifest with its ``limits``."""
+
+
+def host() -> str:
+    """This machine's name, as Terraform writes it into its lock."""
+    return socket.gethostname()
+
+
+def actor() -> str:
+    """Who is asking: user@host, the form of Terraform's own lock."""
+    return f"{pwd.getpwuid(os.getuid()).pw_name}@{host()}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Site:
+    """One shared stack: its AWS, its bucket, and how this process speaks and keeps time.
+
+    ``environment`` is what terraform runs with; ``runs_directory`` keeps the proofs of life of this machine's runs.
+    """
+
+    aws: Aws
+    bucket: str
+    console: Console
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    now: Callable[[], datetime] = _now
+    actor: str = field(default_factory=actor)
+    host: str = field(default_factory=host)
+
+    @cached_property
+    def intents(self) -> "IntentStore":
+        """The interviews' own documents."""
+        from scripts.interviews.store import IntentStore
+
+        return IntentStore(self.aws, self.bucket)
+
+    @cached_property
+    def leases(self) -> "Leases":
+        """The slots."""
+        from scripts.interviews.leases import Leases
+
+        return Leases(self.aws, self.bucket)
+
+    @cached_property
+    def releases(self) -> Releases:
+        """The published template sets."""
+        from scripts.releases.store import ReleaseStore
+
+        return ReleaseStore(self.aws, self.bucket)
+
+    @cached_property
+    def runs_directory(self) -> Path:
+        """Where this machine remembers which of its runs are alive."""
+        cache = self.environment.get("XDG_CACHE_HOME") or Path(self.environment.get("HOME") or Path.home()) / ".cache"
+        directory = Path(cache) / "prequel" / "runs"
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return directory

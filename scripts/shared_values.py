@@ -1,0 +1,161 @@
+"""The shared stack's outputs, as the template set takes them: read from its state or a file, complete, and of this place."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hcl2
+from botocore.exceptions import ClientError
+
+from scripts.aws import Aws, error_code, explained
+from scripts.errors import SharedValuesError
+
+if TYPE_CHECKING:
+    from stacks.settings import Configuration
+
+CLIENT_VARIABLES = frozenset({"interview_id", "candidate_name", "challenge"})
+"""What a client gives for each interview; every other variable without a default is the shared stack's to give."""
+
+LIMITS = ("max_instances", "interview_default_minutes", "interview_maximum_minutes")
+"""Outputs for the operations alone: they go into a release's manifest and not to the template."""
+
+STATE_VERSION = 4
+"""Of Terraform's state format since 0.12."""
+
+Outputs = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is deployed."""
+
+    aws_account_id: str
+    aws_region: str
+    environment: str
+
+
+@dataclass(frozen=True)
+class TemplateVariables:
+    """The input variables that ``variables.tf`` declares; ``text`` is the file."""
+
+    text: str
+
+    @cached_property
+    def with_default(self) -> dict[str, bool]:
+        """Each variable's name, and whether it has a default; raises ``SharedValuesError`` for HCL it cannot read."""
+        try:
+            blocks = hcl2.loads(self.text).get("variable", [])
+        except Exception as error:  # the parser's own exceptions have no common base
+            reason = str(error).splitlines()[0]
+            raise SharedValuesError(f"variables.tf is not valid HCL: {reason}") from error
+        return {name.strip('"'): "default" in body for block in blocks for name, body in block.items()}
+
+    @property
+    def shared(self) -> list[str]:
+        """What the shared stack must give."""
+        return [n for n, has_default in self.with_default.items() if not has_default and n not in CLIENT_VARIABLES]
+
+
+@dataclass(frozen=True)
+class SharedValues:
+    """``template``: values of the template's variables by name; ``limits``: the whole numbers of ``LIMITS``."""
+
+    template: Outputs
+    limits: dict[str, int]
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Any], variables: TemplateVariables) -> "SharedValues":
+        """What of ``outputs`` is published; raises ``SharedValuesError`` naming everything that is missing."""
+        wanted = [*variables.shared, *LIMITS]
+        missing = [name for name in wanted if outputs.get(name) is None]
+        if missing:
+            raise SharedValuesError(
+                f"the shared stack's outputs lack {', '.join(missing)}; deploy the shared stack again (cdktf deploy)"
+            )
+        wrong = [name for name in LIMITS if type(outputs[name]) is not int or outputs[name] < 1]
+        if wrong:
+            told = ", ".join(f"{name} is {json.dumps(outputs[name])}" for name in wrong)
+            raise SharedValuesError(f"{told}, expected a whole number from 1")
+        # A client's own variables, and those it may set, are never the shared stack's, whatever it calls its outputs.
+        return cls({name: outputs[name] for name in variables.shared}, {name: outputs[name] for name in LIMITS})
+
+    def check_place(self, here: Place) -> None:
+        """Raises ``SharedValuesError`` when these values are of another account, region or environment."""
+        differing = [
+            f"{name} {self.template.get(name)}, expected {getattr(here, name)}"
+            for name in ("aws_account_id", "aws_region", "environment")
+            if self.template.get(name) != getattr(here, name)
+        ]
+        if differing:
+            raise SharedValuesError(f"the shared values are of another place: {'; '.join(differing)}")
+
+
+def read_outputs(configuration: "Configuration", aws: Aws, outputs_file: Path | None = None) -> Outputs:
+    """The deployed shared stack's outputs by name, from ``outputs_file`` if given, else from its Terraform state.
+
+    ``outputs_file`` is what ``terraform output -json`` writes, or a plain JSON object. Raises ``SharedValuesError``
+    when there is nothing to read or it is something else, and ``AwsError`` when S3 refuses the state.
+    """
+    if outputs_file is not None:
+        return parse_outputs(_read(outputs_file, "the outputs file"), str(outputs_file))
+    if configuration.backend is None:
+        path = configuration.directory / LOCAL_STATE_FILE
+        return parse_state(_read(path, "the shared stack's state"), str(path))
+    backend = configuration.backend
+    address = f"s3://{backend.bucket}/{backend.key}"
+    with explained(f"read the shared stack's state {address}"):
+        try:
+            answer = Aws(backend.region).s3.get_object(Bucket=backend.bucket, Key=backend.key)
+            content = answer["Body"].read()
+        except ClientError as error:
+            if error_code(error) in {"NoSuchKey", "NoSuchBucket"}:
+                raise SharedValuesError(f"{address} is not there; deploy the shared stack first (cdktf deploy)") from error
+            raise
+    return parse_state(content, address)
+
+
+def parse_state(content: bytes, source: str) -> Outputs:
+    """The outputs in a Terraform state; raises ``SharedValuesError``."""
+    document = _object(content, source)
+    if document.get("version") != STATE_VERSION:
+        raise SharedValuesError(
+            f"{source} has state version {document.get('version')}, expected {STATE_VERSION}; is it a Terraform state?"
+        )
+    outputs = document.get("outputs") or {}
+    if not outputs:
+        raise SharedValuesError(f"{source} holds no outputs; deploy the shared stack (cdktf deploy)")
+    return {name: output.get("value") for name, output in outputs.items()}
+
+
+def parse_outputs(content: bytes, source: str) -> Outputs:
+    """The outputs in a JSON object, plain or as ``terraform output -json`` writes them; raises ``SharedValuesError``."""
+    document = _object(content, source)
+    return {
+        name: value["value"] if isinstance(value, dict) and {"value", "type"} <= value.keys() else value
+        for name, value in document.items()
+    }
+
+
+def _object(content: bytes, source: str) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise SharedValuesError(f"{source} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise SharedValuesError(f"{source} is not a JSON object")
+    return document
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise SharedValuesError(
+            f"{what} {path} is not there; deploy the shared stack first (cdktf deploy), or give --outputs-file"
+        ) from error
+    except OSError as error:
+        raise SharedValuesError(f"{what} {path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,93 @@
+"""What several tests share: the shared stack, synthesized in memory once for each set of settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.settings import BackendSettings, Configuration, Settings
+
+REQUIRED_SETTINGS: dict[str, Any] = {
+    "aws_region": "eu-central-1",
+    "environment": "test",
+    "domain_name": "interviews.example.com",
+    "hosted_zone_name": "example.com",
+}
+
+
+@dataclass(frozen=True)
+class SynthesizedStack:
+    """The Terraform JSON of a stack, with its blocks by type and name."""
+
+    document: dict[str, Any]
+
+    def all(self, type: str) -> dict[str, dict[str, Any]]:
+        """The resources of ``type`` by name."""
+        found: dict[str, dict[str, Any]] = self.document["resource"].get(type, {})
+        return found
+
+    def one(self, type: str, name: str) -> dict[str, Any]:
+        """One resource."""
+        return self.all(type)[name]
+
+    def statements(self, name: str) -> dict[str, dict[str, Any]]:
+        """The statements of one policy document by their Sid."""
+        document = self.document["data"]["aws_iam_policy_document"][name]
+        return {statement["sid"]: statement for statement in document["statement"]}
+
+    @property
+    def addresses(self) -> set[str]:
+        """The address of each resource."""
+        return {f"{type}.{name}" for type, resources in self.document["resource"].items() for name in resources}
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The outputs' values by name."""
+        return {name: output["value"] for name, output in self.document["output"].items()}
+
+
+SharedStackFactory = Callable[..., SynthesizedStack]
+
+
+@pytest.fixture(scope="session")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> SharedStackFactory:
+    """Gives the shared stack for ``REQUIRED_SETTINGS`` and the given ones; the same settings are synthesized once."""
+    from cdktf import App
+
+    from stacks.shared import SharedStack
+
+    app = App(outdir=str(tmp_path_factory.mktemp("cdktf.out")))
+    known: dict[str, SynthesizedStack] = {}
+
+    def synthesize(*, backend: BackendSettings | None = None, **settings: Any) -> SynthesizedStack:
+        configuration = Configuration(
+            settings=Settings(**(REQUIRED_SETTINGS | settings)), backend=backend, directory=Path("/configuration")
+        )
+        key = repr(configuration)
+        if key not in known:
+            stack = SharedStack(app, f"shared{len(known)}", configuration=configuration)
+            stack.prepare_stack()
+            known[key] = SynthesizedStack(stack.to_terraform())
+        return known[key]
+
+    return synthesize
+
+
+@pytest.fixture(scope="session")
+def default_stack(shared_stack: SharedStackFactory) -> SynthesizedStack:
+    """The shared stack with a domain and all else by default."""
+    return shared_stack()
+
+
+@pytest.fixture(scope="session")
+def development_stack(shared_stack: SharedStackFactory) -> SynthesizedStack:
+    """The shared stack without a domain."""
+    return shared_stack(domain_name="", hosted_zone_name="")
+
+
+@pytest.fixture(scope="session")
+def portal_stack(shared_stack: SharedStackFactory) -> SynthesizedStack:
+    """The shared stack with a portal."""
+    return shared_stack(portal_image="ghcr.io/example/portal:1.0.0")

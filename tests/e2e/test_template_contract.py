@@ -1,0 +1,122 @@
+"""The contract with clients, kept by a client of the plainest kind.
+
+It knows only what docs/template-contract.md says: copy the prefix ``instance/``, replace three words in ``main.tf``,
+write ``terraform.tfvars``, run terraform.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.terraform import terraform_environment
+from tests.e2e.conftest import Deployed
+
+pytestmark = pytest.mark.e2e
+
+INTERVIEW = "plain-client"
+PASSWORD = "correct-horse-battery"
+
+
+class PlainClient:
+    """Copies, substitutes and runs; nothing else."""
+
+    def __init__(self, deployed: Deployed, directory: Path) -> None:
+        self._directory = directory
+        self._environment = terraform_environment(deployed.environment)
+        s3 = deployed.embedded.aws.s3
+        bucket = deployed.outputs["instance_bucket_name"]
+        for found in s3.list_objects_v2(Bucket=bucket, Prefix="instance/")["Contents"]:
+            name = found["Key"].removeprefix("instance/")
+            (directory / name).write_bytes(s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
+        main = (directory / "main.tf").read_text()
+        for placeholder, value in {
+            "TERRAFORM_STATE_BUCKET_PLACEHOLDER": bucket,
+            "INTERVIEW_ID_PLACEHOLDER": INTERVIEW,
+            "AWS_REGION_PLACEHOLDER": "us-east-1",
+        }.items():
+            assert main.count(placeholder) == 1
+            main = main.replace(placeholder, value)
+        (directory / "main.tf").write_text(main)
+        (directory / "terraform.tfvars").write_text(
+            f'interview_id = "{INTERVIEW}"\ncandidate_name = "Grace Hopper"\nchallenge = "python"\n'
+            f'aws_region = "us-east-1"\npassword = "{PASSWORD}"\nportal_session = "an unknown extra"\n'
+        )
+
+    def terraform(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["terraform", *arguments],
+            cwd=self._directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def created(published: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainClient]:
+    client = PlainClient(published, tmp_path_factory.mktemp("plain"))
+    client.terraform("init", "-input=false")
+    client.terraform("plan", "-input=false", "-out=plan")
+    client.terraform("apply", "-input=false", "plan")
+    return client
+
+
+@pytest.fixture(scope="module")
+def outputs(created: PlainClient) -> dict[str, Any]:
+    return {name: output["value"] for name, output in json.loads(created.terraform("output", "-json")).items()}
+
+
+def test_every_promised_output_is_there_and_the_password_is_not(outputs: dict[str, Any]) -> None:
+    promised = {
+        "interview_id", "service_name", "access_url", "target_group_arn", "listener_rule_arn",
+        "candidate_name", "challenge", "subdomain", "expires_at",
+    }  # fmt: skip
+    assert promised <= outputs.keys()
+    assert PASSWORD not in json.dumps(outputs)
+    assert outputs["access_url"] == f"https://{INTERVIEW}.interviews.example.com"
+
+
+def test_the_password_is_in_ssm_and_not_in_the_state(created: PlainClient, published: Deployed) -> None:
+    name = f"/prequel/interviews/{INTERVIEW}/password"
+    stored = published.embedded.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
+    assert (stored["Type"], stored["Value"]) == ("SecureString", PASSWORD)
+    assert PASSWORD not in created.terraform("state", "pull")
+
+
+def test_a_plan_after_the_apply_is_empty(created: PlainClient) -> None:
+    created.terraform("plan", "-input=false", "-detailed-exitcode")
+
+
+def test_under_the_wildcard_an_interview_is_five_resources(created: PlainClient) -> None:
+    assert len(created.terraform("state", "list").splitlines()) == 5
+
+
+def test_the_container_runs_in_the_shared_cluster(outputs: dict[str, Any], published: Deployed) -> None:
+    (service,) = published.embedded.aws.ecs.describe_services(
+        cluster=published.outputs["ecs_cluster_name"], services=[outputs["service_name"]]
+    )["services"]
+    assert service["status"] == "ACTIVE"
+    assert service["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "DISABLED"
+
+
+def test_after_the_destroy_nothing_of_the_interview_is_left(
+    created: PlainClient, outputs: dict[str, Any], published: Deployed
+) -> None:
+    created.terraform("destroy", "-input=false", "-auto-approve")
+    aws = published.embedded.aws
+    (service,) = aws.ecs.describe_services(
+        cluster=published.outputs["ecs_cluster_name"], services=[outputs["service_name"]]
+    )["services"]
+    assert service["status"] == "INACTIVE"
+    assert not [g for g in aws.elbv2.describe_target_groups()["TargetGroups"] if g["TargetGroupName"] == INTERVIEW]
+    rules = aws.elbv2.describe_rules(ListenerArn=published.outputs["listener_arn"])["Rules"]
+    assert outputs["listener_rule_arn"] not in [rule["RuleArn"] for rule in rules]
+    assert not aws.ssm.get_parameters(Names=[f"/prequel/interviews/{INTERVIEW}/password"])["Parameters"]
+    assert not aws.ecs.list_task_definitions(familyPrefix=f"prequel-{INTERVIEW}", status="ACTIVE")["taskDefinitionArns"]

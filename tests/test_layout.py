@@ -1,0 +1,68 @@
+"""The rules that keep the tree as it is explained."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BINDINGS = "cdktf_cdktf_provider_aws"
+IMPORT_OF_CDKTF = re.compile(r"^\s*(from|import) (cdktf|constructs|stacks\.(shared|interview|base))\b", re.MULTILINE)
+
+
+def run_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_constructs_is_a_namespace_that_pypi_constructs_extends() -> None:
+    assert not (ROOT / "constructs" / "__init__.py").exists(), "it would hide PyPI's constructs; docs/decisions/0001"
+    found = run_python(
+        "from constructs import Construct; from constructs.network import Network; print(issubclass(Network, Construct))"
+    )
+    assert found.strip() == "True"
+
+
+def test_fewer_than_200_binding_modules_load() -> None:
+    loaded = run_python(
+        "import sys, stacks.shared, stacks.interview\n"
+        f"print(sum(name.startswith('{BINDINGS}.') for name in sys.modules))"
+    )
+    assert 50 < int(loaded) < 200
+
+
+def test_only_one_module_imports_the_bindings() -> None:
+    sources = [
+        path for top in ("constructs", "stacks", "scripts", "tests") for path in (ROOT / top).rglob("*.py")
+    ] + [ROOT / "main.py"]
+    importers = {
+        path.relative_to(ROOT).as_posix()
+        for path in sources
+        if re.search(rf"^\s*(from|import) {BINDINGS}\b", path.read_text(), re.MULTILINE)
+    }
+    assert importers == {"constructs/aws.py"}
+
+
+def test_only_the_renderer_among_the_scripts_imports_cdktf() -> None:
+    importers = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "scripts").rglob("*.py")
+        if IMPORT_OF_CDKTF.search(path.read_text())
+    }
+    assert importers <= {"scripts/render.py"}
+
+
+def test_constructs_read_neither_settings_nor_environment() -> None:
+    for path in (ROOT / "constructs").glob("*.py"):
+        assert not re.search(r"stacks\.settings|os\.environ|getenv", path.read_text()), path.name
+
+
+@pytest.mark.parametrize("module", ["stacks.settings", "stacks.tfvars", "stacks.names"])
+def test_settings_load_without_cdktf_and_jsii(module: str) -> None:
+    loaded = run_python(f"import sys, {module}; print('cdktf' in sys.modules, 'jsii' in sys.modules)")
+    assert loaded.split() == ["False", "False"]
+
+
+def test_main_is_under_40_lines() -> None:
+    assert len((ROOT / "main.py").read_text().splitlines()) < 40
