@@ -34,6 +34,7 @@ ADMINISTRATION = [
     "kms:PutKeyPolicy",
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
+    "kms:RetireGrant",
     "kms:RevokeGrant",
     "kms:RotateKeyOnDemand",
     "kms:ScheduleKeyDeletion",
@@ -44,7 +45,16 @@ ADMINISTRATION = [
 ]
 """What the account may pass on by IAM policies: everything that a symmetric key of this account knows, one by one."""
 
-USE_BY_SERVICE = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+USE_BY_LOGS = [
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+]
+"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html, without its wildcards."""
 
 
 class EncryptionKey(Construct):
@@ -79,7 +89,6 @@ class EncryptionKey(Construct):
                     actions=ADMINISTRATION,
                     resources=this_key,
                 ),
-                # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
                 DataAwsIamPolicyDocumentStatement(
                     sid="LogGroups",
                     principals=[
@@ -87,7 +96,7 @@ class EncryptionKey(Construct):
                             type="Service", identifiers=[f"logs.{account.region}.amazonaws.com"]
                         )
                     ],
-                    actions=USE_BY_SERVICE,
+                    actions=USE_BY_LOGS,
                     resources=this_key,
                     condition=[
                         DataAwsIamPolicyDocumentStatementCondition(
@@ -95,8 +104,8 @@ class EncryptionKey(Construct):
                         )
                     ],
                 ),
-                # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html: an alarm cannot reach an encrypted
-                # topic otherwise.
+                # An alarm cannot reach an encrypted topic otherwise
+                # (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
                 DataAwsIamPolicyDocumentStatement(
                     sid="AlarmsToTopic",
                     principals=[
@@ -108,12 +117,9 @@ class EncryptionKey(Construct):
                     resources=this_key,
                     condition=[
                         DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="aws:SourceAccount", values=[account.account_id]
-                        ),
-                        DataAwsIamPolicyDocumentStatementCondition(
                             test="ArnLike",
-                            variable="aws:SourceArn",
-                            values=[account.arn("cloudwatch", f"alarm:{name}-*")],
+                            variable="kms:EncryptionContext:aws:sns:topicArn",
+                            values=[account.arn("sns", f"{name}-*")],
                         ),
                     ],
                 ),

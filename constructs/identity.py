@@ -173,6 +173,6 @@ def start_container(
         DataAwsIamPolicyDocumentStatement(
             sid="WriteLogs",
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-            resources=[account.arn("logs", f"log-group:{log_group_name}:log-stream:*")],
+            resources=[account.arn("logs", f"log-group:{log_group_name}:*")],
         ),
     ]

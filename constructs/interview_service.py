@@ -11,6 +11,7 @@ from constructs.aws import (
     EcsServiceLoadBalancer,
     EcsServiceNetworkConfiguration,
     EcsTaskDefinition,
+    EcsTaskDefinitionEphemeralStorage,
     EcsTaskDefinitionRuntimePlatform,
     EcsTaskDefinitionVolume,
     LbListenerRule,
@@ -29,15 +30,27 @@ HOME = "/home/coder"
 CANDIDATE_USER = "1000:1000"
 """User ``coder`` of the public code-server image."""
 
-CREDENTIAL_VARIABLES = (
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_EXECUTION_ENV",
-    "ECS_AGENT_URI",
-    "ECS_CONTAINER_METADATA_URI",
-    "ECS_CONTAINER_METADATA_URI_V4",
+CHALLENGE_FOLDER = f"{HOME}/challenge"
+"""What the candidate's editor opens."""
+
+OPEN_FILES = 65_535
+"""Fargate's own limit, written down; the other limits are the operating system's there
+(https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html)."""
+
+# Variables are let through by name, because what the ECS agent sets, the way to the task role's credentials included,
+# is AWS's to extend. `env` replaces the shell and is replaced in turn, so that /proc/1/environ shows no more than
+# that. For the same reason the init process is the image's own: the agent's would keep every variable, readable.
+_START = (
+    f'exec env -i HOME={HOME} LANG=C.UTF-8 PASSWORD="$PASSWORD" PATH="$PATH" SHELL=/bin/bash USER=coder '
+    'setpriv --no-new-privs dumb-init -- "$@"'
 )
-"""What the ECS agent sets and the candidate must not see
-(https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html)."""
+
+# An empty prefix copies nothing and succeeds; without the second line the candidate would find an empty editor.
+_DELIVER = (
+    f'aws s3 cp --recursive --only-show-errors "$CHALLENGE" {CHALLENGE_FOLDER}; '
+    f'[ "$(ls -A {CHALLENGE_FOLDER})" ] || {{ echo "nothing at $CHALLENGE" >&2; exit 1; }}; '
+    f"chown -R {CANDIDATE_USER} {HOME} /tmp"
+)
 
 
 class InterviewService(Construct):
@@ -105,6 +118,9 @@ class InterviewService(Construct):
             runtime_platform=EcsTaskDefinitionRuntimePlatform(
                 operating_system_family="LINUX", cpu_architecture=text["cpu_architecture"]
             ),
+            ephemeral_storage=EcsTaskDefinitionEphemeralStorage(
+                size_in_gib=variables["code_server_storage"].number_value
+            ),
             volume=[EcsTaskDefinitionVolume(name="home"), EcsTaskDefinitionVolume(name="tmp")],
             container_definitions=Fn.jsonencode(
                 [self._challenge_container(text), self._code_server_container(text, image, password)]
@@ -161,40 +177,49 @@ class InterviewService(Construct):
             "name": "challenge",
             "image": text["challenge_loader_image"],
             "essential": False,
-            "entryPoint": ["/bin/sh", "-ec"],
-            "command": [
-                f"aws s3 cp --recursive --only-show-errors {source} {HOME}/challenge/; "
-                f"chown -R {CANDIDATE_USER} {HOME} /tmp",
-            ],
+            "entryPoint": ["/bin/sh", "-euc", Fn.raw_string(_DELIVER)],
+            "environment": [{"name": "CHALLENGE", "value": source}],
+            # Root, because Fargate's volumes are root's; nothing of the candidate's runs here.
+            "user": "0:0",
+            "privileged": False,
+            "readonlyRootFilesystem": True,
             "mountPoints": _mount_points(),
             "logConfiguration": _logs(text),
         }
 
     @staticmethod
     def _code_server_container(text: dict[str, str], image: str, password: SsmParameter) -> dict[str, Any]:
-        """Runs as an ordinary user on a read-only root, without capabilities and without AWS credentials."""
-        without_credentials = [word for name in CREDENTIAL_VARIABLES for word in ("-u", name)]
+        """Runs as an ordinary user on a read-only root, without capabilities and without AWS credentials.
+
+        The image must have a shell, ``env``, ``setpriv``, ``dumb-init`` and ``code-server`` on its PATH: both the
+        public one and ours do. It must not get a ``healthCheck``: ECS would run it with every variable, readable in
+        /proc; the load balancer's checks do.
+        """
         return {
             "name": CODE_SERVER_CONTAINER,
             "image": image,
             "essential": True,
             "dependsOn": [{"containerName": "challenge", "condition": "SUCCESS"}],
-            # `env` replaces itself, so that not even /proc/1/environ shows what the agent set. For the same reason
-            # the init process is the image's own and not the agent's, which would keep the variables.
-            "entryPoint": ["/usr/bin/env", *without_credentials, "dumb-init", "--", "code-server"],
+            "entryPoint": ["/bin/sh", "-euc", Fn.raw_string(_START), "start"],
             "command": [
+                "code-server",
                 "--bind-addr",
                 f"0.0.0.0:{CODE_SERVER_PORT}",
                 "--auth",
                 "password",
                 "--disable-telemetry",
                 "--disable-update-check",
-                f"{HOME}/challenge",
+                "--disable-workspace-trust",
+                CHALLENGE_FOLDER,
             ],
             "user": CANDIDATE_USER,
             "privileged": False,
             "readonlyRootFilesystem": True,
             "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+            "ulimits": [
+                {"name": "nofile", "softLimit": OPEN_FILES, "hardLimit": OPEN_FILES},
+                {"name": "core", "softLimit": 0, "hardLimit": 0},
+            ],
             "stopTimeout": 10,
             "portMappings": [{"containerPort": CODE_SERVER_PORT, "protocol": "tcp"}],
             "mountPoints": _mount_points(),
@@ -217,5 +242,8 @@ def _logs(text: dict[str, str]) -> dict[str, Any]:
             "awslogs-group": text["log_group_name"],
             "awslogs-region": text["aws_region"],
             "awslogs-stream-prefix": text["interview_id"],
+            # An interview goes on when CloudWatch does not answer.
+            "mode": "non-blocking",
+            "max-buffer-size": "4m",
         },
     }

@@ -44,7 +44,6 @@ class FlowLogs(Construct):
         super().__init__(scope, id)
         name = f"/{project_prefix}/flow-logs"
         log_group = LogGroup(self, "log", name=name, retention_days=retention_days, kms_key_arn=kms_key_arn)
-        log_group_arn = account.arn("logs", f"log-group:{name}")
         # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
         writer = ServiceRole(
             self,
@@ -58,7 +57,7 @@ class FlowLogs(Construct):
                 DataAwsIamPolicyDocumentStatement(
                     sid="WriteLogs",
                     actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                    resources=[log_group_arn, f"{log_group_arn}:log-stream:*"],
+                    resources=[account.arn("logs", f"log-group:{name}:*")],
                 )
             ],
         )
@@ -111,7 +110,9 @@ class Alarms(Construct):
                     resources=[account.arn("sns", f"{project_prefix}-alarms")],
                     condition=[
                         DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="aws:SourceAccount", values=[account.account_id]
+                            test="ArnLike",
+                            variable="aws:SourceArn",
+                            values=[account.arn("cloudwatch", f"alarm:{project_prefix}-*")],
                         )
                     ],
                 )

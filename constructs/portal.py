@@ -146,6 +146,8 @@ class Portal(Construct):
             task_definition=task_definition.arn,
             desired_count=1,
             launch_type="FARGATE",
+            # Said in so many words, because its default differs between versions 5 and 6 of the provider.
+            availability_zone_rebalancing="DISABLED",
             deployment_minimum_healthy_percent=100,
             deployment_maximum_percent=200,
             deployment_circuit_breaker=EcsServiceDeploymentCircuitBreaker(enable=True, rollback=True),

@@ -138,7 +138,8 @@ class LogBucket(PrivateBucket):
             account=account,
             force_destroy=force_destroy,
             statements=[
-                # Above: enable-access-logging.html
+                # The account in the path keeps others out. Load balancing sends no source ARN that a condition could
+                # match: with one it is denied (enable-access-logging.html, above, has none either).
                 DataAwsIamPolicyDocumentStatement(
                     sid="LoadBalancerLogs",
                     principals=[
@@ -148,13 +149,6 @@ class LogBucket(PrivateBucket):
                     ],
                     actions=["s3:PutObject"],
                     resources=[f"{arn}/{ALB_LOG_PREFIX}/AWSLogs/{account.account_id}/*"],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike",
-                            variable="aws:SourceArn",
-                            values=[account.arn("elasticloadbalancing", "loadbalancer/*")],
-                        )
-                    ],
                 ),
                 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
                 DataAwsIamPolicyDocumentStatement(

@@ -60,13 +60,18 @@ resource "aws_ecs_task_definition" "task" {
 
   container_definitions = jsonencode([
     {
-      name       = "challenge"
-      image      = var.challenge_loader_image
-      essential  = false
-      entryPoint = ["/bin/sh", "-ec"]
-      command = [
-        "aws s3 cp --recursive --only-show-errors s3://${var.instance_bucket_name}/challenge/${var.challenge}/ /home/coder/challenge/; chown -R 1000:1000 /home/coder /tmp",
+      name      = "challenge"
+      image     = var.challenge_loader_image
+      essential = false
+      entryPoint = [
+        "/bin/sh",
+        "-euc",
+        "aws s3 cp --recursive --only-show-errors \"$CHALLENGE\" /home/coder/challenge; [ \"$(ls -A /home/coder/challenge)\" ] || { echo \"nothing at $CHALLENGE\" >&2; exit 1; }; chown -R 1000:1000 /home/coder /tmp",
       ]
+      environment            = [{ name = "CHALLENGE", value = "s3://${var.instance_bucket_name}/challenge/${var.challenge}/" }]
+      user                   = "0:0"
+      privileged             = false
+      readonlyRootFilesystem = true
       mountPoints = [
         { sourceVolume = "home", containerPath = "/home/coder", readOnly = false },
         { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
@@ -77,6 +82,8 @@ resource "aws_ecs_task_definition" "task" {
           "awslogs-group"         = var.log_group_name
           "awslogs-region"        = var.aws_region
           "awslogs-stream-prefix" = var.interview_id
+          mode                    = "non-blocking"
+          "max-buffer-size"       = "4m"
         }
       }
     },
@@ -86,28 +93,20 @@ resource "aws_ecs_task_definition" "task" {
       essential = true
       dependsOn = [{ containerName = "challenge", condition = "SUCCESS" }]
       entryPoint = [
-        "/usr/bin/env",
-        "-u",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        "-u",
-        "AWS_EXECUTION_ENV",
-        "-u",
-        "ECS_AGENT_URI",
-        "-u",
-        "ECS_CONTAINER_METADATA_URI",
-        "-u",
-        "ECS_CONTAINER_METADATA_URI_V4",
-        "dumb-init",
-        "--",
-        "code-server",
+        "/bin/sh",
+        "-euc",
+        "exec env -i HOME=/home/coder LANG=C.UTF-8 PASSWORD=\"$PASSWORD\" PATH=\"$PATH\" SHELL=/bin/bash USER=coder setpriv --no-new-privs dumb-init -- \"$@\"",
+        "start",
       ]
       command = [
+        "code-server",
         "--bind-addr",
         "0.0.0.0:8443",
         "--auth",
         "password",
         "--disable-telemetry",
         "--disable-update-check",
+        "--disable-workspace-trust",
         "/home/coder/challenge",
       ]
       user                   = "1000:1000"
@@ -118,6 +117,10 @@ resource "aws_ecs_task_definition" "task" {
           drop = ["ALL"]
         }
       }
+      ulimits = [
+        { name = "nofile", softLimit = 65535, hardLimit = 65535 },
+        { name = "core", softLimit = 0, hardLimit = 0 },
+      ]
       stopTimeout  = 10
       portMappings = [{ containerPort = 8443, protocol = "tcp" }]
       mountPoints = [
@@ -131,10 +134,16 @@ resource "aws_ecs_task_definition" "task" {
           "awslogs-group"         = var.log_group_name
           "awslogs-region"        = var.aws_region
           "awslogs-stream-prefix" = var.interview_id
+          mode                    = "non-blocking"
+          "max-buffer-size"       = "4m"
         }
       }
     },
   ])
+
+  ephemeral_storage {
+    size_in_gib = var.code_server_storage
+  }
 
   runtime_platform {
     cpu_architecture        = var.cpu_architecture

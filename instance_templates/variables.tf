@@ -7,8 +7,13 @@ variable "interview_id" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$", var.interview_id)) && !startswith(var.interview_id, "internal-")
-    error_message = "interview_id must be 1 to 32 lower-case letters, digits and inner hyphens, and must not begin with internal- (Elastic Load Balancing reserves it)."
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$", var.interview_id))
+    error_message = "interview_id must be 1 to 32 lower-case letters, digits and inner hyphens."
+  }
+
+  validation {
+    condition     = !startswith(var.interview_id, "internal-")
+    error_message = "interview_id must not begin with internal-, which Elastic Load Balancing reserves."
   }
 }
 
@@ -29,8 +34,13 @@ variable "challenge" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$", var.challenge)) && length(var.challenge) <= 128
-    error_message = "challenge must be a relative path of letters, digits, hyphens and underscores, such as python/two-sum."
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$", var.challenge))
+    error_message = "challenge must be a relative path of letters, digits, hyphens and underscores, such as python/rate-limiter."
+  }
+
+  validation {
+    condition     = length(var.challenge) <= 128
+    error_message = "challenge must have at most 128 characters."
   }
 }
 
@@ -43,8 +53,13 @@ variable "password" {
   ephemeral   = true
 
   validation {
-    condition     = var.password == "" || (length(var.password) >= 8 && length(var.password) <= 128)
-    error_message = "password must have 8 to 128 characters."
+    condition     = var.password == "" || length(var.password) >= 8
+    error_message = "password must have at least 8 characters."
+  }
+
+  validation {
+    condition     = length(var.password) <= 128
+    error_message = "password must have at most 128 characters."
   }
 }
 
@@ -55,7 +70,7 @@ variable "aws_region" {
 
   validation {
     condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.aws_region))
-    error_message = "aws_region must look like eu-central-1."
+    error_message = "aws_region must be a region such as eu-central-1."
   }
 }
 
@@ -66,8 +81,13 @@ variable "listener_priority" {
   nullable    = false
 
   validation {
-    condition     = var.listener_priority >= 0 && var.listener_priority <= 50000 && floor(var.listener_priority) == var.listener_priority
-    error_message = "listener_priority must be a whole number from 1 to 50000, or 0."
+    condition     = var.listener_priority >= 0 && var.listener_priority <= 50000
+    error_message = "listener_priority must be 1 to 50000, or 0 for the next free one."
+  }
+
+  validation {
+    condition     = floor(var.listener_priority) == var.listener_priority
+    error_message = "listener_priority must be a whole number."
   }
 }
 
@@ -114,18 +134,18 @@ variable "aws_account_id" {
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.aws_account_id))
-    error_message = "aws_account_id must look like 123456789012."
+    error_message = "aws_account_id must be 12 digits."
   }
 }
 
 variable "project_prefix" {
   type        = string
-  description = "Begins every name."
+  description = "What every name in the account begins with."
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.project_prefix))
-    error_message = "project_prefix must look like prequel."
+    error_message = "project_prefix must be 2 to 20 lower-case letters, digits and hyphens, beginning with a letter."
   }
 }
 
@@ -136,7 +156,7 @@ variable "environment" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,15}$", var.environment))
-    error_message = "environment must look like prod."
+    error_message = "environment must be 1 to 16 lower-case letters, digits and hyphens, beginning with a letter."
   }
 }
 
@@ -147,7 +167,7 @@ variable "url_scheme" {
 
   validation {
     condition     = can(regex("^https?$", var.url_scheme))
-    error_message = "url_scheme must look like https."
+    error_message = "url_scheme must be http or https."
   }
 }
 
@@ -158,18 +178,18 @@ variable "domain_name" {
 
   validation {
     condition     = can(regex("^[a-z0-9.-]{1,190}$", var.domain_name))
-    error_message = "domain_name must look like interviews.example.com."
+    error_message = "domain_name must be a lower-case DNS name such as interviews.example.com."
   }
 }
 
 variable "create_dns_record" {
   type        = bool
-  description = "Whether each interview needs a DNS record; false under the shared wildcard record."
+  description = "Whether the interview needs a DNS record of its own; false under the shared wildcard record."
   nullable    = false
 
   validation {
-    condition     = contains([true, false], var.create_dns_record)
-    error_message = "create_dns_record must be true or false."
+    condition     = !var.create_dns_record || var.hosted_zone_id != ""
+    error_message = "create_dns_record needs hosted_zone_id."
   }
 }
 
@@ -179,8 +199,8 @@ variable "hosted_zone_id" {
   nullable    = false
 
   validation {
-    condition     = var.hosted_zone_id != "" || !var.create_dns_record
-    error_message = "hosted_zone_id is needed when create_dns_record is true."
+    condition     = can(regex("^[A-Z0-9]*$", var.hosted_zone_id))
+    error_message = "hosted_zone_id must be a zone id such as Z215JYRZR1TBD5."
   }
 }
 
@@ -191,7 +211,7 @@ variable "alb_dns_name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9.-]+$", var.alb_dns_name))
-    error_message = "alb_dns_name must look like prequel-1.eu-central-1.elb.amazonaws.com."
+    error_message = "alb_dns_name must be a DNS name."
   }
 }
 
@@ -202,7 +222,7 @@ variable "alb_zone_id" {
 
   validation {
     condition     = can(regex("^[A-Z0-9]+$", var.alb_zone_id))
-    error_message = "alb_zone_id must look like Z215JYRZR1TBD5."
+    error_message = "alb_zone_id must be a zone id such as Z215JYRZR1TBD5."
   }
 }
 
@@ -213,7 +233,7 @@ variable "listener_arn" {
 
   validation {
     condition     = can(regex("^arn:aws[a-z-]*:elasticloadbalancing:", var.listener_arn))
-    error_message = "listener_arn must look like arn:aws:elasticloadbalancing:...."
+    error_message = "listener_arn must be the ARN of a listener."
   }
 }
 
@@ -224,7 +244,7 @@ variable "vpc_id" {
 
   validation {
     condition     = can(regex("^vpc-[0-9a-f]+$", var.vpc_id))
-    error_message = "vpc_id must look like vpc-0123456789abcdef0."
+    error_message = "vpc_id must be an id such as vpc-0123456789abcdef0."
   }
 }
 
@@ -234,8 +254,13 @@ variable "private_subnet_ids" {
   nullable    = false
 
   validation {
-    condition     = length(var.private_subnet_ids) >= 1 && alltrue([for id in var.private_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])
-    error_message = "private_subnet_ids must hold at least one id like subnet-0123456789abcdef0."
+    condition     = length(var.private_subnet_ids) >= 1
+    error_message = "private_subnet_ids must hold at least one id."
+  }
+
+  validation {
+    condition     = alltrue([for id in var.private_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])
+    error_message = "private_subnet_ids must hold ids such as subnet-0123456789abcdef0."
   }
 }
 
@@ -246,7 +271,7 @@ variable "code_server_security_group_id" {
 
   validation {
     condition     = can(regex("^sg-[0-9a-f]+$", var.code_server_security_group_id))
-    error_message = "code_server_security_group_id must look like sg-0123456789abcdef0."
+    error_message = "code_server_security_group_id must be an id such as sg-0123456789abcdef0."
   }
 }
 
@@ -257,40 +282,40 @@ variable "ecs_cluster_name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,255}$", var.ecs_cluster_name))
-    error_message = "ecs_cluster_name must look like prequel."
+    error_message = "ecs_cluster_name must be the name of a cluster."
   }
 }
 
 variable "execution_role_arn" {
   type        = string
-  description = "Pulls the image, reads the password, writes the logs."
+  description = "Pulls the images, reads the password, writes the logs."
   nullable    = false
 
   validation {
     condition     = can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", var.execution_role_arn))
-    error_message = "execution_role_arn must look like arn:aws:iam::123456789012:role/prequel-execution."
+    error_message = "execution_role_arn must be the ARN of an IAM role."
   }
 }
 
 variable "task_role_arn" {
   type        = string
-  description = "Reads the challenges; used by the challenge container only."
+  description = "Reads the challenge, for the challenge container only."
   nullable    = false
 
   validation {
     condition     = can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", var.task_role_arn))
-    error_message = "task_role_arn must look like arn:aws:iam::123456789012:role/prequel-task."
+    error_message = "task_role_arn must be the ARN of an IAM role."
   }
 }
 
 variable "kms_key_arn" {
   type        = string
-  description = "Encrypts the password."
+  description = "The key that encrypts the password."
   nullable    = false
 
   validation {
     condition     = can(regex("^arn:aws[a-z-]*:kms:", var.kms_key_arn))
-    error_message = "kms_key_arn must look like arn:aws:kms:eu-central-1:123456789012:key/...."
+    error_message = "kms_key_arn must be the ARN of a KMS key."
   }
 }
 
@@ -301,7 +326,7 @@ variable "instance_bucket_name" {
 
   validation {
     condition     = can(regex("^[a-z0-9.-]{3,63}$", var.instance_bucket_name))
-    error_message = "instance_bucket_name must look like prequel-instance."
+    error_message = "instance_bucket_name must be the name of a bucket."
   }
 }
 
@@ -312,7 +337,7 @@ variable "log_group_name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_./#-]{1,512}$", var.log_group_name))
-    error_message = "log_group_name must look like /prequel/interviews."
+    error_message = "log_group_name must be the name of a log group."
   }
 }
 
@@ -336,48 +361,70 @@ variable "code_server_memory" {
     condition     = var.code_server_memory >= 512 && var.code_server_memory <= 122880
     error_message = "code_server_memory must be 512 to 122880 MiB, in a pair that Fargate offers with code_server_cpu."
   }
+
+  validation {
+    condition     = floor(var.code_server_memory) == var.code_server_memory
+    error_message = "code_server_memory must be a whole number."
+  }
+}
+
+variable "code_server_storage" {
+  type        = number
+  description = "Disk of a task in GiB, shared by the images and the candidate's files."
+  default     = 21
+  nullable    = false
+
+  validation {
+    condition     = var.code_server_storage >= 21 && var.code_server_storage <= 200
+    error_message = "code_server_storage must be 21 to 200 GiB."
+  }
+
+  validation {
+    condition     = floor(var.code_server_storage) == var.code_server_storage
+    error_message = "code_server_storage must be a whole number."
+  }
 }
 
 variable "cpu_architecture" {
   type        = string
-  description = "Of the containers."
+  description = "What the containers run on."
   nullable    = false
 
   validation {
     condition     = can(regex("^(X86_64|ARM64)$", var.cpu_architecture))
-    error_message = "cpu_architecture must look like X86_64 or ARM64."
+    error_message = "cpu_architecture must be X86_64 or ARM64."
   }
 }
 
 variable "code_server_image" {
   type        = string
-  description = "The code-server image, with tag or digest."
+  description = "The code-server image."
   nullable    = false
 
   validation {
     condition     = can(regex("^[^ ]+[:@][^ ]+$", var.code_server_image))
-    error_message = "code_server_image must look like docker.io/codercom/code-server:4.99.4."
+    error_message = "code_server_image must be an image with a tag or a digest."
   }
 }
 
 variable "code_server_repository_url" {
   type        = string
-  description = "Where image_tag is looked up."
+  description = "The repository in which image_tag is looked up."
   nullable    = false
 
   validation {
     condition     = can(regex("^[^ :@]+(:[0-9]+)?/[^ :@]+$", var.code_server_repository_url))
-    error_message = "code_server_repository_url must look like 123456789012.dkr.ecr.eu-central-1.amazonaws.com/prequel-code-server."
+    error_message = "code_server_repository_url must be a repository without a tag."
   }
 }
 
 variable "challenge_loader_image" {
   type        = string
-  description = "An image with a shell and the AWS CLI."
+  description = "The image that copies the challenge; it needs a shell and the AWS CLI."
   nullable    = false
 
   validation {
     condition     = can(regex("^[^ ]+[:@][^ ]+$", var.challenge_loader_image))
-    error_message = "challenge_loader_image must look like public.ecr.aws/aws-cli/aws-cli:2.27.0."
+    error_message = "challenge_loader_image must be an image with a tag or a digest."
   }
 }

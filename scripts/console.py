@@ -25,6 +25,11 @@ class Console:
         self._err = err or sys.stderr
         self._colour = not json_lines and self._err.isatty()
 
+    @property
+    def in_colour(self) -> bool:
+        """Whether progress is read by a person at a terminal."""
+        return self._colour
+
     def event(self, event: str, /, **fields: Any) -> None:
         """A machine-readable event; nothing for people."""
         if self.json_lines:

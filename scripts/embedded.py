@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -60,7 +61,7 @@ class EmbeddedAws:
         endpoint = process.stdout.readline().strip()
         if not endpoint:
             process.kill()
-            raise PrequelError(f"the embedded AWS did not start; see {log or 'its output with --log'}")
+            raise PrequelError(f"the embedded AWS did not start; see {log}" if log else "the embedded AWS did not start")
         return cls(endpoint, region, process)
 
     @property
@@ -80,17 +81,18 @@ class EmbeddedAws:
 
     @property
     def aws(self) -> Aws:
-        """Clients for this AWS, whatever the environment says."""
+        """New clients for this AWS, whatever the environment says."""
+        return _EndpointAws(self.endpoint, self.region, self._session)
+
+    @cached_property
+    def _session(self) -> Any:
+        """One for all clients: it remembers AWS's service descriptions, which take longer to read than to use."""
         import boto3
 
-        return _EndpointAws(
-            self.endpoint,
-            self.region,
-            boto3.Session(
-                aws_access_key_id="embedded",
-                aws_secret_access_key="embedded",  # noqa: S106  (moto takes any)
-                region_name=self.region,
-            ),
+        return boto3.Session(
+            aws_access_key_id="embedded",
+            aws_secret_access_key="embedded",  # noqa: S106  (moto takes any)
+            region_name=self.region,
         )
 
     def stop(self) -> None:
@@ -196,6 +198,7 @@ def seed_shared_infrastructure(
         "log_group_name": f"/{project_prefix}/interviews",
         "code_server_cpu": 1024,
         "code_server_memory": 2048,
+        "code_server_storage": 21,
         "cpu_architecture": "X86_64",
         "code_server_image": "docker.io/codercom/code-server:4.99.4",
         "code_server_repository_url": f"{registry}/{project_prefix}-code-server",

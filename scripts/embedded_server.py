@@ -35,11 +35,22 @@ def remember_service_settings() -> None:
     responses.create_service = create_and_remember
 
 
+def remember_rule_descriptions() -> None:
+    """Makes moto's DescribeSecurityGroupRules return the description of a rule whose source is a group."""
+    from moto.ec2.models.security_groups import SecurityGroupRule
+
+    rule: Any = SecurityGroupRule
+    rule.description = property(
+        lambda self: self.ip_range.get("Description") or self.source_group.get("Description"),
+    )
+
+
 def main() -> None:
     """Serve."""
     from moto.server import ThreadedMotoServer
 
     remember_service_settings()
+    remember_rule_descriptions()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

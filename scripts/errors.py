@@ -75,3 +75,7 @@ class NoFreeSlotError(PrequelError):
     """All slots are taken; the text says by whom, and when the next one frees."""
 
     exit_code = 4
+
+
+class ChallengeError(PrequelError):
+    """A challenge cannot be read, published, found or removed; the text names it and says what to do."""

@@ -21,6 +21,9 @@ import stacks  # noqa: F401  first, because it names the Node.js that cdktf star
 # isort: split
 from cdktf import App, TerraformElement, TerraformStack
 
+from scripts.console import Console
+from scripts.errors import PrequelError
+from scripts.terraform import terraform_binary
 from stacks.interview import InterviewStack
 from stacks.names import TEMPLATE_FILES
 
@@ -38,8 +41,12 @@ LINE_WIDTH = 120
 """A list or object that would end beyond it gets one element a line."""
 
 
-class RenderError(Exception):
+class RenderError(PrequelError):
     """The stack holds something that cannot be written without guessing or losing it."""
+
+
+class UnbalancedError(ValueError):
+    """An expression ends within a bracket or a string."""
 
 
 @dataclass(frozen=True)
@@ -160,12 +167,15 @@ class Block:
                 yield Block(key, grammar, item, shape, self.path)
 
     def _argument(self, key: str, value: Any) -> str:
-        if key in self.grammar.references:
-            expression = f"[{', '.join(map(_bare, value))}]" if isinstance(value, list) else _bare(value)
-        else:
-            constants = self.grammar.constants
-            expression = _expression(value, is_constant=constants is None or key in constants)
-        return _layout(expression, column=len(key) + 5, indent=2)
+        constants = self.grammar.constants
+        try:
+            if key in self.grammar.references:
+                expression = f"[{', '.join(map(_bare, value))}]" if isinstance(value, list) else _bare(value)
+            else:
+                expression = _expression(value, is_constant=constants is None or key in constants)
+            return _layout(expression, column=len(key) + 5, indent=2)
+        except UnbalancedError as error:
+            raise RenderError(f"{self.path}: {key} has unbalanced brackets or quotes: {error}") from error
 
 
 def render(stack: TerraformStack) -> dict[str, str]:
@@ -220,10 +230,10 @@ def _as_list(value: Any) -> list[Any]:
 
 # From values of the JSON form to expressions.
 
-_OPENING = re.compile(r"\$\$\{|%%\{|\$\{|%\{")
+_OPENING = re.compile(r"(?P<escape>\$\$\{|%%\{)|\$\{|%\{")
 
 
-def _expression(value: Any, *, is_constant: bool = False) -> str:
+def _expression(value: Any, *, is_constant: bool) -> str:
     if isinstance(value, str):
         return _constant(value) if is_constant else _template(value)
     if isinstance(value, list):
@@ -245,7 +255,7 @@ def _template(text: str) -> str:
         return f"({expression})" if len(_split(expression, "\n")) > 1 else expression
     quoted, position = "", 0
     while opening := _OPENING.search(text, position):
-        end = opening.end() if len(opening[0]) == 3 else _end(text, opening.end() - 1)
+        end = opening.end() if opening["escape"] else _end(text, opening.end() - 1)
         quoted += _escaped(text[position : opening.start()]) + text[opening.start() : end]
         position = end
     return f'"{quoted}{_escaped(text[position:])}"'
@@ -334,7 +344,7 @@ def _end(text: str, start: int) -> int:
             position = _end(text, position + 1)
         else:
             position += 2 if text[position] == "\\" else 1
-    raise RenderError(f"unbalanced expression: {text}")
+    raise UnbalancedError(text)
 
 
 # Files.
@@ -345,12 +355,10 @@ def _formatted(files: dict[str, str]) -> dict[str, str]:
         paths = {name: Path(directory, name) for name in files}
         for name, path in paths.items():
             path.write_text(f"# {HEADERS[name]}\n# {_ORIGIN}\n\n{files[name]}\n", encoding="utf-8")
-        try:
-            subprocess.run(["terraform", "fmt", "-no-color"], cwd=directory, check=True, capture_output=True, text=True)
-        except FileNotFoundError as error:
-            raise RenderError("terraform is not on the PATH") from error
-        except subprocess.CalledProcessError as error:
-            raise RenderError(f"terraform fmt refuses the result: {error.stderr.strip()}") from error
+        command = [terraform_binary(), "fmt", "-no-color"]
+        formatting = subprocess.run(command, cwd=directory, check=False, capture_output=True, text=True)
+        if formatting.returncode:
+            raise RenderError(f"terraform fmt refuses what was rendered: {formatting.stderr.strip()}")
         return {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
 
 
@@ -376,14 +384,14 @@ def main(arguments: list[str] | None = None) -> int:
     is_check = parser.parse_args(arguments).check
     try:
         rendered = render_interview()
-    except RenderError as error:
-        sys.stderr.write(f"cannot render the interview stack: {error}\n")
-        return 1
-    if is_check and (diff := difference(rendered, TEMPLATE_DIRECTORY)):
-        sys.stdout.write(diff)
-        sys.stderr.write("the templates differ from stacks/interview.py: run `make synth`\n")
-        return 1
+    except PrequelError as error:
+        Console().error(str(error))
+        return error.exit_code
     changed = [name for name, text in rendered.items() if difference({name: text}, TEMPLATE_DIRECTORY)]
+    if is_check and changed:
+        sys.stdout.write(difference(rendered, TEMPLATE_DIRECTORY))
+        Console().error("the templates are not what stacks/interview.py defines: run `make synth`")
+        return 1
     TEMPLATE_DIRECTORY.mkdir(exist_ok=True)
     for name in changed:
         (TEMPLATE_DIRECTORY / name).write_text(rendered[name], encoding="utf-8")

@@ -1,13 +1,13 @@
-"""The shared stack's outputs, as the template set takes them: read from its state or a file, complete, and of this place."""
+"""The shared stack's outputs, as the template set takes them: from its state or a file, complete, and of this place."""
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import hcl2
 from botocore.exceptions import ClientError
 
@@ -15,13 +15,27 @@ from scripts.aws import Aws, error_code, explained
 from scripts.errors import SharedValuesError
 
 if TYPE_CHECKING:
-    from stacks.settings import Configuration
+    from stacks.settings import BackendSettings, Configuration
 
-CLIENT_VARIABLES = frozenset({"interview_id", "candidate_name", "challenge"})
-"""What a client gives for each interview; every other variable without a default is the shared stack's to give."""
+CLIENT_VARIABLES = frozenset(
+    {
+        "interview_id",
+        "candidate_name",
+        "challenge",
+        "password",
+        "listener_priority",
+        "expires_at",
+        "image_tag",
+        "release_digest",
+    }
+)
+"""What a client may give for each interview; every other variable without a default is the shared stack's to give."""
 
 LIMITS = ("max_instances", "interview_default_minutes", "interview_maximum_minutes")
 """Outputs for the operations alone: they go into a release's manifest and not to the template."""
+
+LOCAL_STATE_FILE = "terraform.shared.tfstate"
+"""In the configuration's directory, when there is no backend.config; the shared stack names it."""
 
 STATE_VERSION = 4
 """Of Terraform's state format since 0.12."""
@@ -62,10 +76,10 @@ class TemplateVariables:
 
 @dataclass(frozen=True)
 class SharedValues:
-    """``template``: values of the template's variables by name; ``limits``: the whole numbers of ``LIMITS``."""
+    """``template``: values of the template's variables by name; ``limits``: those of ``LIMITS``."""
 
     template: Outputs
-    limits: dict[str, int]
+    limits: Outputs
 
     @classmethod
     def of(cls, outputs: Mapping[str, Any], variables: TemplateVariables) -> "SharedValues":
@@ -76,22 +90,19 @@ class SharedValues:
             raise SharedValuesError(
                 f"the shared stack's outputs lack {', '.join(missing)}; deploy the shared stack again (cdktf deploy)"
             )
-        wrong = [name for name in LIMITS if type(outputs[name]) is not int or outputs[name] < 1]
-        if wrong:
-            told = ", ".join(f"{name} is {json.dumps(outputs[name])}" for name in wrong)
-            raise SharedValuesError(f"{told}, expected a whole number from 1")
-        # A client's own variables, and those it may set, are never the shared stack's, whatever it calls its outputs.
-        return cls({name: outputs[name] for name in variables.shared}, {name: outputs[name] for name in LIMITS})
+        published = [n for n in variables.with_default if n not in CLIENT_VARIABLES and outputs.get(n) is not None]
+        return cls({name: outputs[name] for name in published}, {name: outputs[name] for name in LIMITS})
 
-    def check_place(self, here: Place) -> None:
-        """Raises ``SharedValuesError`` when these values are of another account, region or environment."""
-        differing = [
-            f"{name} {self.template.get(name)}, expected {getattr(here, name)}"
-            for name in ("aws_account_id", "aws_region", "environment")
-            if self.template.get(name) != getattr(here, name)
-        ]
-        if differing:
-            raise SharedValuesError(f"the shared values are of another place: {'; '.join(differing)}")
+
+def check_place(values: Mapping[str, Any], here: Place) -> None:
+    """Raises ``SharedValuesError`` when ``values`` are of another account, region or environment than ``here``."""
+    differing = [
+        f"{name} is {values.get(name)}, expected {expected}"
+        for name, expected in asdict(here).items()
+        if values.get(name) != expected
+    ]
+    if differing:
+        raise SharedValuesError(f"the shared values are of another place: {'; '.join(differing)}")
 
 
 def read_outputs(configuration: "Configuration", aws: Aws, outputs_file: Path | None = None) -> Outputs:
@@ -109,11 +120,12 @@ def read_outputs(configuration: "Configuration", aws: Aws, outputs_file: Path | 
     address = f"s3://{backend.bucket}/{backend.key}"
     with explained(f"read the shared stack's state {address}"):
         try:
-            answer = Aws(backend.region).s3.get_object(Bucket=backend.bucket, Key=backend.key)
-            content = answer["Body"].read()
+            content = _state_reader(aws, backend).s3.get_object(Bucket=backend.bucket, Key=backend.key)["Body"].read()
         except ClientError as error:
             if error_code(error) in {"NoSuchKey", "NoSuchBucket"}:
-                raise SharedValuesError(f"{address} is not there; deploy the shared stack first (cdktf deploy)") from error
+                raise SharedValuesError(
+                    f"{address} is not there; deploy the shared stack first (cdktf deploy), or give --outputs-file"
+                ) from error
             raise
     return parse_state(content, address)
 
@@ -132,12 +144,19 @@ def parse_state(content: bytes, source: str) -> Outputs:
 
 
 def parse_outputs(content: bytes, source: str) -> Outputs:
-    """The outputs in a JSON object, plain or as ``terraform output -json`` writes them; raises ``SharedValuesError``."""
+    """The outputs in a JSON object, plain or from ``terraform output -json``; raises ``SharedValuesError``."""
     document = _object(content, source)
     return {
         name: value["value"] if isinstance(value, dict) and {"value", "type"} <= value.keys() else value
         for name, value in document.items()
     }
+
+
+def _state_reader(aws: Aws, backend: "BackendSettings") -> Aws:
+    """The caller's clients, or others where backend.config names another region or profile."""
+    if backend.profile:
+        return Aws(backend.region, session=boto3.Session(profile_name=backend.profile))
+    return aws if backend.region == aws.region else Aws(backend.region)
 
 
 def _object(content: bytes, source: str) -> dict[str, Any]:

@@ -182,6 +182,30 @@ class Terraform:
         """Destroys without asking."""
         self._run("apply", "-destroy", "-json", "-auto-approve", *arguments, on_event=on_event)
 
+    def unformatted(self) -> list[str]:
+        """The files that ``terraform fmt`` would change; raises ``TerraformError`` for what it cannot read."""
+        run = self._run("fmt", "-check", "-list=true", "-no-color", json_events=False, check=False)
+        # 3 says that a file differs (https://developer.hashicorp.com/terraform/cli/commands/fmt).
+        if run.exit_code not in (0, 3):
+            raise TerraformError(f"terraform fmt: {_first_error(run.stdout)}")
+        return run.stdout.split()
+
+    def tested_plan(self) -> dict[str, Any]:
+        """The plan that the directory's one ``*.tftest.hcl`` makes, as ``changes`` reads it."""
+        plans: list[dict[str, Any]] = []
+
+        def keep(event: Event) -> None:
+            if event.get("type") == "test_plan":
+                plans.append(event["test_plan"])
+
+        self._run("test", "-json", "-verbose", on_event=keep)
+        return plans[-1]
+
+    def versions(self) -> tuple[str, str]:
+        """Of Terraform, and of the AWS provider that ``init`` chose; empty before it did."""
+        document = json.loads(self._run("version", "-json", json_events=False).stdout)
+        return document["terraform_version"], document["provider_selections"].get(f"{_REGISTRY}/hashicorp/aws", "")
+
     def changes(self, *arguments: str, variables: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """The resource changes that a plan would make, without the no-ops; empty means none.
 

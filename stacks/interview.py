@@ -29,14 +29,21 @@ REQUIRED = object()
 
 
 @dataclass(frozen=True)
+class Rule:
+    """One validation: ``condition`` is an HCL expression, ``error`` what Terraform says when it is false."""
+
+    condition: str
+    error: str
+
+
+@dataclass(frozen=True)
 class Variable:
-    """One input variable of the template set: ``condition`` and ``error`` are its validation."""
+    """One input variable of the template set."""
 
     name: str
     type: str
     description: str
-    condition: str
-    error: str
+    rules: tuple[Rule, ...]
     default: Any = REQUIRED
     ephemeral: bool = False
 
@@ -51,7 +58,8 @@ class Variable:
             nullable=False,
             sensitive=True if self.ephemeral else None,
             validation=[
-                TerraformVariableValidationConfig(condition="${" + self.condition + "}", error_message=self.error)
+                TerraformVariableValidationConfig(condition="${" + rule.condition + "}", error_message=rule.error)
+                for rule in self.rules
             ],
             **has_default,
         )
@@ -60,219 +68,227 @@ class Variable:
         return variable
 
 
-def _matches(name: str, type: str, description: str, pattern: str, example: str) -> Variable:
-    """A string variable that must match ``pattern``."""
-    return Variable(
-        name,
-        type,
-        description,
-        f'can(regex("{pattern}", var.{name}))',
-        f"{name} must look like {example}.",
+def _text(name: str, description: str, pattern: str, expected: str, *rules: Rule, default: Any = REQUIRED) -> Variable:
+    """A string that matches ``pattern``; with an empty default it may also be left out."""
+    left_out = f'var.{name} == "" || ' if default == "" else ""
+    matches = Rule(f'{left_out}can(regex("{pattern}", var.{name}))', f"{name} must be {expected}.")
+    return Variable(name, "string", description, (matches, *rules), default)
+
+
+def _number(name: str, description: str, low: int, high: int, expected: str, *, default: Any = REQUIRED) -> Variable:
+    """A whole number from ``low`` to ``high``."""
+    rules = (
+        Rule(f"var.{name} >= {low} && var.{name} <= {high}", f"{name} must be {expected}."),
+        Rule(f"floor(var.{name}) == var.{name}", f"{name} must be a whole number."),
     )
+    return Variable(name, "number", description, rules, default)
 
 
 CLIENT_VARIABLES = (
-    Variable(
+    _text(
         "interview_id",
-        "string",
         "Names the interview and its host: a DNS label of at most 32 characters.",
-        f'can(regex("{INTERVIEW_ID_PATTERN}", var.interview_id)) '
-        f'&& !startswith(var.interview_id, "{RESERVED_ID_PREFIX}")',
-        "interview_id must be 1 to 32 lower-case letters, digits and inner hyphens, "
-        f"and must not begin with {RESERVED_ID_PREFIX} (Elastic Load Balancing reserves it).",
+        INTERVIEW_ID_PATTERN,
+        "1 to 32 lower-case letters, digits and inner hyphens",
+        Rule(
+            f'!startswith(var.interview_id, "{RESERVED_ID_PREFIX}")',
+            f"interview_id must not begin with {RESERVED_ID_PREFIX}, which Elastic Load Balancing reserves.",
+        ),
     ),
     Variable(
         "candidate_name",
         "string",
         "The candidate's name, for people only: it names no resource.",
-        "length(var.candidate_name) >= 1 && length(var.candidate_name) <= 200",
-        "candidate_name must have 1 to 200 characters.",
+        (
+            Rule(
+                "length(var.candidate_name) >= 1 && length(var.candidate_name) <= 200",
+                "candidate_name must have 1 to 200 characters.",
+            ),
+        ),
     ),
-    Variable(
+    _text(
         "challenge",
-        "string",
         "The folder below challenge/ in the instance bucket that the candidate gets.",
-        f'can(regex("{CHALLENGE_PATTERN}", var.challenge)) && length(var.challenge) <= 128',
-        "challenge must be a relative path of letters, digits, hyphens and underscores, such as python/two-sum.",
+        CHALLENGE_PATTERN,
+        "a relative path of letters, digits, hyphens and underscores, such as python/rate-limiter",
+        Rule("length(var.challenge) <= 128", "challenge must have at most 128 characters."),
     ),
     Variable(
         "password",
         "string",
         "Opens the editor; stored in SSM only, never in state or plan. Leave it out to destroy.",
-        'var.password == "" || '
-        f"(length(var.password) >= {PASSWORD_LENGTH[0]} && length(var.password) <= {PASSWORD_LENGTH[1]})",
-        f"password must have {PASSWORD_LENGTH[0]} to {PASSWORD_LENGTH[1]} characters.",
+        (
+            Rule(
+                f'var.password == "" || length(var.password) >= {PASSWORD_LENGTH[0]}',
+                f"password must have at least {PASSWORD_LENGTH[0]} characters.",
+            ),
+            Rule(
+                f"length(var.password) <= {PASSWORD_LENGTH[1]}",
+                f"password must have at most {PASSWORD_LENGTH[1]} characters.",
+            ),
+        ),
         default="",
         ephemeral=True,
     ),
-    _matches("aws_region", "string", "The region of the shared stack.", "^[a-z]{2}(-[a-z]+)+-[0-9]$", "eu-central-1"),
-    Variable(
+    _text(
+        "aws_region",
+        "The region of the shared stack.",
+        "^[a-z]{2}(-[a-z]+)+-[0-9]$",
+        "a region such as eu-central-1",
+    ),
+    _number(
         "listener_priority",
-        "number",
         "Priority of the listener rule; 0 or null takes the next free one.",
-        f"var.listener_priority >= 0 && var.listener_priority <= {LISTENER_PRIORITY[1]} "
-        "&& floor(var.listener_priority) == var.listener_priority",
-        f"listener_priority must be a whole number from {LISTENER_PRIORITY[0]} to {LISTENER_PRIORITY[1]}, or 0.",
+        0,
+        LISTENER_PRIORITY[1],
+        f"{LISTENER_PRIORITY[0]} to {LISTENER_PRIORITY[1]}, or 0 for the next free one",
         default=0,
     ),
     Variable(
         "expires_at",
         "string",
         "When the interview may be destroyed, RFC 3339 in UTC; a tag, not a timer.",
-        'var.expires_at == "" || can(formatdate("YYYY", var.expires_at))',
-        "expires_at must be an RFC 3339 time such as 2026-01-31T12:00:00Z.",
+        (
+            Rule(
+                'var.expires_at == "" || can(formatdate("YYYY", var.expires_at))',
+                "expires_at must be an RFC 3339 time such as 2026-01-31T12:00:00Z.",
+            ),
+        ),
         default="",
     ),
-    Variable(
+    _text(
         "image_tag",
-        "string",
         "A tag of the code-server repository to run instead of code_server_image.",
-        'var.image_tag == "" || can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag))',
-        "image_tag must be a container image tag of at most 128 characters.",
+        "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+        "a container image tag of at most 128 characters",
         default="",
     ),
-    Variable(
+    _text(
         "release_digest",
-        "string",
         "The release that this template set was published as.",
-        'var.release_digest == "" || can(regex("^[0-9a-f]{64}$", var.release_digest))',
-        "release_digest must be a SHA-256 in lower-case hexadecimal.",
+        "^[0-9a-f]{64}$",
+        "a SHA-256 in lower-case hexadecimal",
         default="",
     ),
 )
 
-_ARN = "arn:aws[a-z-]*"
+_ARN = "^arn:aws[a-z-]*"
+_ROLE = _ARN + ":iam::[0-9]{12}:role/"
+_IMAGE = "^[^ ]+[:@][^ ]+$"
 
 SHARED_VARIABLES = (
-    _matches(
-        "aws_account_id",
-        "string",
-        "The account of the shared stack; any other is refused.",
-        "^[0-9]{12}$",
-        "123456789012",
+    _text("aws_account_id", "The account of the shared stack; any other is refused.", "^[0-9]{12}$", "12 digits"),
+    _text(
+        "project_prefix",
+        "What every name in the account begins with.",
+        "^[a-z][a-z0-9-]{1,19}$",
+        "2 to 20 lower-case letters, digits and hyphens, beginning with a letter",
     ),
-    _matches("project_prefix", "string", "Begins every name.", "^[a-z][a-z0-9-]{1,19}$", "prequel"),
-    _matches("environment", "string", "The environment, for tags.", "^[a-z][a-z0-9-]{0,15}$", "prod"),
-    _matches("url_scheme", "string", "How candidates reach the load balancer.", "^https?$", "https"),
-    _matches(
+    _text(
+        "environment",
+        "The environment, for tags.",
+        "^[a-z][a-z0-9-]{0,15}$",
+        "1 to 16 lower-case letters, digits and hyphens, beginning with a letter",
+    ),
+    _text("url_scheme", "How candidates reach the load balancer.", "^https?$", "http or https"),
+    _text(
         "domain_name",
-        "string",
         "Interviews live one label below this domain.",
         "^[a-z0-9.-]{1,190}$",
-        "interviews.example.com",
+        "a lower-case DNS name such as interviews.example.com",
     ),
     Variable(
         "create_dns_record",
         "bool",
-        "Whether each interview needs a DNS record; false under the shared wildcard record.",
-        "contains([true, false], var.create_dns_record)",
-        "create_dns_record must be true or false.",
+        "Whether the interview needs a DNS record of its own; false under the shared wildcard record.",
+        (
+            Rule(
+                '!var.create_dns_record || var.hosted_zone_id != ""',
+                "create_dns_record needs hosted_zone_id.",
+            ),
+        ),
     ),
-    Variable(
+    _text(
         "hosted_zone_id",
-        "string",
         "The Route 53 zone of domain_name; empty without a domain.",
-        'var.hosted_zone_id != "" || !var.create_dns_record',
-        "hosted_zone_id is needed when create_dns_record is true.",
+        "^[A-Z0-9]*$",
+        "a zone id such as Z215JYRZR1TBD5",
     ),
-    _matches(
-        "alb_dns_name",
-        "string",
-        "The shared load balancer's own name.",
-        "^[A-Za-z0-9.-]+$",
-        "prequel-1.eu-central-1.elb.amazonaws.com",
-    ),
-    _matches("alb_zone_id", "string", "The shared load balancer's hosted zone.", "^[A-Z0-9]+$", "Z215JYRZR1TBD5"),
-    _matches(
+    _text("alb_dns_name", "The shared load balancer's own name.", "^[A-Za-z0-9.-]+$", "a DNS name"),
+    _text("alb_zone_id", "The shared load balancer's hosted zone.", "^[A-Z0-9]+$", "a zone id such as Z215JYRZR1TBD5"),
+    _text(
         "listener_arn",
-        "string",
         "The listener that interviews are routed by.",
-        f"^{_ARN}:elasticloadbalancing:",
-        "arn:aws:elasticloadbalancing:...",
+        _ARN + ":elasticloadbalancing:",
+        "the ARN of a listener",
     ),
-    _matches("vpc_id", "string", "The shared VPC.", "^vpc-[0-9a-f]+$", "vpc-0123456789abcdef0"),
+    _text("vpc_id", "The shared VPC.", "^vpc-[0-9a-f]+$", "an id such as vpc-0123456789abcdef0"),
     Variable(
         "private_subnet_ids",
         "list(string)",
         "Subnets without public addresses, in which the containers run.",
-        "length(var.private_subnet_ids) >= 1 && "
-        'alltrue([for id in var.private_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])',
-        "private_subnet_ids must hold at least one id like subnet-0123456789abcdef0.",
+        (
+            Rule("length(var.private_subnet_ids) >= 1", "private_subnet_ids must hold at least one id."),
+            Rule(
+                'alltrue([for id in var.private_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])',
+                "private_subnet_ids must hold ids such as subnet-0123456789abcdef0.",
+            ),
+        ),
     ),
-    _matches(
+    _text(
         "code_server_security_group_id",
-        "string",
         "Lets in the load balancer only.",
         "^sg-[0-9a-f]+$",
-        "sg-0123456789abcdef0",
+        "an id such as sg-0123456789abcdef0",
     ),
-    _matches("ecs_cluster_name", "string", "The shared ECS cluster.", "^[A-Za-z0-9_-]{1,255}$", "prequel"),
-    _matches(
-        "execution_role_arn",
-        "string",
-        "Pulls the image, reads the password, writes the logs.",
-        f"^{_ARN}:iam::[0-9]{{12}}:role/",
-        "arn:aws:iam::123456789012:role/prequel-execution",
+    _text("ecs_cluster_name", "The shared ECS cluster.", "^[A-Za-z0-9_-]{1,255}$", "the name of a cluster"),
+    _text(
+        "execution_role_arn", "Pulls the images, reads the password, writes the logs.", _ROLE, "the ARN of an IAM role"
     ),
-    _matches(
-        "task_role_arn",
-        "string",
-        "Reads the challenges; used by the challenge container only.",
-        f"^{_ARN}:iam::[0-9]{{12}}:role/",
-        "arn:aws:iam::123456789012:role/prequel-task",
-    ),
-    _matches(
-        "kms_key_arn",
-        "string",
-        "Encrypts the password.",
-        f"^{_ARN}:kms:",
-        "arn:aws:kms:eu-central-1:123456789012:key/...",
-    ),
-    _matches(
-        "instance_bucket_name", "string", "The bucket that holds challenge/.", "^[a-z0-9.-]{3,63}$", "prequel-instance"
-    ),
-    _matches(
-        "log_group_name",
-        "string",
-        "Receives the containers' output.",
-        "^[A-Za-z0-9_./#-]{1,512}$",
-        "/prequel/interviews",
-    ),
+    _text("task_role_arn", "Reads the challenge, for the challenge container only.", _ROLE, "the ARN of an IAM role"),
+    _text("kms_key_arn", "The key that encrypts the password.", _ARN + ":kms:", "the ARN of a KMS key"),
+    _text("instance_bucket_name", "The bucket that holds challenge/.", "^[a-z0-9.-]{3,63}$", "the name of a bucket"),
+    _text("log_group_name", "Receives the containers' output.", "^[A-Za-z0-9_./#-]{1,512}$", "the name of a log group"),
     Variable(
         "code_server_cpu",
         "number",
         "CPU units of a task; 1024 is one vCPU.",
-        "contains([256, 512, 1024, 2048, 4096, 8192, 16384], var.code_server_cpu)",
-        "code_server_cpu must be a Fargate size: 256, 512, 1024, 2048, 4096, 8192 or 16384.",
+        (
+            Rule(
+                "contains([256, 512, 1024, 2048, 4096, 8192, 16384], var.code_server_cpu)",
+                "code_server_cpu must be a Fargate size: 256, 512, 1024, 2048, 4096, 8192 or 16384.",
+            ),
+        ),
     ),
-    Variable(
+    _number(
         "code_server_memory",
-        "number",
         "Memory of a task in MiB.",
-        "var.code_server_memory >= 512 && var.code_server_memory <= 122880",
-        "code_server_memory must be 512 to 122880 MiB, in a pair that Fargate offers with code_server_cpu.",
+        512,
+        122880,
+        "512 to 122880 MiB, in a pair that Fargate offers with code_server_cpu",
     ),
-    _matches("cpu_architecture", "string", "Of the containers.", "^(X86_64|ARM64)$", "X86_64 or ARM64"),
-    _matches(
-        "code_server_image",
-        "string",
-        "The code-server image, with tag or digest.",
-        "^[^ ]+[:@][^ ]+$",
-        "docker.io/codercom/code-server:4.99.4",
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
+    _number(
+        "code_server_storage",
+        "Disk of a task in GiB, shared by the images and the candidate's files.",
+        21,
+        200,
+        "21 to 200 GiB",
+        default=21,
     ),
-    _matches(
+    _text("cpu_architecture", "What the containers run on.", "^(X86_64|ARM64)$", "X86_64 or ARM64"),
+    _text("code_server_image", "The code-server image.", _IMAGE, "an image with a tag or a digest"),
+    _text(
         "code_server_repository_url",
-        "string",
-        "Where image_tag is looked up.",
+        "The repository in which image_tag is looked up.",
         "^[^ :@]+(:[0-9]+)?/[^ :@]+$",
-        "123456789012.dkr.ecr.eu-central-1.amazonaws.com/prequel-code-server",
+        "a repository without a tag",
     ),
-    _matches(
+    _text(
         "challenge_loader_image",
-        "string",
-        "An image with a shell and the AWS CLI.",
-        "^[^ ]+[:@][^ ]+$",
-        "public.ecr.aws/aws-cli/aws-cli:2.27.0",
+        "The image that copies the challenge; it needs a shell and the AWS CLI.",
+        _IMAGE,
+        "an image with a tag or a digest",
     ),
 )
 """What ``shared.auto.tfvars.json`` holds: outputs of the shared stack by the same names."""

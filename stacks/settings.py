@@ -97,7 +97,7 @@ class Settings(BaseModel):
         description='a lower-case DNS name of at most 64 characters such as interviews.example.com, or "" for none',
     )
     project_prefix: str = Field(
-        "prequel",
+        default="prequel",
         # At most 20, so that a load balancer's and a target group's name (32) have room for what follows.
         pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
         min_length=2,
@@ -105,39 +105,41 @@ class Settings(BaseModel):
         description="2 to 20 lower-case letters, digits and single inner hyphens, beginning with a letter",
     )
     hosted_zone_name: str = Field(
-        "",
+        default="",
         pattern=rf"^$|{_DOMAIN}",
         description='the public Route 53 zone that holds domain_name, or "" for domain_name',
     )
-    wildcard_domain: bool = Field(True, description="true or false")
-    availability_zones: int = Field(2, ge=2, le=6, description="a whole number from 2 to 6")
-    egress: Literal["single_nat", "nat_per_az"] = Field("single_nat", description="single_nat or nat_per_az")
+    wildcard_domain: bool = Field(default=True, description="true or false")
+    availability_zones: int = Field(default=2, ge=2, le=6, description="a whole number from 2 to 6")
+    egress: Literal["single_nat", "nat_per_az"] = Field(default="single_nat", description="single_nat or nat_per_az")
     # One target group each, of the 100 that a load balancer holds; one is the portal's
     # (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html).
-    max_instances: int = Field(10, ge=1, le=99, description="a whole number from 1 to 99")
-    vpc_cidr: str = Field("10.0.0.0/16", description="an IPv4 block from /16 to /28 such as 10.0.0.0/16")
-    code_server_cpu: int = Field(1024, description=f"one of {_list(FARGATE_MEMORY_MIB)} CPU units")
-    code_server_memory: int = Field(2048, description="a whole number of MiB that Fargate offers")
+    max_instances: int = Field(default=10, ge=1, le=99, description="a whole number from 1 to 99")
+    vpc_cidr: str = Field(default="10.0.0.0/16", description="an IPv4 block from /16 to /28 such as 10.0.0.0/16")
+    code_server_cpu: int = Field(default=1024, description=f"one of {_list(FARGATE_MEMORY_MIB)} CPU units")
+    code_server_memory: int = Field(default=2048, description="a whole number of MiB that Fargate offers")
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
+    code_server_storage: int = Field(default=21, ge=21, le=200, description="a whole number of GiB from 21 to 200")
     code_server_image: str = Field(
-        "docker.io/codercom/code-server:4.99.4",
+        default="docker.io/codercom/code-server:4.99.4",
         pattern=rf"^$|{_IMAGE}",
         description='an image with tag or digest, or "" for latest in the stack\'s own repository',
     )
     challenge_loader_image: str = Field(
-        "public.ecr.aws/aws-cli/aws-cli:2.27.0", pattern=_IMAGE, description="an image with tag or digest"
+        default="public.ecr.aws/aws-cli/aws-cli:2.27.0", pattern=_IMAGE, description="an image with tag or digest"
     )
-    cpu_architecture: Literal["X86_64", "ARM64"] = Field("X86_64", description="X86_64 or ARM64")
-    soci_indexing: bool = Field(True, description="true or false")
-    interview_default_minutes: int = Field(90, ge=1, le=1440, description="a whole number from 1 to 1440")
-    interview_maximum_minutes: int = Field(240, ge=1, le=1440, description="a whole number from 1 to 1440")
+    cpu_architecture: Literal["X86_64", "ARM64"] = Field(default="X86_64", description="X86_64 or ARM64")
+    soci_indexing: bool = Field(default=True, description="true or false")
+    interview_default_minutes: int = Field(default=90, ge=1, le=1440, description="a whole number from 1 to 1440")
+    interview_maximum_minutes: int = Field(default=240, ge=1, le=1440, description="a whole number from 1 to 1440")
     portal_image: str = Field(
-        "", pattern=rf"^$|{_IMAGE}", description='an image with tag or digest, or "" for no portal'
+        default="", pattern=rf"^$|{_IMAGE}", description='an image with tag or digest, or "" for no portal'
     )
     alarm_email: str = Field(
-        "", pattern=r"^$|^[^@\s]+@[^@\s]+\.[^@\s]+$", description='an e-mail address, or "" for none'
+        default="", pattern=r"^$|^[^@\s]+@[^@\s]+\.[^@\s]+$", description='an e-mail address, or "" for none'
     )
-    log_retention_days: int = Field(30, description=f"one of {_list(LOG_RETENTION_DAYS)}")
-    deletion_protection: bool = Field(True, description="true or false")
+    log_retention_days: int = Field(default=30, description=f"one of {_list(LOG_RETENTION_DAYS)}")
+    deletion_protection: bool = Field(default=True, description="true or false")
     tags: dict[str, str] = Field(default_factory=dict, description='a map of text such as { Team = "hiring" }')
 
     @field_validator("project_prefix")
@@ -233,16 +235,16 @@ class BackendSettings(BaseModel):
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="the name of an existing bucket")
     key: str = Field(min_length=1, max_length=1024, description="the state's key in the bucket")
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="the bucket's region, such as eu-central-1")
-    encrypt: bool = Field(True, description="true or false")
-    use_lockfile: bool = Field(True, description="true or false")
-    kms_key_id: str | None = Field(None, min_length=1, description="the ARN of a KMS key")
-    profile: str | None = Field(None, min_length=1, description="a profile of the AWS configuration")
-    use_path_style: bool | None = Field(None, description="true or false")
-    skip_credentials_validation: bool | None = Field(None, description="true or false")
-    skip_metadata_api_check: bool | None = Field(None, description="true or false")
-    skip_region_validation: bool | None = Field(None, description="true or false")
-    skip_requesting_account_id: bool | None = Field(None, description="true or false")
-    skip_s3_checksum: bool | None = Field(None, description="true or false")
+    encrypt: bool = Field(default=True, description="true or false")
+    use_lockfile: bool = Field(default=True, description="true or false")
+    kms_key_id: str | None = Field(default=None, min_length=1, description="the ARN of a KMS key")
+    profile: str | None = Field(default=None, min_length=1, description="a profile of the AWS configuration")
+    use_path_style: bool | None = Field(default=None, description="true or false")
+    skip_credentials_validation: bool | None = Field(default=None, description="true or false")
+    skip_metadata_api_check: bool | None = Field(default=None, description="true or false")
+    skip_region_validation: bool | None = Field(default=None, description="true or false")
+    skip_requesting_account_id: bool | None = Field(default=None, description="true or false")
+    skip_s3_checksum: bool | None = Field(default=None, description="true or false")
 
 
 @dataclass(frozen=True)
@@ -361,7 +363,7 @@ def _problem(
         return f"{source}: {key} {value.reason}"
     # The checks above say in their own words what they expect; for all others the field says it.
     in_own_words = detail["type"] == "value_error"
-    expected = detail["ctx"]["error"] if in_own_words else model.model_fields[key].description
+    expected = detail.get("ctx", {}).get("error") if in_own_words else model.model_fields[key].description
     return f"{source}: {key} is {_shown(value)}, expected {expected}"
 
 

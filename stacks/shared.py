@@ -205,6 +205,7 @@ class SharedStack(ReadableStack):
             "challenge_loader_image": (settings.challenge_loader_image, "Copies the challenge into an interview."),
             "code_server_cpu": (settings.code_server_cpu, "CPU units of an interview."),
             "code_server_memory": (settings.code_server_memory, "Memory of an interview in MiB."),
+            "code_server_storage": (settings.code_server_storage, "Ephemeral storage of an interview in GiB."),
             "cpu_architecture": (settings.cpu_architecture, "Of the interviews' containers."),
             "max_instances": (settings.max_instances, "How many interviews may run at a time."),
             "interview_default_minutes": (

@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from stacks.settings import BackendSettings, Configuration, Settings
+
+# How long an example takes depends on what else the machine does, and is no claim of any test.
+settings.register_profile("prequel", deadline=None)
+settings.load_profile("prequel")
 
 REQUIRED_SETTINGS: dict[str, Any] = {
     "aws_region": "eu-central-1",
@@ -40,7 +45,7 @@ class SynthesizedStack:
     @property
     def addresses(self) -> set[str]:
         """The address of each resource."""
-        return {f"{type}.{name}" for type, resources in self.document["resource"].items() for name in resources}
+        return {f"{kind}.{name}" for kind, resources in self.document["resource"].items() for name in resources}
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -61,9 +66,9 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> SharedStackFactory
     app = App(outdir=str(tmp_path_factory.mktemp("cdktf.out")))
     known: dict[str, SynthesizedStack] = {}
 
-    def synthesize(*, backend: BackendSettings | None = None, **settings: Any) -> SynthesizedStack:
+    def synthesize(*, backend: BackendSettings | None = None, **given: Any) -> SynthesizedStack:
         configuration = Configuration(
-            settings=Settings(**(REQUIRED_SETTINGS | settings)), backend=backend, directory=Path("/configuration")
+            settings=Settings(**(REQUIRED_SETTINGS | given)), backend=backend, directory=Path("/configuration")
         )
         key = repr(configuration)
         if key not in known:
@@ -91,3 +96,10 @@ def development_stack(shared_stack: SharedStackFactory) -> SynthesizedStack:
 def portal_stack(shared_stack: SharedStackFactory) -> SynthesizedStack:
     """The shared stack with a portal."""
     return shared_stack(portal_image="ghcr.io/example/portal:1.0.0")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves the soak tests out unless they are asked for by name: ``-m soak``."""
+    if "soak" not in str(config.option.markexpr):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("soak")])
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]

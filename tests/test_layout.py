@@ -18,10 +18,8 @@ def run_python(code: str) -> str:
 
 def test_constructs_is_a_namespace_that_pypi_constructs_extends() -> None:
     assert not (ROOT / "constructs" / "__init__.py").exists(), "it would hide PyPI's constructs; docs/decisions/0001"
-    found = run_python(
-        "from constructs import Construct; from constructs.network import Network; print(issubclass(Network, Construct))"
-    )
-    assert found.strip() == "True"
+    imports = "from constructs import Construct; from constructs.network import Network"
+    assert run_python(f"{imports}; print(issubclass(Network, Construct))").strip() == "True"
 
 
 def test_fewer_than_200_binding_modules_load() -> None:
@@ -33,9 +31,9 @@ def test_fewer_than_200_binding_modules_load() -> None:
 
 
 def test_only_one_module_imports_the_bindings() -> None:
-    sources = [
-        path for top in ("constructs", "stacks", "scripts", "tests") for path in (ROOT / top).rglob("*.py")
-    ] + [ROOT / "main.py"]
+    sources = [path for top in ("constructs", "stacks", "scripts", "tests") for path in (ROOT / top).rglob("*.py")] + [
+        ROOT / "main.py"
+    ]
     importers = {
         path.relative_to(ROOT).as_posix()
         for path in sources

@@ -38,6 +38,7 @@ from constructs.aws import (
 )
 from scripts import render as renderer
 from scripts.render import RenderError, difference, main, render
+from scripts.terraform import terraform_environment
 from stacks.base import ReadableStack, aws_provider
 from stacks.interview import InterviewStack
 from stacks.names import PLACEHOLDERS, TEMPLATE_FILES
@@ -147,17 +148,15 @@ def test_check_shows_the_difference_and_changes_nothing(checkout: Path, capsys: 
     output = capsys.readouterr()
     assert '-    path = "/"\n' in output.out
     assert '+    path                = "/healthz"\n' in output.out
-    assert output.err == "the templates differ from stacks/interview.py: run `make synth`\n"
+    assert output.err == "error: the templates are not what stacks/interview.py defines: run `make synth`\n"
     assert (checkout / "service.tf").read_text() == edited
 
 
-def test_missing_terraform_is_one_clear_line(
-    interview: InterviewStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(renderer, "render_interview", lambda: render(interview))
-    monkeypatch.setenv("PATH", "")
-    assert main(["--check"]) == 1
-    assert capsys.readouterr().err == "cannot render the interview stack: terraform is not on the PATH\n"
+def test_failure_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = TinyStack(lambda stack: LbTargetGroup(stack, "group").add_override("vpc_id", "${local.x"))
+    monkeypatch.setattr(renderer, "render_interview", lambda: render(stack))
+    assert main([]) == 1
+    assert capsys.readouterr().err == "error: tiny/group: vpc_id has unbalanced brackets or quotes: ${local.x\n"
 
 
 # Edge cases.
@@ -385,7 +384,7 @@ def test_dynamic_block_has_its_content() -> None:
     [
         ("tags", {"a": "b"}, "tiny/group: tags may be a block or a map: set it by the binding, not by an override"),
         ("health_check", [{"path": "/"}], "tiny/group: health_check may be a block or a map: set it by the binding"),
-        ("vpc_id", "${local.x", "unbalanced expression: ${local.x"),
+        ("vpc_id", "${f(local.x}", "tiny/group: vpc_id has unbalanced brackets or quotes: ${f(local.x}"),
     ],
 )
 def test_what_cannot_be_written_surely_is_refused(override: str, value: object, complaint: str) -> None:
@@ -408,7 +407,7 @@ def test_nothing_of_the_stack_is_left_out_silently() -> None:
 
 
 def terraform(*arguments: str, directory: Path, env: dict[str, str] | None = None) -> str:
-    environment = os.environ | {"CHECKPOINT_DISABLE": "1", "TF_CLI_ARGS": "-no-color"} | (env or {})
+    environment = terraform_environment(os.environ | (env or {}) | {"TF_CLI_ARGS": "-no-color"})
     result = subprocess.run(
         ["terraform", *arguments], cwd=directory, env=environment, check=False, capture_output=True, text=True
     )
@@ -474,6 +473,7 @@ def edge_cases(stack: Construct) -> None:
         TerraformOutput(outputs, name, value=f"${{var.{name}}}", description="%{not.evaluated}")
     values = {
         "strings": ["".join(parts) for parts in product(FRAGMENTS, repeat=3)],
+        "directives": ['%{if true}"${local.word}"%{endif}', "x ${~ local.word ~} y", "${~ local.word ~}"],
         "keys": {"${local.word}": 1, "x-${local.word}": {"a b": [1, {"for": 2}]}, "true": 3, "//": 4},
         "document": Fn.jsonencode({"a": [{"b": ["c", "d=e,f"], "h:i": "}"}], "j": "k\n", "l-m": {}, "n": [[]]}),
     }

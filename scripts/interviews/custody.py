@@ -1,19 +1,19 @@
 """The sole right to work on one interview, for one process at a time.
 
-The mark is the intent's ``run``, set by compare-and-swap. It is cleared when the work ends, well or badly; only a killed
-process leaves it behind. Then whoever comes next takes over, if the old run is provably dead (``proof_of_life``) or
-older than any run can be.
+The mark is the intent's ``run``, set by compare-and-swap. It is cleared when the work ends, well or badly; only a
+killed process leaves it behind. Then whoever comes next takes over, if the old run is provably dead
+(``proof_of_life``) or older than any run can be.
 """
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 from scripts.errors import BusyInterviewError, PrequelError
 from scripts.interviews.model import Intent, Run, Status
-from scripts.interviews.proof_of_life import Life, RunFiles, forget, life_of
+from scripts.interviews.proof_of_life import Life, RunFiles, end_orphans, forget, life_of
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, Stored, timestamp
 
@@ -85,20 +85,7 @@ def custody_of(site: Site, interview_id: str, purpose: str) -> Iterator[Custody]
     """
     run_id, files = RunFiles.begin(site.runs_directory)
     try:
-        for attempt in range(1, _TRIES + 1):
-            stored = site.intents.load(interview_id)
-            if stored is None:
-                raise ChangedMeanwhileError(f"interview {interview_id} is gone")
-            before = stored.intent.run
-            if before is not None:
-                _refuse_if_alive(site, stored.intent, before)
-            mark = _mark(site, run_id, purpose)
-            try:
-                stored = site.intents.replace(stored, stored.intent.model_copy(update={"run": mark}))
-                break
-            except ChangedMeanwhileError:
-                if attempt == _TRIES:
-                    raise
+        stored, before = _marked(site, interview_id, _mark(site, run_id, purpose))
         if before is not None:
             forget(before, site.runs_directory)
             site.console.event("took-over", interview=interview_id, run=before.model_dump(mode="json"))
@@ -108,16 +95,31 @@ def custody_of(site: Site, interview_id: str, purpose: str) -> Iterator[Custody]
         files.end()
 
 
+def _marked(site: Site, interview_id: str, mark: Run) -> tuple[Stored, Run | None]:
+    """The intent with our mark on it, and the dead run's mark that it replaced."""
+    for attempt in range(1, _TRIES + 1):
+        stored = site.intents.load(interview_id)
+        if stored is None:
+            raise ChangedMeanwhileError(f"interview {interview_id} is gone")
+        before = stored.intent.run
+        if before is not None:
+            _refuse_if_alive(site, stored.intent, before)
+        try:
+            return site.intents.replace(stored, stored.intent.model_copy(update={"run": mark})), before
+        except ChangedMeanwhileError:
+            if attempt == _TRIES:
+                raise
+    raise AssertionError  # the last try returns or raises
+
+
 @contextmanager
 def _until_released(custody: Custody) -> Iterator[Custody]:
     try:
         yield custody
     except BaseException:
         # The failure at hand matters more than a mark that the next run will find dead.
-        try:
+        with suppress(PrequelError):
             custody.release()
-        except PrequelError:
-            pass
         raise
     custody.release()
 
@@ -128,6 +130,8 @@ def _mark(site: Site, run_id: str, purpose: str) -> Run:
 
 def _refuse_if_alive(site: Site, intent: Intent, run: Run) -> None:
     life = life_of(run, site.runs_directory, site.host)
+    if life is Life.ORPHANED and end_orphans(run, site.runs_directory):
+        return
     too_old = run.started_at + LONGEST_RUN
     if life is Life.DEAD or (life is Life.UNKNOWN and site.now() >= too_old):
         return

@@ -115,7 +115,8 @@ class Leases:
     def refusal(self, limit: int, now: datetime) -> NoFreeSlotError:
         """The error that tells who holds the slots and when the next frees."""
         leases = sorted((held.lease for held in self.all()), key=lambda lease: lease.deadline)
-        names = ", ".join(f"{lease.interview_id} until {timestamp(lease.deadline)}" for lease in leases[:_NAMED_HOLDERS])
+        holders = [f"{lease.interview_id} until {timestamp(lease.deadline)}" for lease in leases]
+        names = ", ".join(holders[:_NAMED_HOLDERS])
         more = f" and {len(leases) - _NAMED_HOLDERS} more" if len(leases) > _NAMED_HOLDERS else ""
         when = "any moment"
         if leases and leases[0].deadline > now:

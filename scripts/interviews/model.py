@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from scripts.errors import IllegalTransitionError
+from scripts.prices import cost_of
 
 LONGEST_HISTORY = 40
 """Transitions kept in an intent: the first one and the latest, so that endless retries do not fill it."""
@@ -76,7 +77,8 @@ class Intent(_Document):
 
     ``incarnation`` tells two interviews apart that had the same id one after the other. ``slot`` is None until the
     lease is held. ``expires_at`` is the deadline as first given, which the template writes into tags; ``deadline`` is
-    the one that counts. ``retry_at`` is when the next pass of `reap` may try again after ``failures`` in a row.
+    the one that counts. ``hourly_price`` is in US dollars, as it was at the create. ``retry_at`` is when the next pass
+    of `reap` may try again after ``failures`` in a row.
     """
 
     schema_version: Literal[1] = 1
@@ -90,6 +92,7 @@ class Intent(_Document):
     expires_at: AwareDatetime
     status: Status
     slot: int | None = None
+    hourly_price: float = 0.0
     outputs: dict[str, Any] = Field(default_factory=dict)
     error: str = ""
     failures: int = 0
@@ -115,9 +118,21 @@ class Intent(_Document):
             history = (history[0], *history[-(LONGEST_HISTORY - 1) :])
         return self.model_copy(update={"status": status, "history": history})
 
+    def cost(self, now: datetime) -> float:
+        """US dollars so far, from the first resource to the last or to ``now``."""
+        if self.running_since is None:
+            return 0.0
+        ended = next((step.at for step in reversed(self.history) if step.status is Status.DESTROYED), now)
+        return cost_of(ended - self.running_since, self.hourly_price)
+
     def overdue(self, now: datetime) -> bool:
         """Whether its time is over and it is not yet gone."""
         return self.status != Status.DESTROYED and now >= self.deadline
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing can have been created yet: the slot is written down before the first resource."""
+        return self.slot is None and self.history[0].status is Status.CREATING
 
     @property
     def running_since(self) -> datetime | None:

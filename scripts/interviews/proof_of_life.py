@@ -24,6 +24,8 @@ class Life(Enum):
     """What can be said about a run."""
 
     ALIVE = "alive"
+    ORPHANED = "orphaned"
+    """The client is dead; its terraform or provider is not."""
     DEAD = "dead"
     UNKNOWN = "unknown"
 
@@ -59,7 +61,9 @@ def life_of(run: Run, directory: Path, host: str) -> Life:
     client, terraform = directory / f"{run.id}.client", directory / f"{run.id}.terraform"
     if run.host != host or not client.exists():
         return Life.UNKNOWN
-    return Life.ALIVE if _held(client) else (Life.ALIVE if _held(terraform) and not _end_orphans(terraform) else Life.DEAD)
+    if _held(client):
+        return Life.ALIVE
+    return Life.ORPHANED if _held(terraform) else Life.DEAD
 
 
 def forget(run: Run, directory: Path) -> None:
@@ -68,14 +72,15 @@ def forget(run: Run, directory: Path) -> None:
         (directory / f"{run.id}.{suffix}").unlink(missing_ok=True)
 
 
-def _end_orphans(lock: Path) -> bool:
+def end_orphans(run: Run, directory: Path) -> bool:
     """Ends the terraform that outlived its client: nobody hears it any more. Tells whether it is gone.
 
     Its process group cannot be another's by now, because the lock is held by a member of it.
     """
-    with contextlib.suppress(ValueError, ProcessLookupError, PermissionError):
+    lock = directory / f"{run.id}.terraform"
+    with contextlib.suppress(ValueError, OSError):
         group = int(lock.read_text() or 0)
-        if group > 1:
+        if group > 1 and _held(lock):
             # Killed, not asked: with its output closed, terraform can end at any moment anyway.
             os.killpg(group, signal.SIGKILL)
     deadline = time.monotonic() + _ORPHAN_GRACE_SECONDS

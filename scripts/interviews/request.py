@@ -53,9 +53,7 @@ def checked_challenge(value: str) -> str:
 def checked_candidate(value: str) -> str:
     """``value`` if it can be a candidate's name; raises ``RefusedError``."""
     if not 1 <= len(value) <= LONGEST_CANDIDATE_NAME:
-        raise RefusedError(
-            f"the candidate's name has {len(value)} characters, expected 1 to {LONGEST_CANDIDATE_NAME}"
-        )
+        raise RefusedError(f"the candidate's name has {len(value)} characters, expected 1 to {LONGEST_CANDIDATE_NAME}")
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -18,6 +18,17 @@ SERVICE = "aws_ecs_service.code_server"
 RECORD = "aws_route53_record.record[0]"
 TASKS = "tasks"
 
+SERVICE_OF = {
+    PASSWORD: "ssm",
+    TARGET_GROUP: "elbv2",
+    RULE: "elbv2",
+    TASK_DEFINITION: "ecs",
+    SERVICE: "ecs",
+    TASKS: "ecs",
+    RECORD: "route53",
+}
+"""The AWS service that each kind is asked of."""
+
 
 @dataclass(frozen=True)
 class Sighting:
@@ -95,7 +106,7 @@ def survey(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Survey:
         except BotoCoreError as error:
             return Sighting(address, what, problem=str(error))
 
-    for service in ("ssm", "elbv2", "ecs", "route53"):
+    for service in {SERVICE_OF[address] for address, _, _ in kinds}:
         getattr(aws, service)  # made here, because boto3's session is not made for threads
     with ThreadPoolExecutor(len(kinds)) as pool:
         return Survey(tuple(pool.map(look, kinds)))

@@ -24,6 +24,12 @@ class Releases(Protocol):
     def current(self) -> Any:
         """The pointer to the current release with its ``digest``, or None."""
 
+    def manifest(self, digest: str) -> Any:
+        """A stored release's manifest; raises when it is missing, altered or being pruned."""
+
+    def catalogue(self) -> Any:
+        """Every release of which anything is stored, each with its ``digest`` and ``problem``."""
+
     def download(self, digest: str, directory: Path) -> Any:
         """Writes the verified files of a release and returns its manifest with its ``limits``."""
 
@@ -77,6 +83,13 @@ class Site:
         from scripts.releases.store import ReleaseStore
 
         return ReleaseStore(self.aws, self.bucket)
+
+    def prepare_clients(self) -> None:
+        """Makes the clients that threads will share; boto3's session itself is not made for threads
+        (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html#multithreading-or-multiprocessing-with-clients).
+        """
+        for service in ("s3", "ssm", "ecs", "elbv2", "route53"):
+            getattr(self.aws, service)
 
     @cached_property
     def runs_directory(self) -> Path:

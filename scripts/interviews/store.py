@@ -99,7 +99,7 @@ class IntentStore:
                     f"interview {stored.intent.id} was changed by somebody else; try again"
                 ) from error
 
-    def list(self) -> Listing:
+    def all(self) -> Listing:
         """Every intent there is."""
         with explained(f"list the interviews in {self.bucket}"):
             pages = self._aws.s3.get_paginator("list_objects_v2").paginate(

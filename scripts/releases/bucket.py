@@ -5,13 +5,13 @@ import hashlib
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -37,6 +37,10 @@ _BAD_CREDENTIALS = {
     "SignatureDoesNotMatch",
     "TokenRefreshRequired",
 }
+
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class _Place(TypedDict):
@@ -152,10 +156,15 @@ class Bucket:
                 raise LostRaceError(f"{self._address(key)} was just written by somebody else") from error
         raise LostRaceError(f"{self._address(key)} is being written by others all the time; try again")
 
-    def write_all(self, bodies: Mapping[str, bytes]) -> dict[str, str]:
-        """Stores several objects at a time and returns their version ids by key."""
-        keys = list(bodies)
-        return dict(zip(keys, self._in_parallel(lambda key: self.write(key, bodies[key]), keys), strict=True))
+    def write_all(self, bodies: Mapping[str, bytes], *, on_written: Callable[[str], None] | None = None) -> None:
+        """Stores several objects at a time, and tells each key once it is stored."""
+
+        def write(key: str) -> None:
+            self.write(key, bodies[key])
+            if on_written is not None:
+                on_written(key)
+
+        self._in_parallel(write, list(bodies))
 
     def replace_all(self, bodies: Mapping[str, bytes], found: Mapping[str, StoredObject | None]) -> dict[str, str]:
         """Like ``write_all``, but each only over the object that was ``found`` there, or over none."""
@@ -167,11 +176,11 @@ class Bucket:
         keys = list(bodies)
         return dict(zip(keys, self._in_parallel(replace, keys), strict=True))
 
-    def keys(self, prefix: str) -> list[str]:
-        """Every key that begins with ``prefix``."""
+    def listing(self, prefix: str) -> dict[str, datetime]:
+        """Every key that begins with ``prefix``, and when it was last written."""
         with self._explained("s3:ListBucket"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
-            return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+            return {entry["Key"]: entry["LastModified"] for page in pages for entry in page.get("Contents", [])}
 
     def versions(self, prefix: str) -> dict[str, list[StoredVersion]]:
         """Every version and delete marker under ``prefix`` by key."""
@@ -197,7 +206,7 @@ class Bucket:
 
         self._in_parallel(delete, list(versions))
 
-    def _in_parallel(self, work: Any, items: list[Any]) -> list[Any]:
+    def _in_parallel(self, work: Callable[[_Item], _Result], items: list[_Item]) -> list[_Result]:
         _ = self._s3, self._place  # made once, before the threads
         with ThreadPoolExecutor(WORKERS) as pool:
             return list(pool.map(work, items))

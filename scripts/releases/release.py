@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from scripts.errors import AlteredReleaseError, ReleaseError
+from scripts.errors import AlteredReleaseError, ReleaseError, SharedValuesError
 from stacks.names import SHARED_VALUES_FILE, TEMPLATE_FILES
 
 RELEASE_FILES = (*TEMPLATE_FILES, SHARED_VALUES_FILE)
@@ -34,11 +34,20 @@ class _Document(BaseModel):
 class Limits(_Document):
     """What the shared stack's settings allow; for the operations, not for the template."""
 
-    max_instances: int = Field(ge=1, le=99)
+    max_instances: int = Field(ge=1, le=99, strict=True)
     """Interviews at one time; an ALB has at most 100 target groups
     (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html)."""
-    interview_default_minutes: int = Field(ge=1)
-    interview_maximum_minutes: int = Field(ge=1)
+    interview_default_minutes: int = Field(ge=1, strict=True)
+    interview_maximum_minutes: int = Field(ge=1, strict=True)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The limits among the shared ``values``; raises ``SharedValuesError`` with every one that is wrong."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            told = [f"{e['loc'][0]} is {json.dumps(e['input'])}: {e['msg']}" for e in error.errors()]
+            raise SharedValuesError(f"the shared stack's outputs are wrong: {'; '.join(told)}") from error
 
 
 class FileRecord(_Document):
@@ -109,6 +118,15 @@ class _Described(_Document):
     """The gate's checks that it passed."""
     rehearsal: Rehearsal
     origin: Origin
+    files: Mapping[str, FileRecord]
+
+    @model_validator(mode="after")
+    def _digest_is_of_the_content(self) -> Self:
+        if set(self.files) != set(RELEASE_FILES):
+            raise ValueError(f"it lists {', '.join(sorted(self.files))}, expected {', '.join(RELEASE_FILES)}")
+        if digest_of(self.files, self.limits) != self.digest:
+            raise ValueError("its hashes and limits do not add up to its digest")
+        return self
 
     @classmethod
     def parse(cls, content: bytes, key: str) -> Self:
@@ -135,16 +153,7 @@ class Manifest(_Described):
     ``retired_at`` is set while `prune` removes the release: nobody may begin to use it any more.
     """
 
-    files: dict[str, FileRecord]
     retired_at: datetime | None = None
-
-    @model_validator(mode="after")
-    def _digest_is_of_the_content(self) -> Self:
-        if set(self.files) != set(RELEASE_FILES):
-            raise ValueError(f"it lists {', '.join(sorted(self.files))}, expected {', '.join(RELEASE_FILES)}")
-        if digest_of(self.files, self.limits) != self.digest:
-            raise ValueError("its hashes and limits do not add up to its digest")
-        return self
 
 
 class Pointer(_Described):
@@ -153,7 +162,7 @@ class Pointer(_Described):
     ``generation`` counts the writes of the pointer, so that no two pointers are ever the same bytes.
     """
 
-    files: dict[str, PublishedFile]
+    files: Mapping[str, PublishedFile]
     generation: int
     previous_digest: Digest | None = None
     switched_by: str

@@ -7,10 +7,11 @@
 The order of the writes and the checks after them are what makes this safe; docs/decisions/0010-releases.md argues it.
 """
 
+import json
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 from scripts.aws import Aws
 from scripts.errors import AlteredReleaseError, ReleaseError
 from scripts.releases.bucket import Bucket, LostRaceError, StoredObject
-from scripts.releases.release import RELEASE_FILES, Manifest, Pointer, PublishedFile, Release, short
+from scripts.releases.release import RELEASE_FILES, SCHEMA_VERSION, Manifest, Pointer, PublishedFile, Release, short
 
 POINTER_KEY = "instance/manifest.json"
 SHORTEST_DIGEST = 7
@@ -48,6 +49,22 @@ class Seen:
     pointer: Pointer | None
     etag: str | None
     altered: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One release in the catalogue; ``problem`` is empty when it can be used."""
+
+    digest: str
+    last_modified: datetime
+    manifest: Manifest | None
+    manifest_etag: str | None
+    problem: str
+
+    @property
+    def published_at(self) -> datetime:
+        """When it was published, or last written if its manifest cannot tell."""
+        return self.manifest.origin.published_at if self.manifest else self.last_modified
 
 
 class ReleaseStore:
@@ -111,11 +128,31 @@ class ReleaseStore:
         release.write(directory)
         return manifest
 
+    def catalogue(self) -> list["Entry"]:
+        """Every release of which anything is stored, the newest first."""
+        found: dict[str, datetime] = {}
+        for key, modified in self.bucket.listing("releases/").items():
+            digest = key.split("/")[1]
+            found[digest] = max(modified, found.get(digest, modified))
+        stored = self.bucket.read_all(map(manifest_key, found))
+        entries = []
+        for digest, modified in found.items():
+            manifest = stored[manifest_key(digest)]
+            parsed, problem = None, "" if manifest else "incomplete"
+            try:
+                parsed = self._parse(manifest, digest) if manifest else None
+            except AlteredReleaseError as error:
+                problem = str(error)
+            if is_retired(manifest):
+                problem = "retired"
+            entries.append(Entry(digest, modified, parsed, manifest.etag if manifest else None, problem))
+        return sorted(entries, key=lambda entry: entry.published_at, reverse=True)
+
     def resolve(self, digest: str) -> str:
         """The whole of an abbreviated digest; raises ``ReleaseError`` unless exactly one stored release begins so."""
         if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST_DIGEST},64}}", digest):
             raise ReleaseError(f"{digest!r} is no digest, expected {SHORTEST_DIGEST} to 64 characters of 0-9 and a-f")
-        found = sorted({key.split("/")[1] for key in self.bucket.keys(f"releases/{digest}")})
+        found = sorted({key.split("/")[1] for key in self.bucket.listing(f"releases/{digest}")})
         if not found:
             raise ReleaseError(f"there is no release {digest}; see `prequel templates list`")
         if len(found) > 1:
@@ -124,25 +161,30 @@ class ReleaseStore:
 
     # Writing.
 
-    def store(self, release: Release, manifest: Manifest) -> list[str]:
+    def store(
+        self, release: Release, manifest: Manifest, *, on_stored: Callable[[str], None] | None = None
+    ) -> list[str]:
         """Makes ``release`` completely stored, its manifest last, and returns the names of what it had to write.
 
         What is there and right is not written again, except while `prune` removes it: then everything is, so that
-        nothing of it is among the versions that `prune` has listed.
+        nothing of it is among the versions that `prune` has listed. ``on_stored`` is told each name.
         """
         digest = release.digest
         for _ in _attempts():
             stored = self.bucket.read(manifest_key(digest))
             known = self._parse_or_none(stored, digest)
             present: Mapping[str, StoredObject | None] = {}
-            if known is None or not known.retired_at:
+            if stored is None or (known is not None and not known.retired_at):
                 present = self.bucket.read_all(file_key(digest, name) for name in RELEASE_FILES)
             missing = [
                 name
                 for name in RELEASE_FILES
                 if (found := present.get(file_key(digest, name))) is None or found.body != release.files[name]
             ]
-            self.bucket.write_all({file_key(digest, name): release.files[name] for name in missing})
+            self.bucket.write_all(
+                {file_key(digest, name): release.files[name] for name in missing},
+                on_written=on_stored and (lambda key: on_stored(key.rsplit("/", 1)[1])),
+            )
             merged = _merged(known, manifest)
             if merged == known:
                 return missing
@@ -166,22 +208,36 @@ class ReleaseStore:
         """
         for _ in _attempts():
             now = self.look()
-            if now.etag != seen.etag:
+            if not _same_release(now, seen):
                 self.settle()
                 if now.pointer is not None and now.pointer.digest == release.digest:
                     return now.pointer
                 raise SupersededError(now.pointer)
             try:
+                # After the look and before the swap, so that a prune is either seen here or sees the swap.
+                self._keep_stored(release, manifest)
                 versions = self._write_plain_copies(release)
                 self._swap(now, self._pointer(release, manifest, versions, now.pointer))
             except LostRaceError:
                 continue
-            self._keep_stored(release, manifest)
             self.settle()
             pointer = self.current()
             if pointer is None or pointer.digest != release.digest:
                 raise SupersededError(pointer)
             return pointer
+        raise ReleaseError("others keep switching the current release; try again")
+
+    def fence(self) -> None:
+        """Writes the pointer anew, the same but for its generation: a switch that is under way must look again."""
+        for _ in _attempts():
+            seen = self.look()
+            if seen.pointer is None:
+                raise ReleaseError(seen.altered or "nothing is published yet")
+            try:
+                self._swap(seen, seen.pointer.model_copy(update={"generation": seen.pointer.generation + 1}))
+            except LostRaceError:
+                continue
+            return
         raise ReleaseError("others keep switching the current release; try again")
 
     def settle(self, *, dry_run: bool = False) -> list[str]:
@@ -217,18 +273,7 @@ class ReleaseStore:
                 continue
         raise ReleaseError("others keep switching the current release; try again")
 
-    def retire(self, manifest: Manifest) -> None:
-        """Marks a release so that nobody begins to use it; raises ``LostRaceError`` if somebody just wrote it."""
-        stored = self.bucket.read(manifest_key(manifest.digest))
-        self.bucket.write(
-            manifest_key(manifest.digest),
-            manifest.model_copy(update={"retired_at": datetime.now(UTC)}).to_json(),
-            if_match=stored.etag if stored else None,
-            if_absent=stored is None,
-        )
-
     def _keep_stored(self, release: Release, manifest: Manifest) -> None:
-        """A prune that began before the switch may not have seen the new pointer: put back what it takes."""
         try:
             self.manifest(release.digest)
         except AlteredReleaseError:
@@ -304,6 +349,26 @@ def manifest_key(digest: str) -> str:
 def plain_key(name: str) -> str:
     """Where the current release's plain copy of a file is."""
     return f"instance/{name}"
+
+
+def tombstone() -> bytes:
+    """A manifest for a release that has none, while `prune` removes it."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, "retired_at": datetime.now(UTC).isoformat()}).encode()
+
+
+def is_retired(stored: StoredObject | None) -> bool:
+    """Whether a stored manifest says that its release is being pruned, whatever else it says."""
+    try:
+        return bool(stored and json.loads(stored.body).get("retired_at"))
+    except (ValueError, AttributeError):
+        return False
+
+
+def _same_release(now: Seen, seen: Seen) -> bool:
+    """Whether the pointer still means what it did; a repair or a prune writes it anew without a switch."""
+    if now.pointer is not None and seen.pointer is not None:
+        return now.pointer.digest == seen.pointer.digest
+    return now.etag == seen.etag
 
 
 def _problem(stored: StoredObject | None, matches: Any) -> str:

@@ -1,0 +1,425 @@
+"""`prequel interview`: from create to proven gone."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts.commands.session import DryRunOption, JsonOption, Session
+
+if TYPE_CHECKING:
+    from scripts.interviews.create import Created
+    from scripts.interviews.model import Intent, Tombstone
+    from scripts.interviews.site import Site
+
+EXIT_CODES = """\
+Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 not proven gone (leaking); 4 no free slot; 130 interrupted.
+With --json each line on standard output is an object with "time" and "event"; the last is the "result", or an "error".
+The events are described in docs/interviews.md."""
+
+app = typer.Typer(
+    help="Create interviews, look after them, and see them gone.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The interview's id.")]
+
+
+def site_of(session: Session) -> "Site":
+    """The configured stack, as the operations see it."""
+    from scripts.interviews.site import Site
+
+    return Site(session.aws, session.bucket, session.console)
+
+
+@app.command(epilog=EXIT_CODES)
+def create(
+    *,
+    challenge: Annotated[str | None, typer.Option(help="A published challenge, such as python/two-sum.")] = None,
+    candidate: Annotated[str | None, typer.Option(help="The candidate's name.")] = None,
+    duration: Annotated[str | None, typer.Option(help="Minutes, or a text such as 90m or 1h30m.")] = None,
+    at: Annotated[str | None, typer.Option(help="Start later, at this ISO 8601 time; `reap` starts it.")] = None,
+    id: Annotated[str | None, typer.Option(help="A DNS label; generated if not given.")] = None,
+    image_tag: Annotated[str, typer.Option(help="A tag of the stack's own code-server repository.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password; else one is made.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave a failed create as it is.")] = False,
+    wait_seconds: Annotated[float, typer.Option(min=0, help="How long it may take to become ready.")] = 300,
+    from_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Create every row of this CSV: challenge, candidate, and if wanted id, duration, at."
+        ),
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=32, help="How many at once, with --from.")] = 4,
+    json_lines: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Create an interview, wait until it can be used, and print its URL and password.
+
+    The password is printed once; it is stored in SSM only. A failed create is destroyed again.
+
+    Example: prequel interview create --challenge python/two-sum --candidate "Ada Lovelace" --duration 90m
+    """
+    from scripts.interviews import create as operation
+    from scripts.interviews.request import generated_id, generated_password, parsed_duration, parsed_time
+
+    session = Session(json_lines=json_lines)
+    site = site_of(session)
+    if from_file is not None:
+        _create_all(site, from_file, parallel=parallel, wait_seconds=wait_seconds, keep=keep, dry_run=dry_run)
+        return
+    if challenge is None or candidate is None:
+        raise typer.BadParameter("--challenge and --candidate are needed, or --from")
+    request = operation.Request(
+        challenge=challenge,
+        candidate_name=candidate,
+        id=id or generated_id(),
+        duration=parsed_duration(duration) if duration else None,
+        starts_at=parsed_time(at, site.now()) if at else None,
+        password=sys.stdin.readline().rstrip("\r\n") if password_stdin else generated_password(),
+        image_tag=image_tag,
+        keep=keep,
+        wait_seconds=wait_seconds,
+    )
+    session.console.say(f"Creating interview {request.id} …")
+    created = operation.create(site, request, dry_run=dry_run)
+    if created is not None:
+        session.console.result(_created(created), _card(created))
+
+
+def _create_all(site: "Site", path: Path, *, parallel: int, wait_seconds: float, keep: bool, dry_run: bool) -> None:
+    """One interview for each row; the exit code is the worst row's."""
+    from scripts.interviews import bulk
+
+    requests = bulk.read_requests(path, site.now(), keep=keep, wait_seconds=wait_seconds)
+    if dry_run:
+        for request in requests:
+            site.console.say(f"would create {request.id} ({request.challenge}) unless it is there")
+        return
+
+    def tell(row: bulk.RowResult) -> None:
+        site.console.event("row", row=row.row, id=row.id, outcome=row.outcome, error=row.error)
+        site.console.say(f"row {row.row}: {row.id}: {row.error or row.outcome}")
+
+    results = bulk.create_all(site, requests, parallel=parallel, on_result=tell)
+    lines = [
+        f"{row.id}  {row.outcome}  {row.access_url}  {row.password or '(in SSM)'}"
+        for row in results
+        if row.outcome != "failed"
+    ]
+    value = [
+        {"row": r.row, "id": r.id, "outcome": r.outcome, "access_url": r.access_url, "password": r.password}
+        | ({"error": r.error} if r.error else {})
+        for r in results
+    ]
+    site.console.result(value, "\n".join(lines))
+    raise typer.Exit(max(row.exit_code for row in results) if results else 0)
+
+
+def _created(created: "Created") -> dict[str, Any]:
+    intent = created.intent
+    return {
+        "id": intent.id,
+        "status": intent.status,
+        "access_url": created.access_url,
+        "password": created.password,
+        "slot": intent.slot,
+        "starts_at": intent.starts_at.isoformat(),
+        "deadline": intent.deadline.isoformat(),
+        "hourly_price_usd": round(intent.hourly_price, 4),
+        "outputs": intent.outputs,
+        "seconds": round(created.seconds, 3),
+    }
+
+
+def _card(created: "Created") -> str:
+    from scripts.interviews.store import timestamp
+
+    intent = created.intent
+    hours = (intent.deadline - intent.starts_at).total_seconds() / 3600
+    lines = {
+        "interview": f"{intent.id} ({intent.status})",
+        "url": created.access_url or f"not before {timestamp(intent.starts_at)}",
+        "password": f"{created.password}   (shown once)",
+        "ends": timestamp(intent.deadline),
+        "costs": f"about ${intent.hourly_price * hours:.2f} until then",
+        "took": f"{created.seconds:.1f} s",
+    }
+    return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
+
+
+@app.command("list", epilog=EXIT_CODES)
+def list_(*, json_lines: JsonOption = False) -> None:
+    """List every interview that is not proven gone, the next to end first.
+
+    Example: prequel interview list
+    """
+    from scripts.interviews import listing
+
+    session = Session(json_lines=json_lines)
+    rows, unreadable = listing.all_rows(site_of(session))
+    for problem in unreadable:
+        session.console.warn(problem)
+    session.console.result(rows, None if json_lines else _table(rows))
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "No interviews."
+    import io
+
+    from rich.console import Console as RichConsole
+    from rich.markup import escape
+    from rich.table import Table
+
+    from scripts.interviews.listing import when
+
+    colours = {"active": "green", "leaking": "red", "failed": "red", "destroying": "yellow", "creating": "cyan"}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("id", "status", "slot", "ends", "candidate", "challenge"):
+        table.add_column(heading, overflow="ellipsis", no_wrap=True)
+    table.add_column("cost", justify="right")
+    for row in rows:
+        colour = colours.get(row["status"], "")
+        status = f"[{colour}]{row['status']}[/]" if colour else str(row["status"])
+        ends = when(row["remaining_seconds"])
+        table.add_row(
+            row["id"],
+            status,
+            "" if row["slot"] is None else str(row["slot"]),
+            f"[red]{ends}[/]" if row["remaining_seconds"] < 0 else ends,
+            escape(" ".join(row["candidate_name"].split())),
+            row["challenge"],
+            f"${row['cost_usd']:.2f}",
+        )
+    terminal = sys.stdout.isatty()
+    sink = io.StringIO()
+    RichConsole(file=sink, force_terminal=terminal, width=None if terminal else 160).print(table)
+    return sink.getvalue()
+
+
+@app.command(epilog=EXIT_CODES)
+def show(id: IdArgument, *, json_lines: JsonOption = False) -> None:
+    """Show one interview with its history, or what remains of it when it is gone.
+
+    Example: prequel interview show demo
+    """
+    from scripts.interviews import listing
+    from scripts.interviews.model import Tombstone
+
+    session = Session(json_lines=json_lines)
+    site = site_of(session)
+    found = listing.find(site, id)
+    intent = _intent(found)
+    proof = found.proof if isinstance(found, Tombstone) else ()
+    value = listing.row(intent, site.now()) | {
+        "outputs": intent.outputs,
+        "proof": proof,
+        "history": [step.model_dump(mode="json") for step in intent.history],
+    }
+    session.console.result(value, None if json_lines else _sheet(value))
+
+
+def _intent(found: "Intent | Tombstone") -> "Intent":
+    from scripts.interviews.model import Tombstone
+
+    return found.intent if isinstance(found, Tombstone) else found
+
+
+def _sheet(value: dict[str, Any]) -> str:
+    from scripts.interviews.listing import when
+
+    ended = value["status"] == "destroyed"
+    fields = {
+        "interview": f"{value['id']} ({value['status']})",
+        "url": "" if ended else value["access_url"],
+        "candidate": " ".join(value["candidate_name"].split()),
+        "challenge": value["challenge"],
+        "slot": value["slot"],
+        "ends": "" if ended else f"{value['deadline']} ({when(value['remaining_seconds'])})",
+        "cost": f"${value['cost_usd']:.2f} so far, ${value['hourly_price_usd']:.4f} an hour",
+        "release": value["release_digest"][:12],
+        "working": value["working"],
+        "error": value["error"],
+        "proof": ", ".join(value["proof"]),
+    }
+    lines = [f"{name:<10} {text}" for name, text in fields.items() if text not in ("", None)]
+    steps = [
+        f"  {step['at'][:19]}Z  {step['status']:<10} {step['actor']}  {step['note']}".rstrip()
+        for step in value["history"]
+    ]
+    return "\n".join([*lines, "history", *steps])
+
+
+@app.command(epilog=EXIT_CODES)
+def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
+    """Destroy an interview, whatever its status, and prove that nothing of it is left.
+
+    Example: prequel interview destroy demo
+    """
+    from scripts.interviews import destroy as operation
+    from scripts.interviews.request import checked_id
+
+    session = Session(json_lines=json_lines)
+    site = site_of(session)
+    if dry_run:
+        stored = site.intents.load(checked_id(id))
+        what = f"interview {id} ({stored.intent.status})" if stored else f"whatever is left of {id}"
+        session.console.say(f"would destroy {what}")
+        return
+    session.console.say(f"Destroying interview {id} …")
+    done = operation.destroy(site, id)
+    value = {"id": id, "existed": done.existed, "proof": done.evidence, "seconds": round(done.seconds, 3)}
+    text = f"Interview {id} is proven gone ({done.seconds:.1f} s)." if done.existed else f"There is no interview {id}."
+    session.console.result(value, text)
+
+
+@app.command(epilog=EXIT_CODES)
+def recover(
+    id: IdArgument,
+    *,
+    wait_seconds: Annotated[float, typer.Option(min=0, help="How long it may take to become ready.")] = 300,
+    json_lines: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Bring what a killed or lost run left behind to an end: active, or proven gone.
+
+    An active interview that lost resources or its state is repaired.
+
+    Example: prequel interview recover demo
+    """
+    from scripts.interviews import listing
+    from scripts.interviews import recover as operation
+
+    session = Session(json_lines=json_lines)
+    site = site_of(session)
+    if dry_run:
+        intent = _intent(listing.find(site, id))
+        session.console.say(f"would recover interview {id}, which is {intent.status}")
+        return
+    session.console.say(f"Recovering interview {id} …")
+    done = operation.recover(site, id, wait_seconds=wait_seconds)
+    value = {
+        "id": id,
+        "outcome": done.outcome,
+        "did": done.did,
+        "access_url": done.access_url,
+        "password": done.password,
+        "seconds": round(done.seconds, 3),
+    }
+    text = f"Interview {id} is {done.outcome} ({done.did}; {done.seconds:.1f} s)."
+    if done.password:
+        text += f"\nurl        {done.access_url}\npassword   {done.password}   (shown once)"
+    session.console.result(value, text)
+
+
+@app.command(epilog=EXIT_CODES)
+def extend(
+    id: IdArgument,
+    by: Annotated[str, typer.Option(help="Minutes, or a text such as 30m or 1h.")] = "30m",
+    *,
+    json_lines: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Give an interview more time, up to the maximum; its tags keep the first deadline.
+
+    Example: prequel interview extend demo --by 30m
+    """
+    from scripts.interviews import extend as operation
+    from scripts.interviews.request import parsed_duration
+    from scripts.interviews.store import timestamp
+
+    session = Session(json_lines=json_lines)
+    extended = operation.extend(site_of(session), id, parsed_duration(by), dry_run=dry_run)
+    text = f"Interview {id} {'would end' if dry_run else 'now ends'} at {timestamp(extended.deadline)}."
+    session.console.result({"id": id, "deadline": extended.deadline.isoformat(), "dry_run": dry_run}, text)
+
+
+@app.command(epilog=EXIT_CODES)
+def logs(id: IdArgument, *, json_lines: JsonOption = False) -> None:
+    """Print what terraform said in the last run for an interview, even when it is gone.
+
+    Example: prequel interview logs demo
+    """
+    from scripts.interviews import listing
+
+    session = Session(json_lines=json_lines)
+    text = listing.last_log(site_of(session), id)
+    session.console.result({"id": id, "log": text}, text or "Terraform has not run for it yet.")
+
+
+@app.command(epilog=EXIT_CODES)
+def drift(id: IdArgument, *, json_lines: JsonOption = False) -> None:
+    """Name everything about an interview that was changed since it was created; exit code 1 if anything was.
+
+    Example: prequel interview drift demo
+    """
+    from dataclasses import asdict
+
+    from scripts.interviews import drift as operation
+
+    session = Session(json_lines=json_lines)
+    found = operation.drift(site_of(session), id)
+    lines = [
+        f"{d.address}{'.' if d.attribute else ''}{d.attribute}: found {d.found!r}, ordered {d.ordered!r}" for d in found
+    ]
+    session.console.result([asdict(d) for d in found], "\n".join(lines) or "No drift.")
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command(epilog=EXIT_CODES)
+def reap(
+    *,
+    parallel: Annotated[int, typer.Option(min=1, max=32, help="How many at once.")] = 4,
+    json_lines: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """One pass: destroy what is overdue, end what a dead run left, start what is due, free orphan slots.
+
+    What fails is tried again by the next pass, later and later.
+
+    Example: prequel interview reap
+    """
+    from dataclasses import asdict
+
+    from scripts.interviews import reap as operation
+
+    session = Session(json_lines=json_lines)
+    report = operation.reap(site_of(session), parallel=parallel, dry_run=dry_run)
+    value = asdict(report)
+    parts = [f"{name.replace('_', ' ')}: {', '.join(map(str, found))}" for name, found in value.items() if found]
+    session.console.result(value, "; ".join(p for p in parts if not p.startswith("seconds")) or "Nothing to do.")
+    if report.failed:
+        raise typer.Exit(3 if report.leaking else 1)
+
+
+def doctor(
+    *,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without a decision.")] = False,
+    json_lines: JsonOption = False,
+) -> None:
+    """Compare what is written down with what exists, and name every difference with the command that mends it.
+
+    Changes nothing without --fix. Exit code 1 when a difference remains.
+
+    Example: prequel doctor
+    """
+    from scripts.interviews import doctor as operation
+
+    session = Session(json_lines=json_lines)
+    site = site_of(session)
+    findings = operation.diagnose(site)
+    if fix and findings:
+        for finding, reason in operation.fix(site, findings).items():
+            session.console.warn(f"{finding.kind} {finding.subject} is not mended: {reason}")
+        findings = operation.diagnose(site)
+    lines = [f"{f.kind}: {f.subject}: {f.detail}, ${f.hourly_price:.4f} an hour\n  {f.command}" for f in findings]
+    session.console.result([f.document() for f in findings], "\n".join(lines) or "Everything is as it is written down.")
+    if findings:
+        raise typer.Exit(1)

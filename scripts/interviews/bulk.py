@@ -1,0 +1,158 @@
+"""Many interviews from one file: as many at once as asked for, none of them twice."""
+
+import csv
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from scripts.errors import PrequelError, RefusedError
+from scripts.interviews.create import Request, create
+from scripts.interviews.model import Status
+from scripts.interviews.recover import recover
+from scripts.interviews.request import parsed_duration, parsed_time
+from scripts.interviews.site import Site
+from scripts.terraform import heeding_interrupts
+
+COLUMNS = ("challenge", "candidate", "id", "duration", "at", "image_tag")
+_NEEDED = ("challenge", "candidate")
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """How one row ended: created, scheduled, completed, already there, already over, or failed with ``error``."""
+
+    row: int
+    id: str
+    outcome: str
+    access_url: str = ""
+    password: str = field(default="", repr=False)
+    error: str = ""
+    exit_code: int = 0
+
+
+def read_requests(path: Path, now: datetime, *, keep: bool = False, wait_seconds: float = 300) -> list[Request]:
+    """The file's rows as requests; raises ``RefusedError`` with every problem, each naming its row.
+
+    A row without an id gets one that follows from its content, so that the same file, run again, means the same
+    interviews.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            headings = [heading.strip() for heading in reader.fieldnames or ()]
+            rows = [{(k or "").strip(): (v or "") for k, v in row.items() if k is not None} for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RefusedError(f"cannot read {path}: {error}") from error
+    unknown = [heading for heading in headings if heading not in COLUMNS]
+    missing = [column for column in _NEEDED if column not in headings]
+    if unknown or missing:
+        got = ", ".join(headings) or "nothing"
+        raise RefusedError(f"{path} has the columns {got}, expected {', '.join(_NEEDED)} and any of {COLUMNS[2:]}")
+    requests: list[Request] = []
+    problems: list[str] = []
+    seen: Counter[tuple[str, ...]] = Counter()
+    for number, row in enumerate(rows, start=2):
+        content = tuple(row.get(column, "") for column in COLUMNS)
+        try:
+            request = _request(row, now, occurrence=seen[content], keep=keep, wait_seconds=wait_seconds)
+            request.check()
+            requests.append(request)
+        except RefusedError as error:
+            problems.append(f"{path}:{number}: {error}")
+        seen[content] += 1
+    twice = [name for name, count in Counter(request.id for request in requests).items() if count > 1]
+    problems += [f"{path}: the id {name} is given more than once" for name in twice]
+    if problems:
+        raise RefusedError("\n".join(problems))
+    return requests
+
+
+def _request(row: dict[str, str], now: datetime, *, occurrence: int, keep: bool, wait_seconds: float) -> Request:
+    at = row.get("at", "").strip()
+    try:
+        starts_at = parsed_time(at, now) if at else None
+    except RefusedError:
+        # Run again later, a row's time may have passed; what exists is then only found, and what does not is refused.
+        starts_at = datetime.fromisoformat(at).astimezone() if _is_time(at) else parsed_time(at, now)
+    return Request(
+        challenge=row["challenge"].strip(),
+        candidate_name=row["candidate"].strip(),
+        id=row.get("id", "").strip() or derived_id(row, occurrence),
+        duration=parsed_duration(row["duration"]) if row.get("duration", "").strip() else None,
+        starts_at=starts_at,
+        image_tag=row.get("image_tag", "").strip(),
+        keep=keep,
+        wait_seconds=wait_seconds,
+    )
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def derived_id(row: dict[str, str], occurrence: int) -> str:
+    """An id from a row's content: the candidate's name as far as it is ASCII, and ten digits of a hash."""
+    content = "\0".join([*(row.get(column, "").strip() for column in COLUMNS), str(occurrence)])
+    digest = hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()[:10]
+    plain = unicodedata.normalize("NFKD", row.get("candidate", "")).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:20].strip("-")
+    return f"{slug}-{digest}" if slug and not slug.startswith("internal") else f"i-{digest}"
+
+
+def create_all(
+    site: Site, requests: list[Request], *, parallel: int, on_result: Callable[[RowResult], None]
+) -> list[RowResult]:
+    """Creates what is not there yet; each row ends on its own, and is told to ``on_result`` at once."""
+    site.prepare_clients()
+
+    def one(item: tuple[int, Request]) -> RowResult:
+        number, request = item
+        if interrupted():
+            result = RowResult(number, request.id, "failed", error="interrupted before it began", exit_code=130)
+        else:
+            result = _ended(site, number, request)
+        on_result(result)
+        return result
+
+    with heeding_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
+        return list(pool.map(one, enumerate(requests, start=2)))
+
+
+def _ended(site: Site, number: int, request: Request) -> RowResult:
+    try:
+        return _one(site, number, request)
+    except PrequelError as error:
+        return RowResult(number, request.id, "failed", error=str(error), exit_code=error.exit_code)
+
+
+def _one(site: Site, number: int, request: Request) -> RowResult:
+    stored = site.intents.load(request.id)
+    if stored is not None:
+        intent = stored.intent
+        url = str(intent.outputs.get("access_url", ""))
+        if intent.status in {Status.ACTIVE, Status.SCHEDULED}:
+            return RowResult(number, request.id, "already there", url)
+        if intent.status in {Status.CREATING, Status.FAILED}:
+            done = recover(site, request.id, wait_seconds=request.wait_seconds)
+            outcome = "completed" if done.outcome == "active" else "already over"
+            return RowResult(number, request.id, outcome, done.access_url, done.password)
+        raise RefusedError(f"interview {request.id} is {intent.status}; run the file again when it is gone")
+    if site.intents.tombstone(request.id) is not None:
+        return RowResult(number, request.id, "already over")
+    if request.starts_at is not None and request.starts_at <= site.now():
+        raise RefusedError(f"the start {request.starts_at:%Y-%m-%dT%H:%M%z} of row {number} is in the past")
+    created = create(site, request)
+    if created is None:
+        raise AssertionError  # only a dry run creates nothing
+    outcome = "created" if created.intent.status is Status.ACTIVE else "scheduled"
+    return RowResult(number, request.id, outcome, created.access_url, created.password)

@@ -1,0 +1,270 @@
+"""Creating an interview: the intent first, then the slot, then one `terraform apply`."""
+
+import re
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from scripts.aws import explained
+from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedError
+from scripts.interviews.custody import Custody, custody_of_new
+from scripts.interviews.destroy import tear_down
+from scripts.interviews.model import Inputs, Intent, Run, Status
+from scripts.interviews.readiness import wait_until_steady
+from scripts.interviews.request import (
+    checked_candidate,
+    checked_challenge,
+    checked_duration,
+    checked_id,
+    checked_password,
+    generated_id,
+    generated_password,
+)
+from scripts.interviews.resources import Survey, survey
+from scripts.interviews.site import Site
+from scripts.interviews.store import ChangedMeanwhileError, state_key, timestamp, workspace_key
+from scripts.interviews.workspace import Workspace, private_directory
+from scripts.prices import interview_per_hour
+from stacks.names import LISTENER_PRIORITY_BASE, password_parameter
+
+DEFAULT_WAIT_SECONDS = 300.0
+_IMAGE_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for. ``duration`` None is the release's default; ``starts_at`` None is now.
+
+    ``password`` never enters a document, a log or an argument. ``keep`` leaves a failed create as it is.
+    """
+
+    challenge: str
+    candidate_name: str
+    id: str = field(default_factory=generated_id)
+    duration: timedelta | None = None
+    starts_at: datetime | None = None
+    password: str = field(default_factory=generated_password, repr=False)
+    image_tag: str = ""
+    keep: bool = False
+    wait_seconds: float = DEFAULT_WAIT_SECONDS
+
+    def check(self) -> None:
+        """Raises ``RefusedError`` for the first thing that can be refused without asking anybody."""
+        checked_id(self.id)
+        checked_challenge(self.challenge)
+        checked_candidate(self.candidate_name)
+        checked_password(self.password)
+        if self.image_tag and not _IMAGE_TAG.fullmatch(self.image_tag):
+            raise RefusedError(f'"{self.image_tag}" is no image tag, expected letters, digits, ".", "_" and "-"')
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new interview; the password is told here once, and kept in SSM only."""
+
+    intent: Intent
+    password: str = field(repr=False)
+    seconds: float
+
+    @property
+    def access_url(self) -> str:
+        """Where the candidate opens the editor; empty until it runs."""
+        return str(self.intent.outputs.get("access_url", ""))
+
+
+def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | None:
+    """Creates the interview, or writes it down for later when it has a start time; None after a dry run.
+
+    Raises ``RefusedError`` before anything is touched, ``NoFreeSlotError``, and ``TerraformError`` or
+    ``NotReadyError`` when it fails; what it had created is then destroyed again, unless ``request.keep``.
+    """
+    start = time.monotonic()
+    request.check()
+    pointer = site.releases.current()
+    if pointer is None:
+        raise RefusedError("no templates are published yet; run `prequel templates publish`")
+    with private_directory() as directory:
+        site.prepare_clients()
+        with ThreadPoolExecutor(4) as pool:
+            downloading = pool.submit(site.releases.download, pointer.digest, directory)
+            known = pool.submit(site.intents.holds_challenge, request.challenge)
+            taken = pool.submit(site.leases.taken)
+            traces = pool.submit(_traces, site, request.id)
+        workspace = Workspace(site, directory, downloading.result())
+        limits = workspace.manifest.limits
+        duration = checked_duration(
+            request.duration or timedelta(minutes=limits.interview_default_minutes), limits.interview_maximum_minutes
+        )
+        if not known.result():
+            raise RefusedError(
+                f"challenge {request.challenge} is not published; run `prequel challenge list`, "
+                f"or publish it with `prequel challenge publish`"
+            )
+        if traces.result():
+            raise RefusedError(
+                f"the id {request.id} is in use ({traces.result()[0]}); choose another, "
+                f"or see `prequel interview show {request.id}`"
+            )
+        if request.starts_at is None and len(taken.result()) >= limits.max_instances:
+            raise site.leases.refusal(limits.max_instances, site.now())
+        if dry_run:
+            site.console.say(
+                f"would create interview {request.id} with release {pointer.digest[:12]}, "
+                f"{limits.max_instances - len(taken.result())} of {limits.max_instances} slots are free"
+            )
+            return None
+
+        price = interview_per_hour(
+            cpu=workspace.values["code_server_cpu"],
+            memory=workspace.values["code_server_memory"],
+            architecture=workspace.values["cpu_architecture"],
+        )
+
+        def draft(run: Run) -> Intent:
+            now = site.now()
+            starts_at = request.starts_at or now
+            return Intent(
+                id=request.id,
+                incarnation=uuid.uuid4().hex,
+                release_digest=pointer.digest,
+                inputs=Inputs(
+                    candidate_name=request.candidate_name, challenge=request.challenge, image_tag=request.image_tag
+                ),
+                created_at=now,
+                starts_at=starts_at,
+                deadline=starts_at + duration,
+                expires_at=starts_at + duration,
+                status=Status.SCHEDULED,
+                hourly_price=price,
+                run=run,
+            ).moved(
+                Status.SCHEDULED if request.starts_at else Status.CREATING, at=now, actor=site.actor, note="asked for"
+            )
+
+        try:
+            with custody_of_new(site, draft, "create") as held:
+                if request.starts_at is not None:
+                    _schedule(site, held, workspace.values, request)
+                else:
+                    _create_now(site, held, workspace, request)
+                return Created(held.intent, request.password, time.monotonic() - start)
+        except ChangedMeanwhileError as error:
+            raise RefusedError(f"the id {request.id} is in use; choose another") from error
+
+
+def _traces(site: Site, interview_id: str) -> list[str]:
+    """What is in the bucket under this id, whoever put it there."""
+    return site.intents.keys(workspace_key(interview_id)) + [
+        key for key in site.intents.keys(state_key(interview_id)) if key == state_key(interview_id)
+    ]
+
+
+def _create_now(site: Site, held: Custody, workspace: Workspace, request: Request) -> None:
+    try:
+        workspace.render(held.intent)
+        with ThreadPoolExecutor(3) as pool:
+            claiming = pool.submit(slot_for, site, held, workspace.manifest.limits.max_instances)
+            surveying = pool.submit(survey, site.aws, held.intent.id, workspace.values)
+            # Once more, now that the intent pins it: `prune` may have begun to remove it in between.
+            confirming = pool.submit(site.releases.manifest, held.intent.release_digest)
+            workspace.init(held)
+        confirming.result()
+        slot = claiming.result()
+        _refuse_foreign(surveying.result(), request.id)
+        held.update(slot=slot)
+    except (PrequelError, KeyboardInterrupt):
+        withdraw(site, held)
+        raise
+    bring_up(site, held, workspace, request.password, keep=request.keep, wait_seconds=request.wait_seconds)
+
+
+def _refuse_foreign(found: Survey, interview_id: str) -> None:
+    """Resources of this name that are not ours must never be adopted, let alone destroyed with a failed create."""
+    if found.unknown:
+        raise AwsError(f"cannot tell whether the id {interview_id} is free: {found.leftovers}; try again")
+    if not found.proven_gone:
+        raise RefusedError(
+            f"the id {interview_id} is in use by resources that no interview of ours owns ({found.leftovers}); "
+            f"choose another, or look with `prequel doctor`"
+        )
+
+
+def withdraw(site: Site, held: Custody) -> None:
+    """Takes back the intent and the lease of an interview of which nothing was created."""
+    lease = site.leases.of(held.intent)
+    if lease is not None:
+        site.leases.release(lease)
+    held.remove()
+
+
+def slot_for(site: Site, held: Custody, limit: int) -> int:
+    """The held interview's slot, claimed if it has none; raises ``NoFreeSlotError``."""
+    known = held.took_over or held.intent.slot is not None or held.intent.status is Status.FAILED
+    lease = site.leases.of(held.intent) if known else None
+    lease = lease or site.leases.claim(held.intent, limit, now=site.now(), actor=site.actor)
+    site.console.event("slot", interview=held.intent.id, slot=lease.slot)
+    return lease.slot
+
+
+def bring_up(
+    site: Site, held: Custody, workspace: Workspace, password: str, *, keep: bool, wait_seconds: float
+) -> None:
+    """Applies, waits until the interview can be used, and calls it active; else destroys it, unless ``keep``."""
+    interview_id = held.intent.id
+    try:
+        workspace.render_inputs(held.intent)
+        with ThreadPoolExecutor(1) as pool:
+            uploading = pool.submit(site.intents.upload, interview_id, workspace.files())
+            outputs = workspace.apply(held, password)
+        uploading.result()
+        workspace.adopted()
+        wait_until_steady(site, interview_id, workspace.values, wait_seconds)
+        held.move(Status.ACTIVE, "ready", outputs=outputs, error="", failures=0, retry_at=None)
+    except (PrequelError, KeyboardInterrupt) as error:
+        reason = "interrupted by the user" if isinstance(error, KeyboardInterrupt) else str(error)
+        if keep:
+            held.move(Status.FAILED, reason, error=reason)
+            site.console.warn(f"interview {interview_id} is kept as it is; destroy it, or complete it with recover")
+            raise
+        site.console.warn(f"creating interview {interview_id} failed ({reason}); destroying what was created")
+        held.update(error=reason)
+        tear_down(site, held, workspace, note=reason)
+        if isinstance(error, InterruptedRunError | KeyboardInterrupt):
+            raise InterruptedRunError(f"interrupted; interview {interview_id} is proven gone") from error
+        raise type(error)(f"{error}; what had been created is proven gone") from error
+
+
+def existing_password(site: Site, interview_id: str, values: dict[str, Any]) -> str | None:
+    """The password that SSM keeps for the interview, or None."""
+    name = password_parameter(values["project_prefix"], interview_id)
+    with explained(f"read the password of interview {interview_id}"):
+        try:
+            return site.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+        except site.aws.ssm.exceptions.ParameterNotFound:
+            return None
+
+
+def _schedule(site: Site, held: Custody, values: dict[str, Any], request: Request) -> None:
+    """Puts the password where the start will find it; Terraform adopts the parameter then."""
+    try:
+        _refuse_foreign(survey(site.aws, held.intent.id, values), request.id)
+    except PrequelError:
+        withdraw(site, held)
+        raise
+    with explained(f"keep the password of interview {request.id}"):
+        site.aws.ssm.put_parameter(
+            Name=password_parameter(values["project_prefix"], request.id),
+            Description=f"Password of interview {request.id}",
+            Type="SecureString",
+            KeyId=values["kms_key_arn"],
+            Value=request.password,
+        )
+
+
+def described(intent: Intent) -> str:
+    """One line about where an interview will be found, for people."""
+    priority = "" if intent.slot is None else f", slot {intent.slot} (priority {LISTENER_PRIORITY_BASE + intent.slot})"
+    return f"until {timestamp(intent.deadline)}{priority}"

@@ -1,0 +1,215 @@
+"""Destroying an interview, which ends when AWS itself says that nothing is left."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from scripts.errors import LeakingError, PrequelError, RefusedError, TerraformError
+from scripts.interviews import resources
+from scripts.interviews.custody import Custody, custody_of, custody_of_new
+from scripts.interviews.model import Inputs, Intent, Run, Status, Tombstone
+from scripts.interviews.request import checked_id, generated_password
+from scripts.interviews.resources import Survey, survey
+from scripts.interviews.site import Site
+from scripts.interviews.store import INTENT_FILE, ChangedMeanwhileError, lock_key, state_key, workspace_key
+from scripts.interviews.workspace import Workspace, private_directory, state_addresses, unknown_to_state, workspace_of
+
+ATTEMPTS = 4
+_SETTLING_SECONDS = 1.0
+"""How long a request of a client that was just killed may still take to have its effect."""
+
+_SURVEYED = frozenset(
+    {
+        resources.PASSWORD,
+        resources.TARGET_GROUP,
+        resources.RULE,
+        resources.TASK_DEFINITION,
+        resources.SERVICE,
+        resources.RECORD,
+    }
+)
+
+_NOTHING_CREATED: tuple[str, ...] = ("nothing had been created",)
+_PROVEN_BEFORE: tuple[str, ...] = ("proven before the run that proved it ended early",)
+
+_FIRST_RETRY = timedelta(minutes=1)
+_LAST_RETRY = timedelta(hours=1)
+
+
+class _NotGoneYetError(PrequelError):
+    """Something is left, or AWS did not answer; worth another try."""
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """An interview that is proven gone; ``existed`` is False when there was nothing to destroy."""
+
+    interview_id: str
+    existed: bool
+    seconds: float
+    evidence: tuple[str, ...]
+
+
+def destroy(site: Site, interview_id: str, *, note: str = "asked for") -> Destroyed:
+    """Destroys the interview, whatever its status, and proves it; nothing to destroy is success too.
+
+    Raises ``LeakingError`` when its absence is not proven, and ``BusyInterviewError`` while another run works on it.
+    """
+    start = time.monotonic()
+    checked_id(interview_id)
+    if site.intents.load(interview_id) is None:
+        return _destroy_orphan(site, interview_id, start)
+    try:
+        with custody_of(site, interview_id, "destroy") as held:
+            evidence = tear_down(site, held, note=note)
+    except ChangedMeanwhileError:
+        if site.intents.load(interview_id) is not None:
+            raise
+        evidence = ()  # another destroy was faster, and removed the intent only with proof
+    return Destroyed(interview_id, True, time.monotonic() - start, evidence)
+
+
+def tear_down(site: Site, held: Custody, workspace: Workspace | None = None, *, note: str) -> tuple[str, ...]:
+    """Destroys the held interview and removes every trace but the tombstone; returns the proof.
+
+    Raises ``LeakingError`` after several tries with growing pauses; the intent and the lease then stay.
+    """
+    if held.intent.status not in {Status.DESTROYING, Status.DESTROYED}:
+        held.move(Status.DESTROYING, note)
+    if held.intent.status is Status.DESTROYED or held.intent.untouched:
+        evidence = _PROVEN_BEFORE if held.intent.status is Status.DESTROYED else _NOTHING_CREATED
+        _clean_up(site, held, evidence, "")
+        return evidence
+    with _opened(site, held, workspace) as opened:
+        try:
+            evidence = _destroy_until_gone(site, held, opened)
+        except PrequelError as error:
+            if isinstance(error, _NotGoneYetError | TerraformError):
+                raise _leaking(site, held, str(error)) from error
+            raise
+        log = opened.log
+    _clean_up(site, held, evidence, log)
+    return evidence
+
+
+@contextmanager
+def _opened(site: Site, held: Custody, workspace: Workspace | None) -> Iterator[Workspace]:
+    if workspace is not None:
+        yield workspace
+        return
+    with workspace_of(site, held.intent) as opened:
+        yield opened
+
+
+def _destroy_until_gone(site: Site, held: Custody, workspace: Workspace) -> tuple[str, ...]:
+    retrying = Retrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_exponential_jitter(initial=1, max=10),
+        retry=retry_if_exception_type((_NotGoneYetError, TerraformError)),
+        before_sleep=lambda state: site.console.event(
+            "retry",
+            interview=held.intent.id,
+            attempt=state.attempt_number,
+            reason=str(state.outcome.exception()),  # type: ignore[union-attr]
+        ),
+        reraise=True,
+    )
+    for attempt in retrying:
+        with attempt:
+            found = _settled_survey(site, held, workspace)
+            if not _proven(site, held.intent, found):
+                if found.live or state_addresses(site, held.intent.id):
+                    _destroy_once(site, held, workspace, found)
+                found = survey(site.aws, held.intent.id, workspace.values)
+            if not _proven(site, held.intent, found):
+                raise _NotGoneYetError(found.leftovers or "the Terraform state still holds resources")
+    return found.evidence
+
+
+def _settled_survey(site: Site, held: Custody, workspace: Workspace) -> Survey:
+    if held.took_over:
+        time.sleep(_SETTLING_SECONDS)
+    return survey(site.aws, held.intent.id, workspace.values)
+
+
+def _proven(site: Site, intent: Intent, found: Survey) -> bool:
+    """Whether AWS answered for every kind that a release creates, and for any other the state holds nothing."""
+    return found.proven_gone and not state_addresses(site, intent.id) - _SURVEYED
+
+
+def _destroy_once(site: Site, held: Custody, workspace: Workspace, found: Survey) -> None:
+    lost = unknown_to_state(site, held.intent, found.live)
+    if lost:
+        # Terraform does not import while it destroys, so the lost resources come back into the state first.
+        workspace.adopt(lost)
+        site.console.event("adopted", interview=held.intent.id, addresses=sorted(lost))
+        workspace.apply(held, generated_password(), *(f"-target={address}" for address in lost))
+        workspace.adopted()
+    workspace.destroy(held)
+
+
+def _leaking(site: Site, held: Custody, reason: str) -> LeakingError:
+    failures = held.intent.failures + 1
+    pause = min(_FIRST_RETRY * 2 ** min(failures - 1, 10), _LAST_RETRY)
+    held.move(Status.LEAKING, reason, error=reason, failures=failures, retry_at=site.now() + pause)
+    return LeakingError(
+        f"interview {held.intent.id} is not proven gone: {reason}; "
+        f"run `prequel interview destroy {held.intent.id}` again, or leave it to `prequel interview reap`"
+    )
+
+
+def _clean_up(site: Site, held: Custody, evidence: tuple[str, ...], log: str) -> None:
+    """Removes the traces in an order that leaves the intent until nothing else is left, so that it can be resumed."""
+    interview_id = held.intent.id
+    if held.intent.status is not Status.DESTROYED:
+        held.move(Status.DESTROYED, "proven gone")
+    site.intents.bury(
+        Tombstone(intent=held.intent.model_copy(update={"run": None}), destroyed_at=site.now(), proof=evidence, log=log)
+    )
+    prefix = workspace_key(interview_id)
+    keys = [key for key in site.intents.keys(prefix) if key != workspace_key(interview_id, INTENT_FILE)]
+    site.intents.delete([state_key(interview_id), lock_key(interview_id), *keys])
+    lease = site.leases.of(held.intent)
+    if lease is not None:
+        site.leases.release(lease)
+        site.console.event("slot-freed", interview=interview_id, slot=lease.slot)
+    held.remove()
+
+
+def _destroy_orphan(site: Site, interview_id: str, start: float) -> Destroyed:
+    """An id without an intent: nothing is there, or what is there gets an intent to be destroyed by."""
+    pointer = site.releases.current()
+    if pointer is None:
+        raise RefusedError(f"there is no interview {interview_id}, and no templates are published")
+    with private_directory() as directory:
+        site.releases.download(pointer.digest, directory)
+        found = survey(site.aws, interview_id, Workspace(site, directory, None).values)
+    traces = [state_key(interview_id), lock_key(interview_id)]
+    remains = [key for key in site.intents.keys(state_key(interview_id)) if key in traces]
+    remains += site.intents.keys(workspace_key(interview_id))
+    if found.proven_gone and not remains:
+        return Destroyed(interview_id, False, time.monotonic() - start, found.evidence)
+
+    def draft(run: Run) -> Intent:
+        now = site.now()
+        return Intent(
+            id=interview_id,
+            incarnation=uuid.uuid4().hex,
+            release_digest=pointer.digest,
+            inputs=Inputs(candidate_name="unknown", challenge="unknown"),
+            created_at=now,
+            starts_at=now,
+            deadline=now,
+            expires_at=now,
+            status=Status.DESTROYING,
+            run=run,
+        ).moved(Status.DESTROYING, at=now, actor=site.actor, note="found without an intent")
+
+    with custody_of_new(site, draft, "destroy") as held:
+        evidence = tear_down(site, held, note="found without an intent")
+    return Destroyed(interview_id, True, time.monotonic() - start, evidence)

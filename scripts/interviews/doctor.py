@@ -1,0 +1,316 @@
+"""Comparing what is written down with what exists, and naming every difference with the command that mends it."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from scripts.aws import explained
+from scripts.errors import PrequelError, RefusedError
+from scripts.interviews.custody import custody_of
+from scripts.interviews.destroy import destroy
+from scripts.interviews.leases import Held
+from scripts.interviews.model import UNFINISHED, Intent, Status
+from scripts.interviews.proof_of_life import Life, life_of
+from scripts.interviews.reap import orphan_leases
+from scripts.interviews.recover import recover
+from scripts.interviews.resources import rule_hosts
+from scripts.interviews.site import Site
+from scripts.interviews.store import INTENT_FILE, STATES, WORKSPACES, Listing, timestamp
+from scripts.interviews.workspace import clear_stale_lock, private_directory
+from scripts.prices import interview_per_hour
+from stacks.names import INTERVIEW_ID_PATTERN, SHARED_VALUES_FILE
+
+_ESSENTIAL = frozenset({"service", "target group", "listener rule", "password"})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference: ``kind`` in a word or two, its price in US dollars an hour, and the command that mends it.
+
+    ``mend`` does what the command does; None when a person has to decide.
+    """
+
+    kind: str
+    subject: str
+    detail: str
+    command: str
+    hourly_price: float = 0.0
+    mend: Callable[[], object] | None = field(default=None, repr=False, compare=False)
+
+    def document(self) -> dict[str, Any]:
+        """The finding for machines."""
+        fields = {name: value for name, value in asdict(self).items() if name != "mend"}
+        return fields | {"hourly_price_usd": round(fields.pop("hourly_price"), 4), "fixable": self.mend is not None}
+
+
+def diagnose(site: Site) -> list[Finding]:
+    """Every difference between intents, leases, states, locks, releases and live resources.
+
+    What exists is listed before what is written down, because an intent is written before and removed after the rest:
+    so whatever appears or vanishes meanwhile is no finding. Raises ``AwsError`` when anything cannot be listed, and
+    ``RefusedError`` when no templates are published.
+    """
+    site.prepare_clients()
+    values = _shared_values(site)
+    live = live_by_interview(site, values)
+    leases = site.leases.all()
+    stored_keys = site.intents.keys(STATES) + site.intents.keys(WORKSPACES)
+    listing = site.intents.all()
+    price = interview_per_hour(
+        cpu=values["code_server_cpu"], memory=values["code_server_memory"], architecture=values["cpu_architecture"]
+    )
+    known = set(listing.intents) | set(listing.unreadable)
+    return [
+        *_unreadable(listing),
+        *_of_intents(site, listing, live, price),
+        *_orphans(site, {name: kinds for name, kinds in live.items() if name not in known}, stored_keys, price),
+        *_leaked_leases(site, orphan_leases(leases, listing)),
+        *_leftover_states(site, stored_keys, known | set(live)),
+        *_stale_locks(site, stored_keys, listing),
+        *_half_releases(site),
+    ]
+
+
+def fix(site: Site, findings: list[Finding]) -> dict[Finding, str]:
+    """Mends what can be mended without asking; returns the reason for each that could not be."""
+    failed: dict[Finding, str] = {}
+    mended: set[str] = set()
+    for finding in findings:
+        if finding.mend is None or finding.command in mended:
+            continue
+        try:
+            finding.mend()
+            mended.add(finding.command)
+            site.console.event("mended", kind=finding.kind, subject=finding.subject)
+        except PrequelError as error:
+            failed[finding] = str(error)
+    return failed
+
+
+def live_by_interview(site: Site, values: Mapping[str, Any]) -> dict[str, set[str]]:
+    """What exists in AWS, by interview id: the kinds of resources that carry its name."""
+    found: dict[str, set[str]] = {}
+    for kind, names in (
+        ("service", _service_names(site, values)),
+        ("target group", _target_group_names(site, values)),
+        ("listener rule", _rule_names(site, values)),
+        ("password", _password_names(site, values)),
+        ("task definition", _family_names(site, values)),
+        ("DNS record", _record_names(site, values)),
+    ):
+        for name in names:
+            if re.fullmatch(INTERVIEW_ID_PATTERN, name):
+                found.setdefault(name, set()).add(kind)
+    return found
+
+
+def _shared_values(site: Site) -> dict[str, Any]:
+    pointer = site.releases.current()
+    if pointer is None:
+        raise RefusedError(
+            "no templates are published yet, so there is nothing to compare; `prequel templates publish`"
+        )
+    with private_directory() as directory:
+        site.releases.download(pointer.digest, directory)
+        values: dict[str, Any] = json.loads((directory / SHARED_VALUES_FILE).read_text())
+        return values
+
+
+def _service_names(site: Site, values: Mapping[str, Any]) -> list[str]:
+    cluster, ecs = values["ecs_cluster_name"], site.aws.ecs
+    with explained(f"list the services of {cluster}"):
+        arns = [
+            arn for page in ecs.get_paginator("list_services").paginate(cluster=cluster) for arn in page["serviceArns"]
+        ]
+        services = [
+            service
+            for start in range(0, len(arns), 10)
+            for service in ecs.describe_services(cluster=cluster, services=arns[start : start + 10], include=["TAGS"])[
+                "services"
+            ]
+        ]
+    return [
+        service["serviceName"]
+        for service in services
+        if service["status"] != "INACTIVE" and any(tag.get("key") == "InterviewId" for tag in service.get("tags", []))
+    ]
+
+
+def _target_group_names(site: Site, values: Mapping[str, Any]) -> list[str]:
+    elbv2 = site.aws.elbv2
+    with explained("list the target groups"):
+        pages = elbv2.get_paginator("describe_target_groups").paginate()
+        groups = {
+            g["TargetGroupArn"]: g for page in pages for g in page["TargetGroups"] if g.get("VpcId") == values["vpc_id"]
+        }
+        arns = list(groups)
+        tagged = [
+            described
+            for start in range(0, len(arns), 20)
+            for described in elbv2.describe_tags(ResourceArns=arns[start : start + 20])["TagDescriptions"]
+        ]
+    return [
+        groups[described["ResourceArn"]]["TargetGroupName"]
+        for described in tagged
+        if any(tag["Key"] == "InterviewId" for tag in described["Tags"])
+    ]
+
+
+def _rule_names(site: Site, values: Mapping[str, Any]) -> list[str]:
+    with explained("list the listener rules"):
+        pages = site.aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=values["listener_arn"])
+        hosts = [host for page in pages for rule in page["Rules"] for host in rule_hosts(rule)]
+    suffix = f".{values['domain_name']}"
+    return [host.removesuffix(suffix) for host in hosts if host.endswith(suffix)]
+
+
+def _password_names(site: Site, values: Mapping[str, Any]) -> list[str]:
+    path = f"/{values['project_prefix']}/interviews"
+    with explained("list the password parameters"):
+        pages = site.aws.ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
+        names = [parameter["Name"] for page in pages for parameter in page["Parameters"]]
+    return [name.split("/")[3] for name in names if name.endswith("/password")]
+
+
+def _family_names(site: Site, values: Mapping[str, Any]) -> list[str]:
+    """Families with an active revision that carries an interview's tag; the portal's has none."""
+    prefix, ecs = f"{values['project_prefix']}-", site.aws.ecs
+    with explained("list the task definitions"):
+        pages = ecs.get_paginator("list_task_definition_families").paginate(familyPrefix=prefix, status="ACTIVE")
+        families = [family for page in pages for family in page["families"] if family.startswith(prefix)]
+        tagged = [
+            family
+            for family in families
+            for tag in ecs.describe_task_definition(taskDefinition=family, include=["TAGS"]).get("tags", [])
+            if tag.get("key") == "InterviewId"
+        ]
+    return [family.removeprefix(prefix) for family in tagged]
+
+
+def _record_names(site: Site, values: Mapping[str, Any]) -> list[str]:
+    if not values.get("create_dns_record"):
+        return []
+    with explained("list the DNS records"):
+        pages = site.aws.route53.get_paginator("list_resource_record_sets").paginate(
+            HostedZoneId=values["hosted_zone_id"]
+        )
+        names = [r["Name"].rstrip(".") for page in pages for r in page["ResourceRecordSets"] if r["Type"] == "A"]
+    suffix = f".{values['domain_name']}"
+    return [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
+
+
+def _unreadable(listing: Listing) -> list[Finding]:
+    return [
+        Finding("unreadable", name, reason, "update prequel, or restore the object from the bucket's versions")
+        for name, reason in listing.unreadable.items()
+    ]
+
+
+def _of_intents(site: Site, listing: Listing, live: Mapping[str, set[str]], price: float) -> list[Finding]:
+    found = []
+    for stored in listing.intents.values():
+        finding = _of_intent(site, stored.intent, live.get(stored.intent.id, set()), price)
+        if finding is not None:
+            found.append(finding)
+    return found
+
+
+def _of_intent(site: Site, intent: Intent, live: set[str], price: float) -> Finding | None:
+    name = intent.id
+    costs = price if "service" in live else 0.0
+    destroying = (f"prequel interview destroy {name}", costs, lambda: destroy(site, name, note="doctor"))
+    recovering = (f"prequel interview recover {name}", costs, lambda: recover(site, name))
+    run, missing = intent.run, _ESSENTIAL - live
+    if run is not None:
+        dead = life_of(run, site.runs_directory, site.host) not in {Life.ALIVE, Life.UNKNOWN}
+        detail = f"process {run.pid} of {run.actor} died during {run.purpose}; it is {intent.status}"
+        # Otherwise somebody is at work, as far as anybody can tell.
+        return Finding("dead run", name, detail, *recovering) if dead else None
+    if intent.status is Status.LEAKING:
+        return Finding("leaking", name, intent.error or "not proven gone", *destroying)
+    if intent.overdue(site.now()):
+        return Finding("overdue", name, f"{intent.status} since its deadline {timestamp(intent.deadline)}", *destroying)
+    if intent.status in UNFINISHED:
+        return Finding("unfinished", name, f"{intent.status}, and nobody works on it", *recovering)
+    if intent.status is Status.ACTIVE and missing:
+        return Finding("ghost", name, f"active, but it has no {', no '.join(sorted(missing))}", *recovering)
+    return None
+
+
+def _orphans(site: Site, live: Mapping[str, set[str]], keys: list[str], price: float) -> list[Finding]:
+    found = []
+    for name, kinds in sorted(live.items()):
+        costs = price if "service" in kinds else 0.0
+        detail = f"{', '.join(sorted(kinds))} without an intent"
+        command = f"prequel interview destroy {name}"
+        if f"{WORKSPACES}{name}/terraform.tfvars" in keys and f"{WORKSPACES}{name}/{INTENT_FILE}" not in keys:
+            # Another client's interview, such as the portal's: not ours to destroy unasked.
+            found.append(Finding("foreign", name, f"{detail}, with another client's workspace", command, costs))
+        else:
+            found.append(Finding("orphan", name, detail, command, costs, lambda name=name: destroy(site, name)))  # type: ignore[misc]
+    return found
+
+
+def _leaked_leases(site: Site, orphans: list[Held]) -> list[Finding]:
+    return [
+        Finding(
+            "leaked lease",
+            f"slot {held.slot}",
+            f"held for {held.lease.interview_id}, which is no more",
+            "prequel interview reap",
+            mend=lambda held=held: site.leases.release(held),  # type: ignore[misc]
+        )
+        for held in orphans
+    ]
+
+
+def _leftover_states(site: Site, keys: list[str], known: set[str]) -> list[Finding]:
+    """States and workspaces of which nothing else is left."""
+    ids = {key.removeprefix(STATES).removesuffix(".tfstate") for key in keys if key.endswith(".tfstate")}
+    ids |= {key.split("/")[1] for key in keys if key.startswith(WORKSPACES)}
+    return [
+        Finding(
+            "leftover files",
+            name,
+            "a state or workspace without an intent and without resources",
+            f"prequel interview destroy {name}",
+            mend=lambda name=name: destroy(site, name),  # type: ignore[misc]
+        )
+        for name in sorted(ids - known)
+        if re.fullmatch(INTERVIEW_ID_PATTERN, name)
+    ]
+
+
+def _stale_locks(site: Site, keys: list[str], listing: Listing) -> list[Finding]:
+    """Locks on the state of an interview that nobody works on; those of dead runs are findings already."""
+    suffix = ".tfstate.tflock"
+    ids = [key.removeprefix(STATES).removesuffix(suffix) for key in keys if key.endswith(suffix)]
+    found = []
+    for name in ids:
+        stored = listing.intents.get(name)
+        if stored is not None and stored.intent.run is None:
+            command = f"prequel interview recover {name}"
+            mend = _unlock(site, name)
+            found.append(Finding("stale lock", name, "its state is locked, and nobody works on it", command, mend=mend))
+        elif stored is None:
+            command = f"prequel interview destroy {name}"
+            found.append(Finding("stale lock", name, "a locked state without an intent", command))
+    return found
+
+
+def _unlock(site: Site, interview_id: str) -> Callable[[], object]:
+    def unlock() -> None:
+        with custody_of(site, interview_id, "doctor") as held:
+            clear_stale_lock(site, held)
+
+    return unlock
+
+
+def _half_releases(site: Site) -> list[Finding]:
+    return [
+        Finding("half release", entry.digest[:12], entry.problem, "prequel templates verify, then prune")
+        for entry in site.releases.catalogue()
+        if entry.problem and entry.problem != "retired"
+    ]

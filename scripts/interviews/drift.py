@@ -1,0 +1,59 @@
+"""What differs between an interview as it was ordered and as it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.errors import RefusedError
+from scripts.interviews.model import Status
+from scripts.interviews.request import checked_id
+from scripts.interviews.site import Site
+from scripts.interviews.workspace import workspace_of
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One attribute that somebody changed, or a whole resource (``attribute`` empty) that is gone.
+
+    ``found`` is what AWS has, ``ordered`` what the release says; both are ``(sensitive)`` where Terraform says so.
+    """
+
+    address: str
+    attribute: str
+    found: Any
+    ordered: Any
+
+
+def drift(site: Site, interview_id: str) -> list[Drift]:
+    """Every difference; empty right after a create. Changes nothing and waits for nobody.
+
+    Raises ``RefusedError`` for an interview without resources, and ``TerraformError``.
+    """
+    stored = site.intents.load(checked_id(interview_id))
+    if stored is None:
+        raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
+    if stored.intent.status in {Status.SCHEDULED, Status.DESTROYED}:
+        raise RefusedError(f"interview {interview_id} is {stored.intent.status} and has nothing to compare")
+    with workspace_of(site, stored.intent) as workspace:
+        return [found for change in workspace.changes() for found in _differences(change)]
+
+
+def _differences(resource: Mapping[str, Any]) -> list[Drift]:
+    change, address = resource["change"], resource["address"]
+    before, after = change.get("before") or {}, change.get("after") or {}
+    if not before:
+        return [Drift(address, "", "nothing", "the resource")]
+    if not after:
+        return [Drift(address, "", "a resource", "nothing")]
+    hidden = (change.get("before_sensitive") or {}, change.get("after_sensitive") or {})
+    return [
+        Drift(address, name, *(_shown(name, value, hidden) for value in (before.get(name), after.get(name))))
+        for name in sorted(before.keys() | after.keys())
+        # What is known only after an apply cannot be told apart from what is.
+        if name in after and before.get(name) != after[name]
+    ]
+
+
+def _shown(name: str, value: Any, hidden: tuple[Any, Any]) -> Any:
+    sensitive = any(isinstance(marks, Mapping) and marks.get(name) for marks in hidden)
+    return "(sensitive)" if sensitive else value

@@ -1,0 +1,43 @@
+"""Giving an interview more time, without touching its resources."""
+
+from datetime import timedelta
+
+from scripts.errors import RefusedError
+from scripts.interviews.custody import custody_of
+from scripts.interviews.model import Intent, Status
+from scripts.interviews.request import checked_id, shown_duration
+from scripts.interviews.site import Site
+from scripts.interviews.store import timestamp
+
+_EXTENDABLE = frozenset({Status.SCHEDULED, Status.CREATING, Status.ACTIVE})
+
+
+def extend(site: Site, interview_id: str, by: timedelta, *, dry_run: bool = False) -> Intent:
+    """Moves the deadline by ``by``, in the intent and in the lease; the tags keep the first one.
+
+    Raises ``RefusedError`` beyond the release's maximum duration, counted from the start, or when the interview is
+    ending. The intent is written first: whoever destroys looks at it once more before it begins.
+    """
+    if site.intents.load(checked_id(interview_id)) is None:
+        raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
+    with custody_of(site, interview_id, "extend") as held:
+        intent = held.intent
+        if intent.status not in _EXTENDABLE:
+            raise RefusedError(f"interview {interview_id} is {intent.status} and cannot be extended; create another")
+        deadline = intent.deadline + by
+        maximum = timedelta(minutes=site.releases.manifest(intent.release_digest).limits.interview_maximum_minutes)
+        if deadline - intent.starts_at > maximum:
+            left = maximum - (intent.deadline - intent.starts_at)
+            raise RefusedError(
+                f"{shown_duration(by)} more would make interview {interview_id} last "
+                f"{shown_duration(deadline - intent.starts_at)}, expected at most {shown_duration(maximum)}; "
+                f"it can be extended by {shown_duration(left)}"
+            )
+        if dry_run:
+            return intent.model_copy(update={"deadline": deadline})
+        extended = held.update(deadline=deadline)
+        lease = site.leases.of(extended)
+        if lease is not None:
+            site.leases.extend(lease, deadline)
+        site.console.event("extended", interview=interview_id, deadline=timestamp(deadline))
+        return extended

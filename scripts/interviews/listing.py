@@ -1,0 +1,62 @@
+"""Interviews as people and machines see them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from scripts.errors import RefusedError
+from scripts.interviews.model import Intent, Tombstone
+from scripts.interviews.request import checked_id, shown_duration
+from scripts.interviews.site import Site
+from scripts.interviews.store import LOG_FILE, workspace_key
+
+
+def row(intent: Intent, now: datetime) -> dict[str, Any]:
+    """One interview for a machine: times in RFC 3339, ``cost_usd`` so far, ``remaining_seconds`` below 0 if overdue."""
+    return {
+        "id": intent.id,
+        "status": intent.status,
+        "slot": intent.slot,
+        "candidate_name": intent.inputs.candidate_name,
+        "challenge": intent.inputs.challenge,
+        "access_url": intent.outputs.get("access_url", ""),
+        "starts_at": intent.starts_at.isoformat(),
+        "deadline": intent.deadline.isoformat(),
+        "remaining_seconds": int((intent.deadline - now).total_seconds()),
+        "cost_usd": round(intent.cost(now), 4),
+        "hourly_price_usd": round(intent.hourly_price, 4),
+        "release_digest": intent.release_digest,
+        "working": intent.run.purpose if intent.run else "",
+        "error": intent.error,
+    }
+
+
+def all_rows(site: Site) -> tuple[list[dict[str, Any]], list[str]]:
+    """Every interview that is not proven gone, by deadline, and a sentence for each that cannot be read."""
+    listing = site.intents.all()
+    now = site.now()
+    intents = sorted((stored.intent for stored in listing.intents.values()), key=lambda intent: intent.deadline)
+    return [row(intent, now) for intent in intents], list(listing.unreadable.values())
+
+
+def find(site: Site, interview_id: str) -> Intent | Tombstone:
+    """The interview, or what remains of it; raises ``RefusedError`` when there never was one."""
+    stored = site.intents.load(checked_id(interview_id))
+    found = stored.intent if stored is not None else site.intents.tombstone(interview_id)
+    if found is None:
+        raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
+    return found
+
+
+def last_log(site: Site, interview_id: str) -> str:
+    """What terraform last said about the interview; of one that is gone, what its tombstone kept."""
+    found = find(site, interview_id)
+    if isinstance(found, Tombstone):
+        return found.log
+    stored = site.intents.read(workspace_key(interview_id, LOG_FILE))
+    return stored[0].decode(errors="replace") if stored else ""
+
+
+def when(remaining_seconds: int) -> str:
+    """A deadline as a distance: ``in 1h30m``, ``5m ago``."""
+    distance = shown_duration(timedelta(seconds=abs(remaining_seconds)))
+    return f"in {distance}" if remaining_seconds >= 0 else f"{distance} ago"

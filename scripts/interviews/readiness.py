@@ -1,0 +1,96 @@
+"""Waiting until an interview can be used, and saying why it cannot."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from scripts.aws import explained
+from scripts.errors import NotReadyError
+from scripts.interviews.site import Site
+
+_LONGEST_PAUSE = 5.0
+
+
+def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], seconds: float) -> None:
+    """Returns when the service's deployment is complete; raises ``NotReadyError`` with the reason when it fails.
+
+    Behind a load balancer ECS calls a deployment complete only when its targets are healthy
+    (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html).
+    """
+    cluster = values["ecs_cluster_name"]
+    deadline = time.monotonic() + seconds
+    pause = 0.5
+    while True:
+        with explained(f"look at the service {interview_id}"):
+            services = site.aws.ecs.describe_services(cluster=cluster, services=[interview_id])["services"]
+        if not services or services[0]["status"] != "ACTIVE":
+            raise NotReadyError(f"the service of interview {interview_id} is gone while it was waited for")
+        service: Mapping[str, Any] = services[0]
+        if _complete(service):
+            return
+        primary = _primary(service)
+        if primary.get("rolloutState") == "FAILED":
+            reason = primary.get("rolloutStateReason", "the circuit breaker gave no reason")
+            raise NotReadyError(
+                f"interview {interview_id} did not start: {_explanation(site, cluster, service, reason)}"
+            )
+        if time.monotonic() + pause > deadline:
+            why = _explanation(
+                site, cluster, service, f"{service['runningCount']} of {service['desiredCount']} tasks run"
+            )
+            raise NotReadyError(f"interview {interview_id} was not ready after {seconds:.0f} s: {why}")
+        site.console.event("waiting", interview=interview_id, running=service["runningCount"])
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _primary(service: Mapping[str, Any]) -> Mapping[str, Any]:
+    primary: Mapping[str, Any] = next((d for d in service.get("deployments", []) if d.get("status") == "PRIMARY"), {})
+    return primary
+
+
+def _complete(service: Mapping[str, Any]) -> bool:
+    enough = service["runningCount"] >= service["desiredCount"] >= 1
+    return bool(enough) and _primary(service).get("rolloutState", "COMPLETED") == "COMPLETED"
+
+
+def _explanation(site: Site, cluster: str, service: Mapping[str, Any], otherwise: str) -> str:
+    """The nearest cause that AWS tells of: a stopped task, an unhealthy target, the service's last event."""
+    with explained("find out why"):
+        stopped = site.aws.ecs.list_tasks(
+            cluster=cluster, serviceName=service["serviceName"], desiredStatus="STOPPED", maxResults=10
+        )["taskArns"]
+        tasks = site.aws.ecs.describe_tasks(cluster=cluster, tasks=stopped)["tasks"] if stopped else []
+        groups = [balancer["targetGroupArn"] for balancer in service.get("loadBalancers", [])]
+        health = [
+            target.get("TargetHealth", {})
+            for group in groups
+            for target in site.aws.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        ]
+    for task in tasks:
+        reason = explained_stop(task)
+        if reason:
+            return reason
+    for target in health:
+        if target.get("State") == "unhealthy":
+            return f"its health check fails: {target.get('Description') or target.get('Reason')}"
+    events = service.get("events", [])
+    return f"{otherwise}; ECS says: {events[0]['message']}" if events else otherwise
+
+
+def explained_stop(task: Mapping[str, Any]) -> str:
+    """Why a task stopped, in words of ours for the usual causes
+    (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html)."""
+    reason = str(task.get("stoppedReason", ""))
+    if "CannotPullContainerError" in reason:
+        return f"its image cannot be pulled; check that the tag exists and the role may read it ({reason})"
+    if "ResourceInitializationError" in reason:
+        return f"its task could not be prepared; check the NAT gateway, the execution role and the password ({reason})"
+    if "OutOfMemory" in reason:
+        return f"it ran out of memory; raise code_server_memory ({reason})"
+    for container in task.get("containers", []):
+        code = container.get("exitCode")
+        if code not in (None, 0):
+            what = "the challenge could not be delivered" if container["name"] == "challenge" else "its container ended"
+            return f"{what} with exit code {code} ({container.get('reason') or reason or 'see its log'})"
+    return f"its task stopped: {reason}" if reason else ""

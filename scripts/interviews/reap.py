@@ -1,0 +1,150 @@
+"""One pass over everything that must not stay as it is."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, NoFreeSlotError, PrequelError
+from scripts.interviews.custody import custody_of
+from scripts.interviews.destroy import tear_down
+from scripts.interviews.leases import Held
+from scripts.interviews.model import Intent, Status
+from scripts.interviews.recover import recover
+from scripts.interviews.site import Site
+from scripts.interviews.store import ChangedMeanwhileError, Listing
+from scripts.terraform import heeding_interrupts
+
+_ENDING = frozenset({Status.DESTROYING, Status.LEAKING, Status.DESTROYED})
+
+
+@dataclass
+class Report:
+    """What one pass did, by interview id; ``waiting`` are those whose next try is not due yet."""
+
+    destroyed: list[str] = field(default_factory=list)
+    recovered: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
+    freed_slots: list[int] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    leaking: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Duty:
+    """What is due for one interview, and why."""
+
+    interview_id: str
+    what: str
+    why: str
+
+
+def duties(listing: Listing, now: datetime) -> list[Duty]:
+    """What a pass at ``now`` has to do, the longest overdue first."""
+    found = [(stored.intent, _duty(stored.intent, now)) for stored in listing.intents.values()]
+    due = [(intent.deadline, duty) for intent, duty in found if duty is not None]
+    return [duty for _, duty in sorted(due, key=lambda pair: pair[0])]
+
+
+def _duty(intent: Intent, now: datetime) -> Duty | None:
+    if intent.retry_at is not None and now < intent.retry_at:
+        return Duty(intent.id, "wait", f"failed {intent.failures} times, the next try is at {intent.retry_at}")
+    if intent.status in _ENDING or intent.overdue(now):
+        return Duty(intent.id, "destroy", "overdue" if intent.overdue(now) else f"still {intent.status}")
+    if intent.status is Status.CREATING:
+        return Duty(intent.id, "recover", "its create did not end")
+    if intent.status is Status.SCHEDULED and now >= intent.starts_at:
+        return Duty(intent.id, "start", "its time has come")
+    return None
+
+
+def orphan_leases(leases: list[Held], listing: Listing) -> list[Held]:
+    """Leases of interviews that are no more. ``leases`` must have been listed before ``listing``.
+
+    Then every lease's intent, which is written before and removed after it, would be in the listing.
+    """
+    return [
+        held
+        for held in leases
+        if held.lease.interview_id
+        and held.lease.interview_id not in listing.unreadable
+        and not (
+            (stored := listing.intents.get(held.lease.interview_id)) is not None
+            and held.lease.belongs_to(stored.intent)
+        )
+    ]
+
+
+def reap(site: Site, *, parallel: int = 4, dry_run: bool = False) -> Report:
+    """Destroys what is overdue or half destroyed, ends what a dead run left, starts what is due, frees orphan slots.
+
+    Interviews that another run works on are left to it. What fails is tried again by the next pass, later and later,
+    for ever. Raises ``AwsError`` when the interviews or slots cannot be listed; then nothing was changed.
+    """
+    start = time.monotonic()
+    site.prepare_clients()
+    leases = site.leases.all()
+    listing = site.intents.all()
+    due = duties(listing, site.now())
+    report = Report(waiting=[duty.interview_id for duty in due if duty.what == "wait"])
+    due = [duty for duty in due if duty.what != "wait"]
+    orphans = orphan_leases(leases, listing)
+    for problem in listing.unreadable.values():
+        site.console.warn(problem)
+    if dry_run:
+        for duty in due:
+            site.console.say(f"would {duty.what} {duty.interview_id}: {duty.why}")
+        for held in orphans:
+            site.console.say(f"would free slot {held.slot}: {held.lease.interview_id} is no more")
+        return report
+    report.freed_slots = [held.slot for held in orphans if site.leases.release(held)]
+    with heeding_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
+        for duty in due:
+            pool.submit(_guarded, site, duty, report, interrupted)
+    report.seconds = time.monotonic() - start
+    if interrupted():
+        raise InterruptedRunError("interrupted; the next pass goes on where this one ended")
+    return report
+
+
+def _guarded(site: Site, duty: Duty, report: Report, interrupted: Callable[[], bool]) -> None:
+    """Does one duty and reports how it ended."""
+    if interrupted():
+        return
+    site.console.event("duty", interview=duty.interview_id, what=duty.what, why=duty.why)
+    try:
+        _do(site, duty, report)
+    except BusyInterviewError:
+        report.busy.append(duty.interview_id)
+    except ChangedMeanwhileError:
+        report.busy.append(duty.interview_id)  # somebody else is at it, or has ended it
+    except LeakingError as error:
+        report.leaking.append(duty.interview_id)
+        report.failed[duty.interview_id] = str(error)
+    except NoFreeSlotError as error:
+        report.failed[duty.interview_id] = str(error)
+    except PrequelError as error:
+        report.failed[duty.interview_id] = str(error)
+    if duty.interview_id in report.failed:
+        site.console.warn(report.failed[duty.interview_id])
+
+
+def _do(site: Site, duty: Duty, report: Report) -> None:
+    if duty.what == "destroy":
+        with custody_of(site, duty.interview_id, "reap") as held:
+            # It may have been extended since it was listed.
+            if held.intent.status in _ENDING or held.intent.overdue(site.now()):
+                tear_down(site, held, note=duty.why)
+                report.destroyed.append(duty.interview_id)
+        return
+    ended = recover(site, duty.interview_id)
+    if ended.outcome == "destroyed":
+        report.destroyed.append(duty.interview_id)
+    elif duty.what == "start":
+        report.started.append(duty.interview_id)
+    else:
+        report.recovered.append(duty.interview_id)

@@ -1,0 +1,106 @@
+"""Bringing whatever a dead run left behind to an end: active, or proven gone."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+from scripts.errors import AwsError, NoFreeSlotError, RefusedError
+from scripts.interviews.create import DEFAULT_WAIT_SECONDS, bring_up, existing_password, slot_for
+from scripts.interviews.custody import Custody, custody_of
+from scripts.interviews.destroy import tear_down
+from scripts.interviews.model import Status
+from scripts.interviews.readiness import wait_until_steady
+from scripts.interviews.request import checked_id, generated_password
+from scripts.interviews.resources import RECORD, SERVICE_OF, TASKS, survey
+from scripts.interviews.site import Site
+from scripts.interviews.workspace import Workspace, unknown_to_state, workspace_of
+
+Outcome = Literal["active", "destroyed", "scheduled"]
+
+_ENDING = frozenset({Status.DESTROYING, Status.LEAKING, Status.DESTROYED})
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """How it ended, and what was done; ``password`` is told only when this run completed a create."""
+
+    interview_id: str
+    outcome: Outcome
+    did: str
+    seconds: float
+    access_url: str = ""
+    password: str = field(default="", repr=False)
+
+
+def recover(site: Site, interview_id: str, *, wait_seconds: float = DEFAULT_WAIT_SECONDS) -> Recovered:
+    """Completes a create, repairs what an active interview lost, or goes on with a destroy.
+
+    What is overdue is destroyed. A scheduled interview is started when its time has come. Raises ``RefusedError``
+    without such an interview, ``BusyInterviewError`` while another run is alive, and what create and destroy raise.
+    """
+    start = time.monotonic()
+    if site.intents.load(checked_id(interview_id)) is None:
+        raise RefusedError(
+            f"there is no interview {interview_id} to recover; if something is left of it, "
+            f"`prequel interview destroy {interview_id}` removes it"
+        )
+    with custody_of(site, interview_id, "recover") as held:
+        intent = held.intent
+        if intent.status in _ENDING or intent.overdue(site.now()):
+            tear_down(site, held, note="overdue" if intent.status not in _ENDING else "recovered")
+            return Recovered(interview_id, "destroyed", "destroyed", time.monotonic() - start)
+        if intent.status is Status.SCHEDULED and site.now() < intent.starts_at:
+            return Recovered(interview_id, "scheduled", "nothing: it is not time yet", time.monotonic() - start)
+        with workspace_of(site, intent) as workspace:
+            if intent.status is Status.ACTIVE:
+                did, password = _repair(site, held, workspace, wait_seconds), ""
+            else:
+                did, password = _complete(site, held, workspace, wait_seconds)
+        url = str(held.intent.outputs.get("access_url", ""))
+        return Recovered(interview_id, "active", did, time.monotonic() - start, url, password)
+
+
+def _complete(site: Site, held: Custody, workspace: Workspace, wait_seconds: float) -> tuple[str, str]:
+    """Finishes a create, or starts one that was scheduled; returns what was done, and the password."""
+    before = held.intent.status
+    limits = site.releases.manifest(held.intent.release_digest).limits
+    try:
+        slot = slot_for(site, held, limits.max_instances)
+    except NoFreeSlotError:
+        if before is Status.CREATING:
+            tear_down(site, held, note="no slot was free")
+        raise
+    held.move(Status.CREATING, f"recovered from {before}", slot=slot)
+    password = existing_password(site, held.intent.id, workspace.values) or generated_password()
+    _adopt_lost(site, held, workspace)
+    bring_up(site, held, workspace, password, keep=before is Status.FAILED, wait_seconds=wait_seconds)
+    return ("started" if before is Status.SCHEDULED else "completed"), password
+
+
+def _repair(site: Site, held: Custody, workspace: Workspace, wait_seconds: float) -> str:
+    """Gives an active interview back what it or its state lost; returns what was done."""
+    live, lost = _adopt_lost(site, held, workspace)
+    expected = {address for address in SERVICE_OF if address not in {TASKS, RECORD}}
+    if workspace.values.get("create_dns_record"):
+        expected.add(RECORD)
+    missing = expected - live.keys()
+    if not lost and not missing:
+        return "nothing: it is as it should be"
+    password = existing_password(site, held.intent.id, workspace.values) or generated_password()
+    outputs = workspace.apply(held, password)
+    workspace.adopted()
+    wait_until_steady(site, held.intent.id, workspace.values, wait_seconds)
+    held.update(outputs=outputs)
+    return f"repaired: {len(missing)} created again, {len(lost)} taken back into the state"
+
+
+def _adopt_lost(site: Site, held: Custody, workspace: Workspace) -> tuple[dict[str, str], dict[str, str]]:
+    """Declares imports for what exists and the state lost; returns what exists, and what was lost."""
+    found = survey(site.aws, held.intent.id, workspace.values)
+    if found.unknown:
+        raise AwsError(f"cannot tell what exists of interview {held.intent.id}: {found.leftovers}; try again")
+    lost = unknown_to_state(site, held.intent, found.live)
+    if lost:
+        workspace.adopt(lost)
+        site.console.event("adopted", interview=held.intent.id, addresses=sorted(lost))
+    return found.live, lost

@@ -1,0 +1,314 @@
+"""One interview's Terraform directory on this machine: filled from its release, private, and gone afterwards."""
+
+import json
+import shutil
+import tempfile
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from scripts.errors import AlteredReleaseError, BusyInterviewError, PrequelError, RefusedError
+from scripts.interviews.custody import LONGEST_RUN, Custody
+from scripts.interviews.model import Intent
+from scripts.interviews.site import Site
+from scripts.interviews.store import LOG_FILE, lock_key, state_key, timestamp, workspace_key
+from scripts.terraform import Event, Terraform
+from stacks.names import LISTENER_PRIORITY_BASE, PLACEHOLDERS, SHARED_VALUES_FILE, TEMPLATE_FILES
+
+LONGEST_TERRAFORM = LONGEST_RUN - timedelta(minutes=6)
+"""When one terraform process is interrupted, so that no run outlives ``LONGEST_RUN``; ECS itself gives up earlier."""
+
+LONGEST_LOG = 20_000
+"""Bytes of log kept in the workspace, which may hold 50 kB in all."""
+
+OLDEST_FOREIGN_LOCK = timedelta(hours=1)
+"""After that a state lock of a client that is not ours counts as stale; none of its creates takes as long."""
+
+ADOPTION_FILE = "prequel_adoption.tf"
+OVERRIDE_FILE = "prequel_override.tf"
+_OVERRIDE = """\
+# The provider reads a service's cluster back as an ARN and would replace an adopted service for that alone.
+resource "aws_ecs_service" "code_server" {
+  lifecycle {
+    ignore_changes = [cluster]
+  }
+}
+"""
+
+
+def hcl_string(text: str) -> str:
+    """``text`` as an HCL string literal (https://developer.hashicorp.com/terraform/language/expressions/strings)."""
+    escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    characters = (escapes.get(c) or (f"\\u{ord(c):04x}" if unicodedata.category(c) == "Cc" else c) for c in text)
+    return '"' + "".join(characters).replace("${", "$${").replace("%{", "%%{") + '"'
+
+
+def render_main(text: str, bucket: str, interview_id: str, region: str) -> str:
+    """``main.tf`` with its three placeholders replaced; raises ``AlteredReleaseError`` when one is not there once."""
+    for placeholder, value in zip(PLACEHOLDERS, (bucket, interview_id, region), strict=True):
+        if text.count(placeholder) != 1:
+            raise AlteredReleaseError(f"main.tf has {placeholder} {text.count(placeholder)} times, expected once")
+        text = text.replace(placeholder, value)
+    return text
+
+
+def render_tfvars(intent: Intent, region: str) -> str:
+    """``terraform.tfvars``: all that the template takes of an interview, and never a secret."""
+    values: dict[str, str | int] = {
+        "interview_id": intent.id,
+        "candidate_name": intent.inputs.candidate_name,
+        "challenge": intent.inputs.challenge,
+        "aws_region": region,
+        "listener_priority": 0 if intent.slot is None else LISTENER_PRIORITY_BASE + intent.slot,
+        "expires_at": timestamp(intent.expires_at),
+        "image_tag": intent.inputs.image_tag,
+        "release_digest": intent.release_digest,
+    }
+    width = max(map(len, values))
+    lines = [f"{k:<{width}} = {v if isinstance(v, int) else hcl_string(v)}" for k, v in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+class Workspace:
+    """The directory, its files, and terraform in it. ``values`` are the release's shared values."""
+
+    def __init__(self, site: Site, directory: Path, manifest: Any) -> None:
+        self._site = site
+        self.directory = directory
+        self.manifest = manifest
+        self._log: list[str] = []
+        self._started: dict[str, float] = {}
+        self._secrets: list[str] = []
+        self._initialized = False
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """The shared values by name."""
+        values: dict[str, Any] = json.loads((self.directory / SHARED_VALUES_FILE).read_text())
+        return values
+
+    def render(self, intent: Intent) -> None:
+        """Makes the release this interview's own."""
+        main = self.directory / "main.tf"
+        main.write_text(render_main(main.read_text(), self._site.bucket, intent.id, self._site.aws.region))
+        self.render_inputs(intent)
+
+    def render_inputs(self, intent: Intent) -> None:
+        """Writes ``terraform.tfvars``."""
+        (self.directory / "terraform.tfvars").write_text(render_tfvars(intent, self._site.aws.region))
+
+    def files(self) -> dict[str, bytes]:
+        """What is kept in the bucket, so that any client can go on with the interview."""
+        names = (*TEMPLATE_FILES, SHARED_VALUES_FILE, "terraform.tfvars")
+        return {name: (self.directory / name).read_bytes() for name in names}
+
+    def init(self, held: Custody | None = None) -> None:
+        """Runs `terraform init`, once; nothing of what it makes is ever uploaded."""
+        if not self._initialized:
+            self._terraform(held).init()
+            self._initialized = True
+
+    def apply(self, held: Custody, password: str, *arguments: str) -> dict[str, Any]:
+        """Creates or completes the interview and returns its outputs."""
+        self._secrets.append(password)
+        self.init(held)
+        clear_stale_lock(self._site, held)
+        try:
+            return self._terraform(held).apply(
+                *arguments, on_event=self._hear(held.intent.id), variables={"password": password}
+            )
+        finally:
+            self.save_log(held.intent.id)
+
+    def destroy(self, held: Custody) -> None:
+        """Destroys what the state holds."""
+        self.init(held)
+        clear_stale_lock(self._site, held)
+        try:
+            self._terraform(held).destroy(on_event=self._hear(held.intent.id))
+        finally:
+            self.save_log(held.intent.id)
+
+    def changes(self) -> list[dict[str, Any]]:
+        """What a plan would change, read-only: without a lock, so that it disturbs nobody."""
+        (self.directory / OVERRIDE_FILE).write_text(_OVERRIDE)
+        self.init()
+        return self._terraform(None).changes("-lock=false")
+
+    def adopt(self, live: Mapping[str, str]) -> None:
+        """Declares imports for live resources (id by address) that the state does not know; the next apply does it."""
+        blocks = [f"import {{\n  to = {address}\n  id = {hcl_string(known)}\n}}\n" for address, known in live.items()]
+        (self.directory / ADOPTION_FILE).write_text("\n".join(blocks))
+        (self.directory / OVERRIDE_FILE).write_text(_OVERRIDE)
+
+    def adopted(self) -> None:
+        """Takes the imports away again; Terraform does not accept them for what is already in its state."""
+        (self.directory / ADOPTION_FILE).unlink(missing_ok=True)
+
+    @property
+    def log(self) -> str:
+        """What the last runs said, redacted and bounded."""
+        text = "\n".join(self._log)
+        for secret in filter(None, self._secrets):
+            text = text.replace(secret, "(redacted)")
+        return text.encode()[-LONGEST_LOG:].decode(errors="ignore")
+
+    def save_log(self, interview_id: str) -> None:
+        """Keeps the log in the workspace; failing at that is no reason to fail."""
+        try:
+            self._site.intents.upload(interview_id, {LOG_FILE: (self.log + "\n").encode()})
+        except PrequelError as error:
+            self._site.console.warn(f"the log is not kept: {error}")
+
+    def _terraform(self, held: Custody | None) -> Terraform:
+        return Terraform(
+            self.directory,
+            # Terraform and its provider collect garbage most of the time: this saves a third of a create's CPU time
+            # for some 150 MB more memory (measured; the caller's own GOGC wins).
+            {"GOGC": "400"} | dict(self._site.environment),
+            inherited=(held.files.terraform_lock,) if held else (),
+            on_start=held.files.note_terraform if held else None,
+            timeout_seconds=LONGEST_TERRAFORM.total_seconds(),
+        )
+
+    def _hear(self, interview_id: str) -> Callable[[Event], None]:
+        def hear(event: Event) -> None:
+            message = " ".join(str(event.get("@message", "")).split())
+            self._log.append(f"{event.get('@timestamp', '')} {message}")
+            kind = str(event.get("type"))
+            hook = event.get("hook", {})
+            address = hook.get("resource", {}).get("addr", "")
+            if kind == "apply_start":
+                self._started[address] = time.monotonic()
+            elif kind in {"apply_complete", "apply_errored"}:
+                seconds = time.monotonic() - self._started.pop(address, time.monotonic())
+                state = "failed" if kind == "apply_errored" else "done"
+                self._site.console.event(
+                    "resource",
+                    interview=interview_id,
+                    address=address,
+                    action=hook.get("action", ""),
+                    state=state,
+                    seconds=round(seconds, 3),
+                )
+                if state == "done" and not self._site.console.json_lines:
+                    self._site.console.done(f"{_PAST.get(hook.get('action', ''), 'changed')} {address}", seconds)
+
+        return hear
+
+
+_PAST = {"create": "created", "update": "updated", "delete": "destroyed", "replace": "replaced"}
+
+
+@dataclass(frozen=True)
+class LockInfo:
+    """Terraform's lock on a state: who holds it, since when, and for what."""
+
+    who: str
+    created: datetime | None
+    operation: str
+
+    @classmethod
+    def parse(cls, content: bytes) -> "LockInfo":
+        """The lock stored as ``content``; what cannot be read is left empty."""
+        try:
+            document = json.loads(content)
+            # Terraform writes nanoseconds, which are more than Python reads.
+            created = datetime.fromisoformat(document["Created"][:19] + "+00:00")
+        except (ValueError, KeyError, TypeError):
+            return cls("", None, "unknown operation")
+        return cls(str(document.get("Who", "")), created, str(document.get("Operation", "unknown operation")))
+
+
+def clear_stale_lock(site: Site, held: Custody) -> None:
+    """Removes Terraform's own lock when its owner is provably dead, or not ours and too old.
+
+    Holding the interview proves that every earlier run of ours is dead, so a lock that one of their hosts took is
+    stale. Raises ``BusyInterviewError`` for a lock of another client's that may still be alive.
+    """
+    intent = held.intent
+    found = site.intents.read(lock_key(intent.id))
+    if found is None:
+        return
+    info = LockInfo.parse(found[0])
+    own_hosts = {step.actor.rsplit("@", 1)[-1] for step in intent.history} | {site.host}
+    age = site.now() - info.created if info.created else None
+    if info.who.rsplit("@", 1)[-1] not in own_hosts and (age is None or age < OLDEST_FOREIGN_LOCK):
+        raise BusyInterviewError(
+            f"the state of interview {intent.id} is locked by {info.who or 'an unknown client'} "
+            f"since {timestamp(info.created) if info.created else 'an unknown time'} ({info.operation}); "
+            f"wait for it, or delete {lock_key(intent.id)} if that client is gone"
+        )
+    site.intents.delete([lock_key(intent.id)])
+    site.console.event("lock-cleared", interview=intent.id, who=info.who)
+
+
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """A directory that only this user can read, and that is gone afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="prequel-"))  # mode 0700
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def workspace_of(site: Site, intent: Intent) -> Iterator[Workspace]:
+    """The workspace of an existing interview, with its pinned release.
+
+    When the release can no longer be read, the copy that the interview's create left in the bucket is used instead:
+    a destroy must not hang on that. Raises ``RefusedError`` when there is neither.
+    """
+    with private_directory() as directory:
+        manifest = None
+        try:
+            manifest = site.releases.download(intent.release_digest, directory)
+        except PrequelError as error:
+            _download_copy(site, intent, directory, error)
+            site.console.warn(f"{error}; using the interview's own copy of its templates")
+            workspace = Workspace(site, directory, None)
+            workspace.render_inputs(intent)
+        else:
+            workspace = Workspace(site, directory, manifest)
+            workspace.render(intent)
+        yield workspace
+
+
+def _download_copy(site: Site, intent: Intent, directory: Path, reason: PrequelError) -> None:
+    for name in (*TEMPLATE_FILES, SHARED_VALUES_FILE):
+        found = site.intents.read(workspace_key(intent.id, name))
+        if found is None:
+            raise RefusedError(
+                f"{reason}; and interview {intent.id} has no own copy of {name}: restore the release from the "
+                "bucket's versions, or destroy its resources by hand"
+            )
+        (directory / name).write_bytes(found[0])
+
+
+def state_addresses(site: Site, interview_id: str) -> frozenset[str]:
+    """What the interview's Terraform state holds, by address; empty without a state.
+
+    Read from the state document itself (format version 4), which takes no terraform process.
+    """
+    found = site.intents.read(state_key(interview_id))
+    if found is None:
+        return frozenset()
+    addresses = set()
+    for resource in json.loads(found[0]).get("resources", []):
+        for instance in resource.get("instances", []):
+            index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
+            addresses.add(f"{resource['type']}.{resource['name']}{index}")
+    return frozenset(addresses)
+
+
+def unknown_to_state(site: Site, intent: Intent, live: Mapping[str, str]) -> dict[str, str]:
+    """Live resources, id by address, that the state lost."""
+    known = state_addresses(site, intent.id)
+    return {address: found for address, found in live.items() if address not in known}

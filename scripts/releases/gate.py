@@ -1,0 +1,163 @@
+"""What a template set must pass before it may be published: the exact bytes, checked without any AWS."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import hcl2
+
+from scripts.console import Console
+from scripts.errors import GateError, ReleaseError, TerraformError
+from scripts.releases.policy import POLICIES, SENTINEL_PASSWORD, Plan
+from scripts.releases.release import Release
+from scripts.shared_values import TemplateVariables
+from scripts.terraform import Terraform
+from stacks.names import PLACEHOLDERS
+
+CLIENT_INPUTS = {"interview_id": "gate", "candidate_name": "Ada Lovelace", "challenge": "python/two-sum"}
+"""What every client gives."""
+
+CONTRACT_VARIABLES = frozenset({*CLIENT_INPUTS, "password", "aws_region"})
+CONTRACT_OUTPUTS = frozenset(
+    {
+        "interview_id",
+        "service_name",
+        "access_url",
+        "target_group_arn",
+        "listener_rule_arn",
+        "candidate_name",
+        "challenge",
+        "subdomain",
+        "expires_at",
+    }
+)
+"""What clients rely on, whichever release they run."""
+
+_SECRETS = {
+    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    "a private key": re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
+    "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22,})"),
+    "a Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    "a literal secret": re.compile(
+        r'"?\b\w*(?:password|passwd|secret|secret_?access_?key|token|api_?key)"?\s*[=:]\s*"(?!\$\{)[^"\s]{4,}"',
+        re.IGNORECASE,
+    ),
+}
+
+_MOCKED_PLAN = "gate.tftest.hcl"
+_ACCOUNT = "123456789012"
+
+
+def check(release: Release, console: Console) -> tuple[str, ...]:
+    """Every check, in about seven seconds; returns the names of the checks.
+
+    Raises ``GateError`` with a line for each problem, and ``MissingToolError`` without Terraform.
+    """
+    names = ["placeholders", "contract with clients", "no secrets", "formatted", "valid"]
+    with tempfile.TemporaryDirectory(prefix="prequel-gate-") as scratch:
+        directory = Path(scratch)
+        release.write(directory)
+        terraform = Terraform(directory)
+        with console.step("Checking the text: placeholders, contract, secrets, format"):
+            problems = [*_placeholders(release), *_contract(release), *_secrets(release)]
+            problems += [f"{name} is not formatted; run `terraform fmt`" for name in _unformatted(terraform)]
+            _refuse(problems)
+        with console.step("Validating with the AWS provider"):
+            try:
+                terraform.init("-backend=false")
+                terraform.validate()
+            except TerraformError as error:
+                raise GateError("\n".join(error.diagnostics) or str(error)) from error
+        with console.step(f"Checking {len(POLICIES)} policies on a plan with the shared values"):
+            plan = _plan(terraform, release)
+            _refuse([f"{problem} ({policy.name})" for policy in POLICIES for problem in policy.problems(plan)])
+    return (*names, *(policy.name for policy in POLICIES))
+
+
+def version_ranges(release: Release) -> tuple[str, str]:
+    """The ranges of Terraform and of the AWS provider that main.tf accepts; raises ``GateError`` without them."""
+    settings = hcl2.loads(release.files["main.tf"].decode()).get("terraform", [{}])[0]
+    providers = settings.get("required_providers", [{}])[0]
+    terraform = settings.get("required_version", "").strip('"')
+    provider = (providers.get("aws") or {}).get("version", "").strip('"')
+    if not terraform or not provider:
+        raise GateError("main.tf does not say which versions of Terraform and hashicorp/aws it is made for")
+    return terraform, provider
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise GateError("\n".join(problems))
+
+
+def _placeholders(release: Release) -> Iterator[str]:
+    for placeholder in PLACEHOLDERS:
+        for name, content in release.files.items():
+            count, wanted = content.count(placeholder.encode()), int(name == "main.tf")
+            if count != wanted:
+                yield f"{name} holds {placeholder} {count} times, expected {wanted}"
+
+
+def _contract(release: Release) -> Iterator[str]:
+    variables = TemplateVariables(release.files["variables.tf"].decode()).with_default
+    for name in sorted(CONTRACT_VARIABLES - variables.keys()):
+        yield f"variables.tf has no variable {name}, which clients give"
+    for name, has_default in variables.items():
+        if not has_default and name not in CLIENT_INPUTS and name not in release.shared_values:
+            yield f"variables.tf has a variable {name} without a default, which nobody gives"
+    outputs = re.findall(r'^output "(\w+)"', release.files["outputs.tf"].decode(), re.MULTILINE)
+    for name in sorted(CONTRACT_OUTPUTS - set(outputs)):
+        yield f"outputs.tf has no output {name}, which clients read"
+    if "password" in outputs:
+        yield "outputs.tf has an output password, which would put it into the state"
+
+
+def _secrets(release: Release) -> Iterator[str]:
+    for name, content in release.files.items():
+        for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+            for kind, pattern in _SECRETS.items():
+                if pattern.search(line):
+                    yield f"{name} line {number} looks like {kind}; take it out"
+
+
+def _unformatted(terraform: Terraform) -> list[str]:
+    try:
+        return terraform.unformatted()
+    except TerraformError as error:
+        raise GateError(str(error)) from error
+
+
+def _plan(terraform: Terraform, release: Release) -> Plan:
+    """A plan with the published values themselves, so that the template's own validations judge them too.
+
+    A mocked provider makes it without credentials and without AWS
+    (https://developer.hashicorp.com/terraform/language/tests/mocking), and lets the one ARN be known that the
+    container definitions hold.
+    """
+    inputs = CLIENT_INPUTS | {"password": SENTINEL_PASSWORD}
+    arguments = "\n".join(f'    {name} = "{value}"' for name, value in inputs.items())
+    region, account = release.shared_values.get("aws_region", ""), release.shared_values.get("aws_account_id", _ACCOUNT)
+    (terraform.directory / _MOCKED_PLAN).write_text(f"""\
+mock_provider "aws" {{
+  mock_resource "aws_ssm_parameter" {{
+    override_during = plan
+    defaults        = {{ arn = "arn:aws:ssm:{region}:{account}:parameter/gate", value = "", insecure_value = "" }}
+  }}
+}}
+
+run "plan" {{
+  command = plan
+  variables {{
+{arguments}
+  }}
+}}
+""")
+    try:
+        plan = terraform.tested_plan()
+    except TerraformError as error:
+        raise GateError("\n".join(dict.fromkeys(error.diagnostics)) or str(error)) from error
+    changes = plan.get("resource_changes")
+    if not changes:
+        raise ReleaseError("the plan of the template set makes nothing, so that no policy could be checked")
+    return Plan(changes)

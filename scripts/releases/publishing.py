@@ -1,0 +1,200 @@
+"""Publishing and rolling back: look, ask, check, rehearse, store, switch."""
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from scripts.console import Console
+from scripts.errors import AlteredReleaseError, PrequelError, ReleaseError
+from scripts.releases import gate, rehearsal
+from scripts.releases.difference import changed_files, coloured, difference
+from scripts.releases.release import Manifest, Origin, Pointer, Rehearsal, Release, short
+from scripts.releases.store import ReleaseStore, Seen
+from scripts.shared_values import Place, check_place
+
+Ask = Callable[[str], bool]
+"""Puts a yes-or-no question to the user."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a publish or a rollback; ``changed`` names the files that differ from what was current."""
+
+    status: Literal["published", "unchanged", "declined", "dry-run"]
+    digest: str
+    previous_digest: str | None
+    changed: list[str]
+    rehearsal: str
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """One publish or rollback: where to, who hears of it, who is asked, and what is allowed.
+
+    With ``rehearse`` False a release that was never rehearsed is switched to all the same, and says so for ever.
+    With ``dry_run`` everything is looked at and checked, and nothing is written.
+    """
+
+    store: ReleaseStore
+    console: Console
+    ask: Ask
+    rehearse: bool = True
+    dry_run: bool = False
+
+    def publish(self, release: Release, source: Path) -> Outcome:
+        """Makes ``release`` the current one; its template files came from the directory ``source``.
+
+        Raises ``GateError``, ``SupersededError`` or ``AwsError``, with the old release current and whole.
+        """
+        self.store.bucket.check_usable()
+        seen = self.store.look()
+        known = self._known(release.digest, seen.pointer)
+        if seen.pointer and known and seen.pointer.digest == release.digest and self._is_good_enough(known):
+            return self._unchanged(release, known, seen)
+        return self._replace(release, known, seen, lambda: self._origin(source))
+
+    def roll_back(self, digest: str | None, here: Place) -> Outcome:
+        """Makes a stored release the current one again, the previous one if no ``digest`` is given.
+
+        Raises as ``publish`` does, ``AlteredReleaseError`` when the release is not whole any more, and
+        ``SharedValuesError`` when it was made for another place than ``here``.
+        """
+        self.store.bucket.check_usable()
+        seen = self.store.look()
+        wanted = digest or (seen.pointer.previous_digest if seen.pointer else None)
+        if wanted is None:
+            raise ReleaseError(
+                "there is no release before the current one; give a digest from `prequel templates list`"
+            )
+        manifest, release = self.store.read(wanted)
+        check_place(release.shared_values, here)
+        if seen.pointer and seen.pointer.digest == wanted and self._is_good_enough(manifest):
+            return self._unchanged(release, manifest, seen)
+        return self._replace(release, manifest, seen, lambda: manifest.origin)
+
+    def _known(self, digest: str, pointer: Pointer | None) -> Manifest | None:
+        """What is on record of the release, if it was ever published; the pointer tells when its manifest is lost."""
+        try:
+            return self.store.manifest(digest)
+        except AlteredReleaseError:
+            if pointer is None or pointer.digest != digest:
+                return None
+        told = pointer.model_dump(include=set(Manifest.model_fields) - {"retired_at"})
+        return Manifest.model_validate(told)
+
+    def _is_good_enough(self, manifest: Manifest) -> bool:
+        return manifest.rehearsal.status == "passed" or not self.rehearse
+
+    def _unchanged(self, release: Release, manifest: Manifest, seen: Seen) -> Outcome:
+        """Nothing to switch; but what was altered, or left half done by a crash, is put right."""
+        if not self.dry_run:
+            stored = self.store.store(release, manifest)
+            mended = self.store.settle()
+            if stored or mended:
+                self.console.warn(f"restored {', '.join([*stored, *mended])}, which was missing or altered")
+        self.console.say(f"unchanged: {short(release.digest)} is the current release")
+        return self._outcome("unchanged", release, seen, [], manifest.rehearsal.status)
+
+    def _replace(self, release: Release, known: Manifest | None, seen: Seen, origin: Callable[[], Origin]) -> Outcome:
+        changed = self._show(release, seen)
+        current = short(seen.pointer.digest) if seen.pointer else "no release"
+        if not self.dry_run and not self.ask(f"Switch from {current} to {short(release.digest)}?"):
+            self.console.say("nothing was written")
+            return self._outcome("declined", release, seen, changed, known.rehearsal.status if known else "skipped")
+        manifest = self._passed(release, known, origin)
+        if self.dry_run:
+            self.console.say(f"would switch from {current} to {short(release.digest)}; nothing was written")
+            return self._outcome("dry-run", release, seen, changed, manifest.rehearsal.status)
+        with self.console.step(f"Storing release {short(release.digest)}"):
+            stored = self.store.store(release, manifest, on_stored=lambda name: self.console.say(f"  stored {name}"))
+        if not stored:
+            self.console.say("  everything was stored already")
+        with self.console.step("Switching"):
+            pointer = self.store.switch(release, manifest, seen)
+        self.console.say(f"{short(pointer.digest)} is the current release")
+        return self._outcome("published", release, seen, changed, pointer.rehearsal.status)
+
+    def _show(self, release: Release, seen: Seen) -> list[str]:
+        """Shows the difference to the current release and returns the names of what differs."""
+        if seen.altered:
+            self.console.warn(f"{seen.altered}; it will be replaced")
+        old = None
+        if seen.pointer is not None:
+            try:
+                old = self.store.read(seen.pointer.digest)[1]
+            except AlteredReleaseError as error:
+                self.console.warn(f"cannot show the difference: {error}")
+        changed = changed_files(old, release)
+        if old is None:
+            self.console.say(f"release {short(release.digest)} with {len(release.files)} files")
+        elif changed:
+            diff = difference(old, release)
+            self.console.say(coloured(diff) if self.console.in_colour else diff.rstrip("\n"))
+        return changed
+
+    def _passed(self, release: Release, known: Manifest | None, origin: Callable[[], Origin]) -> Manifest:
+        """The manifest of a release that has passed the gate, now or before."""
+        if known is not None and self._is_good_enough(known):
+            self.console.say(f"rehearsal: {known.rehearsal.status} at {known.rehearsal.at:%Y-%m-%d %H:%M} UTC")
+            return known
+        checks = gate.check(release, self.console)
+        terraform, provider = gate.version_ranges(release)
+        if self.rehearse:
+            passed = rehearsal.rehearse(release, self.console)
+        else:
+            self.console.warn("the rehearsal is skipped, and the release will say so")
+            passed = Rehearsal(status="skipped", at=datetime.now(UTC))
+        return Manifest(
+            digest=release.digest,
+            target=release.target,
+            limits=release.limits,
+            terraform_versions=terraform,
+            provider_versions=provider,
+            checks=checks,
+            rehearsal=passed,
+            origin=known.origin if known else origin(),
+            files=release.records,
+        )
+
+    def _origin(self, source: Path) -> Origin:
+        commit, dirty = git_commit(source)
+        return Origin(
+            published_by=self.store.aws.caller_arn,
+            published_at=datetime.now(UTC),
+            git_commit=commit,
+            git_dirty=dirty,
+        )
+
+    @staticmethod
+    def _outcome(
+        status: Literal["published", "unchanged", "declined", "dry-run"],
+        release: Release,
+        seen: Seen,
+        changed: list[str],
+        rehearsed: str,
+    ) -> Outcome:
+        previous = seen.pointer.digest if seen.pointer else None
+        return Outcome(status, release.digest, previous, changed, rehearsed)
+
+
+def git_commit(directory: Path) -> tuple[str | None, bool]:
+    """The commit that ``directory`` is checked out from, and whether its files differ; None outside git."""
+
+    def git(*arguments: str) -> str:
+        run = subprocess.run(
+            ["git", "-C", str(directory), *arguments], capture_output=True, text=True, check=True, timeout=10
+        )
+        return run.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "."))
+    except (OSError, subprocess.SubprocessError):
+        return None, False
+
+
+def refuse_to_ask(question: str) -> bool:
+    """For machines and pipes: raises ``PrequelError`` instead of waiting for an answer that nobody gives."""
+    raise PrequelError(f"{question} There is nobody to ask; say --yes")

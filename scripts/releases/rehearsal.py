@@ -1,0 +1,153 @@
+"""The rehearsal: one interview from the exact bytes of a release, created and destroyed on an AWS of its own.
+
+Only the ids of the shared infrastructure are others, because the embedded AWS has its own; they are given in a file on
+Terraform's command line, which wins over ``shared.auto.tfvars.json``.
+"""
+
+import json
+import secrets
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scripts.aws import Aws
+from scripts.console import Console
+from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
+from scripts.errors import GateError, TerraformError
+from scripts.releases.release import Rehearsal, Release
+from scripts.terraform import Terraform
+from stacks.names import PLACEHOLDERS
+
+INTERVIEW_ID = "rehearsal"
+
+EMBEDDED_VALUES = (
+    "aws_account_id",
+    "aws_region",
+    "hosted_zone_id",
+    "alb_dns_name",
+    "alb_zone_id",
+    "listener_arn",
+    "vpc_id",
+    "private_subnet_ids",
+    "code_server_security_group_id",
+    "ecs_cluster_name",
+    "execution_role_arn",
+    "task_role_arn",
+    "kms_key_arn",
+    "instance_bucket_name",
+    "log_group_name",
+    "code_server_repository_url",
+)
+"""What only the embedded AWS can know; all other values are rehearsed as published."""
+
+_VALUES_FILE = "rehearsal.tfvars.json"
+_REGION = "us-east-1"
+"""Of the embedded AWS: its availability zones are the same for everyone, those of other regions are not."""
+
+
+def rehearse(release: Release, console: Console) -> Rehearsal:
+    """Creates, plans again, destroys, and looks for leftovers, in about fifteen seconds.
+
+    Raises ``GateError`` with what went wrong, and ``PrequelError`` when the embedded AWS does not start.
+    """
+    start = time.monotonic()
+    values = release.shared_values
+    with tempfile.TemporaryDirectory(prefix="prequel-rehearsal-") as scratch:
+        with console.step("Rehearsal: starting an embedded AWS"):
+            embedded = EmbeddedAws.start(_REGION)
+        with embedded:
+            seeded = seed_shared_infrastructure(
+                embedded.aws,
+                project_prefix=values["project_prefix"],
+                domain_name=values["domain_name"],
+                wildcard=not values["create_dns_record"],
+            )
+            directory = Path(scratch)
+            _prepare(release, directory, {name: seeded[name] for name in EMBEDDED_VALUES if name in values})
+            resources, versions = _run(Terraform(directory, embedded.environment), embedded.aws, seeded, console)
+    return Rehearsal(
+        status="passed",
+        at=datetime.now(UTC),
+        seconds=round(time.monotonic() - start, 1),
+        resources=tuple(resources),
+        terraform_version=versions[0],
+        provider_version=versions[1],
+    )
+
+
+def _prepare(release: Release, directory: Path, embedded_values: Mapping[str, Any]) -> None:
+    """What a client does with a downloaded release, and the file of other values."""
+    release.write(directory)
+    bucket, interview_id, region = PLACEHOLDERS
+    main = release.files["main.tf"].decode()
+    for placeholder, value in (
+        (bucket, embedded_values["instance_bucket_name"]),
+        (interview_id, INTERVIEW_ID),
+        (region, embedded_values["aws_region"]),
+    ):
+        main = main.replace(placeholder, value)
+    (directory / "main.tf").write_text(main)
+    given = {
+        "interview_id": INTERVIEW_ID,
+        "candidate_name": "Ada Lovelace",
+        "challenge": "python/two-sum",
+        "expires_at": "2030-01-31T12:00:00Z",
+        "release_digest": release.digest,
+    }
+    (directory / _VALUES_FILE).write_text(json.dumps(given | dict(embedded_values)))
+
+
+def _run(
+    terraform: Terraform, aws: Aws, seeded: Mapping[str, Any], console: Console
+) -> tuple[list[str], tuple[str, str]]:
+    """The addresses that were created, and the versions of Terraform and the provider."""
+    values = f"-var-file={_VALUES_FILE}"
+    before = inventory(aws, seeded)
+    created: list[str] = []
+
+    def note(event: Mapping[str, Any]) -> None:
+        if event.get("type") == "apply_complete" and event["hook"]["action"] == "create":
+            created.append(event["hook"]["resource"]["addr"])
+
+    try:
+        with console.step("Rehearsal: create"):
+            terraform.init()
+            terraform.apply(values, on_event=note, variables={"password": secrets.token_urlsafe(12)})
+        made = inventory(aws, seeded) - before
+        if not made:
+            raise GateError("the rehearsal's create left nothing on AWS that could be looked for")
+        with console.step("Rehearsal: second plan is empty"):
+            changes = terraform.changes(values)
+            if changes:
+                told = ", ".join(f"{c['address']} ({'/'.join(c['change']['actions'])})" for c in changes)
+                raise GateError(f"a second plan right after the create would change {told}")
+        with console.step("Rehearsal: destroy, and nothing is left"):
+            terraform.destroy(values)
+            left = inventory(aws, seeded) - before
+            if left:
+                raise GateError(f"after the rehearsal's destroy something is left: {', '.join(sorted(left))}")
+    except TerraformError as error:
+        raise GateError("\n".join(f"rehearsal: {line}" for line in error.diagnostics or (str(error),))) from error
+    return sorted(created), terraform.versions()
+
+
+def inventory(aws: Aws, seeded: Mapping[str, Any]) -> set[str]:
+    """Everything of an interview's kinds that the embedded AWS itself lists, one name for each thing."""
+    cluster = seeded["ecs_cluster_name"]
+    services = aws.ecs.list_services(cluster=cluster)["serviceArns"]
+    described = aws.ecs.describe_services(cluster=cluster, services=services)["services"] if services else []
+    rules = aws.elbv2.describe_rules(ListenerArn=seeded["listener_arn"])["Rules"]
+    records = aws.route53.list_resource_record_sets(HostedZoneId=seeded["hosted_zone_id"])["ResourceRecordSets"]
+    stored = aws.s3.list_objects_v2(Bucket=seeded["instance_bucket_name"]).get("Contents", [])
+    return {
+        *(f"service {s['serviceName']}" for s in described if s["status"] != "INACTIVE"),
+        *(f"task definition {arn}" for arn in aws.ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]),
+        *(f"target group {group['TargetGroupName']}" for group in aws.elbv2.describe_target_groups()["TargetGroups"]),
+        *(f"listener rule {rule['RuleArn']}" for rule in rules if not rule["IsDefault"]),
+        *(f"parameter {parameter['Name']}" for parameter in aws.ssm.describe_parameters()["Parameters"]),
+        *(f"record {record['Name']} {record['Type']}" for record in records),
+        *(f"lock {entry['Key']}" for entry in stored if entry["Key"].endswith(".tflock")),
+    }

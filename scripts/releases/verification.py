@@ -1,0 +1,75 @@
+"""Every stored byte against its hash."""
+
+from dataclasses import dataclass, field
+
+from scripts.errors import AlteredReleaseError
+from scripts.releases.release import RELEASE_FILES, Manifest
+from scripts.releases.store import POINTER_KEY, ReleaseStore, file_key, is_retired, manifest_key
+
+
+@dataclass
+class Findings:
+    """``checked`` is the number of objects read; ``problems`` has a line for each that is wrong; ``mended`` keys."""
+
+    checked: int = 0
+    problems: list[str] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
+
+
+def verify(store: ReleaseStore, digest: str | None = None, *, dry_run: bool = False) -> Findings:
+    """Checks one release, or all of them with the pointer and the plain copies.
+
+    Plain copies that are not those of the pointer are written anew, unless ``dry_run``: a switch that was cut off
+    leaves them so. What is wrong in ``releases/`` is only told; publishing the same set again restores it.
+    """
+    findings = Findings()
+    for one in [digest] if digest else sorted({key.split("/")[1] for key in store.bucket.listing("releases/")}):
+        _verify_release(store, one, findings)
+    if digest is None:
+        _verify_current(store, findings, dry_run=dry_run)
+    return findings
+
+
+def _verify_release(store: ReleaseStore, digest: str, findings: Findings) -> None:
+    key = manifest_key(digest)
+    stored = store.bucket.read_all([key, *(file_key(digest, name) for name in RELEASE_FILES)])
+    findings.checked += sum(found is not None for found in stored.values())
+    manifest = stored[key]
+    if manifest is None:
+        findings.problems.append(f"{key} is missing: the release was never completely published")
+        return
+    if is_retired(manifest):
+        findings.problems.append(f"{key} says that the release is being pruned; run `prequel templates prune`")
+        return
+    try:
+        parsed = Manifest.parse(manifest.body, key)
+    except AlteredReleaseError as error:
+        findings.problems.append(str(error))
+        return
+    if parsed.digest != digest:
+        findings.problems.append(f"{key} was altered: it describes another release")
+        return
+    for name in RELEASE_FILES:
+        found = stored[file_key(digest, name)]
+        if found is None:
+            findings.problems.append(f"{file_key(digest, name)} is missing")
+        elif not parsed.files[name].matches(found.body):
+            findings.problems.append(f"{file_key(digest, name)} was altered")
+
+
+def _verify_current(store: ReleaseStore, findings: Findings, *, dry_run: bool) -> None:
+    seen = store.look()
+    if seen.altered:
+        findings.problems.append(f"{seen.altered}; publish or roll back to replace it")
+    if seen.pointer is None:
+        return
+    findings.checked += 1 + len(RELEASE_FILES)
+    try:
+        wrong = store.settle(dry_run=dry_run)
+    except AlteredReleaseError as error:
+        findings.problems += [f"{POINTER_KEY} names a release that is not whole: {error}"]
+        return
+    if dry_run:
+        findings.problems += [f"{key} is not that of the current release" for key in wrong]
+    else:
+        findings.mended += wrong

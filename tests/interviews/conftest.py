@@ -1,0 +1,178 @@
+"""Each test gets a shared stack of its own, seeded in a fraction of a second on one embedded AWS."""
+
+import io
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.console import Console
+from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
+from scripts.interviews.create import Request
+from scripts.interviews.site import Site
+from scripts.local import PROJECT
+from scripts.releases.release import FileRecord, Limits, Manifest, Origin, Rehearsal, Release
+from scripts.releases.store import ReleaseStore
+from scripts.shared_values import LIMITS
+
+CHALLENGE = "python/two-sum"
+_numbers = itertools.count()
+
+
+@dataclass
+class Clock:
+    """A clock that only the test moves."""
+
+    moment: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def forward(self, **distance: float) -> None:
+        self.moment += timedelta(**distance)
+
+
+@dataclass
+class Place:
+    """A shared stack on the embedded AWS, and this test's view of it."""
+
+    embedded: EmbeddedAws
+    values: dict[str, Any]
+    directory: Path
+    clock: Clock = field(default_factory=Clock)
+
+    @property
+    def prefix(self) -> str:
+        return str(self.values["project_prefix"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return self.embedded.environment | {
+            "PREQUEL_CONFIG_DIR": str(self.directory),
+            "XDG_CACHE_HOME": str(self.directory / "cache"),
+        }
+
+    def site(self, **changes: Any) -> Site:
+        """A new process's view: nothing is remembered from another one."""
+        out = changes.pop("out", io.StringIO())
+        defaults: dict[str, Any] = {
+            "aws": self.embedded.aws,
+            "bucket": self.values["instance_bucket_name"],
+            "console": Console(json_lines=True, out=out, err=io.StringIO()),
+            "environment": self.environment,
+            "now": self.clock,
+        }
+        return Site(**(defaults | changes))
+
+    def prequel(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """The `prequel` command as a user runs it."""
+        return subprocess.run(
+            [sys.executable, "-m", "scripts", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
+        )
+
+    def request(self, **changes: Any) -> Request:
+        """A request for an interview with an id that no other test uses."""
+        defaults: dict[str, Any] = {
+            "challenge": CHALLENGE,
+            "candidate_name": "Ada Lovelace",
+            "id": f"t{os.getpid()}-{next(_numbers)}",
+        }
+        return Request(**(defaults | changes))
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """What the bucket holds, apart from what was published."""
+        listed = self.embedded.aws.s3.list_objects_v2(Bucket=self.values["instance_bucket_name"], Prefix=prefix)
+        published = ("instance/", "releases/", "challenge/")
+        return [entry["Key"] for entry in listed.get("Contents", []) if not entry["Key"].startswith(published)]
+
+    def live(self, interview_id: str) -> dict[str, str]:
+        """What exists of an interview, asked of the embedded AWS without the code under test."""
+        aws = self.embedded.aws
+        found: dict[str, str] = {}
+        for service in aws.ecs.describe_services(cluster=self.prefix, services=[interview_id])["services"]:
+            if service["status"] != "INACTIVE":
+                found["service"] = service["serviceArn"]
+        for group in aws.elbv2.describe_target_groups()["TargetGroups"]:
+            if group["TargetGroupName"] == interview_id:
+                found["target group"] = group["TargetGroupArn"]
+        for rule in aws.elbv2.describe_rules(ListenerArn=self.values["listener_arn"])["Rules"]:
+            if f"{interview_id}.{self.values['domain_name']}" in json.dumps(rule):
+                found["rule"] = rule["RuleArn"]
+        for definition in aws.ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]:
+            if f"/{self.prefix}-{interview_id}:" in definition:
+                found["task definition"] = definition
+        for parameter in aws.ssm.describe_parameters()["Parameters"]:
+            if parameter["Name"].startswith(f"/{self.prefix}/interviews/{interview_id}/"):
+                found["password"] = parameter["Name"]
+        return found
+
+
+def publish(place_values: dict[str, Any], embedded: EmbeddedAws, max_instances: int) -> str:
+    """Publishes the committed template set as it is, without the gate, and returns its digest."""
+    values = {name: value for name, value in place_values.items() if name not in LIMITS}
+    limits = Limits(max_instances=max_instances, interview_default_minutes=90, interview_maximum_minutes=240)
+    release = Release.assemble(PROJECT / "instance_templates", values, limits)
+    manifest = Manifest(
+        digest=release.digest,
+        target=release.target,
+        limits=limits,
+        terraform_versions=">= 1.11",
+        provider_versions=">= 5.100.0",
+        checks=(),
+        rehearsal=Rehearsal(status="skipped", at=datetime.now(UTC)),
+        origin=Origin(published_by="test", published_at=datetime.now(UTC)),
+        files={name: FileRecord.of(content) for name, content in release.files.items()},
+    )
+    store = ReleaseStore(embedded.aws, place_values["instance_bucket_name"])
+    store.store(release, manifest)
+    store.switch(release, manifest, store.look())
+    return release.digest
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+    log = tmp_path_factory.mktemp("embedded") / "requests.log"
+    with EmbeddedAws.start(log=log) as running:
+        yield running
+
+
+PlaceFactory = Callable[..., Place]
+
+
+@pytest.fixture
+def new_place(embedded: EmbeddedAws, tmp_path: Path) -> PlaceFactory:
+    def make(*, max_instances: int = 10, wildcard: bool = True) -> Place:
+        prefix = f"p{os.getpid()}x{next(_numbers)}"
+        domain = f"{prefix}.example.com"
+        values = seed_shared_infrastructure(
+            embedded.aws, project_prefix=prefix, domain_name=domain, wildcard=wildcard
+        )
+        publish(values, embedded, max_instances)
+        embedded.aws.s3.put_object(
+            Bucket=values["instance_bucket_name"], Key=f"challenge/{CHALLENGE}/README.md", Body=b"Solve it."
+        )
+        (tmp_path / "terraform.tfvars").write_text(
+            f'aws_region = "us-east-1"\nenvironment = "embedded"\ndomain_name = "{domain}"\nproject_prefix = "{prefix}"\n'
+        )
+        return Place(embedded, values, tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def place(new_place: PlaceFactory) -> Place:
+    return new_place()

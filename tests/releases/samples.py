@@ -1,0 +1,78 @@
+"""Small releases, and what must be true of a bucket whatever happened to it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from scripts.aws import Aws
+from scripts.releases.release import RELEASE_FILES, FileRecord, Limits, Manifest, Origin, Rehearsal, Release
+from scripts.releases.store import ReleaseStore, plain_key
+from stacks.names import SHARED_VALUES_FILE
+
+LIMITS = Limits(max_instances=10, interview_default_minutes=90, interview_maximum_minutes=240)
+SHARED = {"aws_account_id": "123456789012", "aws_region": "us-east-1", "environment": "test"}
+
+
+def release(label: str) -> Release:
+    """A release in which every file holds ``label``, so that a mixed set is seen at once."""
+    files = {name: f"# {label}\n".encode() for name in RELEASE_FILES}
+    files[SHARED_VALUES_FILE] = json.dumps(SHARED | {"label": label}).encode()
+    return Release(files, LIMITS)
+
+
+def manifest(release: Release, *, rehearsed: bool = True, age: timedelta = timedelta()) -> Manifest:
+    """Its manifest, as if published ``age`` ago."""
+    then = datetime.now(UTC) - age
+    return Manifest(
+        digest=release.digest,
+        target=release.target,
+        limits=release.limits,
+        terraform_versions=">= 1.11",
+        provider_versions=">= 5.100.0, < 7.0.0",
+        checks=("formatted",),
+        rehearsal=Rehearsal(status="passed" if rehearsed else "skipped", at=then),
+        origin=Origin(published_by="arn:aws:iam::123456789012:user/ada", published_at=then),
+        files=release.records,
+    )
+
+
+def published(store: ReleaseStore, label: str, *, rehearsed: bool = True, age: timedelta = timedelta()) -> Release:
+    """Stores a sample release and makes it the current one."""
+    sample = release(label)
+    described = manifest(sample, rehearsed=rehearsed, age=age)
+    seen = store.look()
+    store.store(sample, described)
+    store.switch(sample, described, seen)
+    return sample
+
+
+def assert_readers_are_safe(store: ReleaseStore) -> str | None:
+    """A reader that follows the pointer gets one whole release, by digest and by version ids alike; its digest."""
+    pointer = store.current()
+    if pointer is None:
+        return None
+    _, whole = store.read(pointer.digest)
+    assert whole.digest == pointer.digest
+    for name, record in pointer.files.items():
+        answer = store.aws.s3.get_object(Bucket=store.bucket.name, Key=plain_key(name), VersionId=record.version_id)
+        assert FileRecord.of(answer["Body"].read()) == whole.records[name]
+    return pointer.digest
+
+
+def assert_settled(store: ReleaseStore) -> str | None:
+    """Besides, a client that copies ``instance/`` gets the same release, in the versions that the pointer names."""
+    digest = assert_readers_are_safe(store)
+    pointer = store.current()
+    if pointer is not None:
+        for name, stored in store.bucket.read_all(map(plain_key, RELEASE_FILES)).items():
+            record = pointer.files[name.removeprefix("instance/")]
+            assert stored is not None
+            assert (FileRecord.of(stored.body).sha256, stored.version_id) == (record.sha256, record.version_id), name
+    return digest
+
+
+def objects(aws: Aws, bucket: str) -> dict[str, str]:
+    """Every object's key and version, to see whether anything was written."""
+    listed = aws.s3.list_object_versions(Bucket=bucket)
+    return {f"{v['Key']} {v['VersionId']}": v["ETag"] for v in listed.get("Versions", [])} | {
+        f"{m['Key']} {m['VersionId']}": "deleted" for m in listed.get("DeleteMarkers", [])
+    }

@@ -1,0 +1,346 @@
+"""Several publishers, dying publishers, and readers in between: never a mixed set, never a dangling pointer.
+
+What is sampled here is run whole by ``make soak`` (``pytest -m soak``). Seeds are fixed and printed on failure.
+"""
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ReadTimeoutError
+
+from scripts.console import Console
+from scripts.releases.bucket import LostRaceError
+from scripts.releases.retention import prune
+from scripts.releases.store import POINTER_KEY, ReleaseStore, SupersededError
+from tests.releases.conftest import Cloud
+from tests.releases.samples import assert_readers_are_safe, assert_settled, manifest, published, release
+from tests.releases.steering import Counter, before_each_call, interleave, is_write, refusal
+
+SEED = 20261123
+PUBLISH_CALLS = 33
+"""S3 calls of storing and switching to a new release, one at a time; a test below counts them."""
+PUBLISH_WRITES = 12
+"""Five files and their manifest, five plain copies and the pointer."""
+
+
+def publishing(store: ReleaseStore, label: str) -> Callable[[], None]:
+    """A publisher that gives way when another was first."""
+
+    def publish() -> None:
+        with suppress(SupersededError):
+            published(store, label)
+
+    return publish
+
+
+def test_a_publish_makes_the_calls_that_these_tests_count_on(
+    cloud: Cloud, store: ReleaseStore, one_request_at_a_time: None
+) -> None:
+    published(cloud.store(), "before")
+    counter = Counter(store.aws)
+    published(store, "one")
+    assert (counter.calls, counter.writes) == (PUBLISH_CALLS, PUBLISH_WRITES)
+
+
+# Two publishers.
+
+
+def both_publish(cloud: Cloud, first_stops_at: int, second_stops_at: int | None) -> tuple[bool, bool]:
+    first, second = cloud.store(), cloud.store()
+    stopped = interleave(
+        publishing(first, f"first {first_stops_at} {second_stops_at}"),
+        first.aws,
+        publishing(second, f"second {first_stops_at} {second_stops_at}"),
+        second.aws,
+        first_stops_at=first_stops_at,
+        second_stops_at=second_stops_at,
+    )
+    assert_settled(cloud.store())
+    return stopped
+
+
+@pytest.mark.parametrize("call", range(1, PUBLISH_CALLS + 1, 3))
+def test_a_whole_publish_may_happen_between_any_two_calls_of_another(
+    cloud: Cloud, call: int, one_request_at_a_time: None
+) -> None:
+    assert both_publish(cloud, call, None)[0]
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + 12))
+def test_two_publishers_that_interrupt_each_other_leave_one_whole_release(
+    cloud: Cloud, seed: int, one_request_at_a_time: None
+) -> None:
+    chance = random.Random(seed)
+    published(cloud.store(), "before")
+    both_publish(cloud, chance.randint(1, PUBLISH_CALLS), chance.randint(1, PUBLISH_CALLS))
+
+
+@pytest.mark.soak
+def test_two_publishers_interrupt_each_other_at_every_pair_of_calls(
+    cloud: Cloud, one_request_at_a_time: None
+) -> None:
+    published(cloud.store(), "before")
+    for first in range(1, PUBLISH_CALLS + 1):
+        for second in range(1, PUBLISH_CALLS + 1):
+            both_publish(cloud, first, second)
+
+
+def test_publishers_all_at_once_leave_one_whole_release(cloud: Cloud) -> None:
+    published(cloud.store(), "before")
+    threads = [threading.Thread(target=publishing(cloud.store(), f"racer {n}")) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert_settled(cloud.store())
+
+
+def test_a_publisher_that_lost_can_publish_again(cloud: Cloud) -> None:
+    store = cloud.store()
+    seen = store.look()
+    published(cloud.store(), "winner")
+    sample = release("loser")
+    store.store(sample, manifest(sample))
+    with pytest.raises(SupersededError):
+        store.switch(sample, manifest(sample), seen)
+    assert published(store, "loser").digest == assert_settled(store)
+
+
+def test_two_publishers_of_the_same_release_both_succeed(cloud: Cloud, one_request_at_a_time: None) -> None:
+    first, second = cloud.store(), cloud.store()
+    interleave(
+        lambda: None if published(first, "same") else None,
+        first.aws,
+        lambda: None if published(second, "same") else None,
+        second.aws,
+        first_stops_at=PUBLISH_CALLS - 10,
+        second_stops_at=None,
+    )
+    assert assert_settled(first) == release("same").digest
+
+
+# A publisher that is killed.
+
+
+def die_at(cloud: Cloud, label: str, number: int, *, writes_only: bool) -> int | None:
+    """A publisher in a process of its own that is killed by SIGKILL just before a call; its exit code."""
+
+    def run() -> None:
+        store = cloud.store()
+        Counter(store.aws, number, lambda: os.kill(os.getpid(), signal.SIGKILL), writes_only=writes_only)
+        published(store, label)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join(60)
+    return process.exitcode
+
+
+def killed_and_retried(cloud: Cloud, number: int, *, writes_only: bool) -> None:
+    before = assert_settled(cloud.store())
+    label = f"killed at {number}"
+    assert die_at(cloud, label, number, writes_only=writes_only) == -signal.SIGKILL
+    reader = cloud.store()
+    assert assert_readers_are_safe(reader) in {before, release(label).digest}
+    assert published(reader, label).digest == assert_settled(reader)
+
+
+@pytest.mark.parametrize("write", range(1, PUBLISH_WRITES + 1))
+def test_a_publisher_killed_before_any_write_harms_no_reader_and_its_retry_completes(
+    cloud: Cloud, write: int
+) -> None:
+    published(cloud.store(), "before")
+    killed_and_retried(cloud, write, writes_only=True)
+
+
+def test_the_first_publisher_ever_may_be_killed(cloud: Cloud) -> None:
+    killed_and_retried(cloud, PUBLISH_WRITES, writes_only=True)
+
+
+@pytest.mark.soak
+def test_a_publisher_killed_between_any_two_calls_harms_no_reader_and_its_retry_completes(
+    cloud: Cloud, one_request_at_a_time: None
+) -> None:
+    published(cloud.store(), "before")
+    for call in range(1, PUBLISH_CALLS + 1):
+        killed_and_retried(cloud, call, writes_only=False)
+
+
+def test_settling_repairs_the_plain_copies_that_a_killed_publisher_left(cloud: Cloud) -> None:
+    sample = published(cloud.store(), "before")
+    assert die_at(cloud, "killed", PUBLISH_WRITES, writes_only=True) == -signal.SIGKILL
+    store = cloud.store()
+    assert len(store.settle(dry_run=True)) == 5
+    assert len(store.settle()) == 5
+    assert assert_settled(store) == sample.digest
+
+
+# What S3 may answer.
+
+
+def answering(store: ReleaseStore, key: str, answers: list[AWSResponse]) -> list[AWSResponse]:
+    """Gives these answers to the first writes of ``key``; what is left of them."""
+
+    def answer(request: AWSPreparedRequest) -> AWSResponse | None:
+        return answers.pop(0) if answers and is_write(request) and str(request.url).endswith(key) else None
+
+    before_each_call(store.aws, answer)
+    return answers
+
+
+@pytest.mark.parametrize("key", [POINTER_KEY, "instance/main.tf", "/manifest.json"])
+def test_a_conflict_answer_is_tried_again(cloud: Cloud, key: str) -> None:
+    published(cloud.store(), "before")
+    store = cloud.store()
+    left = answering(store, key, [refusal(409, "ConditionalRequestConflict") for _ in range(3)])
+    assert published(store, "one").digest == assert_settled(store)
+    assert left == []
+
+
+@pytest.mark.parametrize("key", [POINTER_KEY, "instance/main.tf"])
+def test_conflicts_without_end_are_told_and_leave_the_old_release(
+    cloud: Cloud, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.releases.bucket._CONFLICT_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("scripts.releases.store._PAUSE_SECONDS", 0)
+    before = published(cloud.store(), "before")
+    store = cloud.store()
+    answering(store, key, [refusal(409, "ConditionalRequestConflict") for _ in range(500)])
+    with pytest.raises((LostRaceError, Exception), match="try again"):
+        published(store, "one")
+    assert assert_readers_are_safe(cloud.store()) == before.digest
+    cloud.store().settle()
+    assert assert_settled(cloud.store()) == before.digest
+
+
+@pytest.mark.parametrize("key", [POINTER_KEY, "instance/service.tf", "/manifest.json"])
+def test_a_failed_precondition_without_another_writer_is_tried_again(cloud: Cloud, key: str) -> None:
+    published(cloud.store(), "before")
+    store = cloud.store()
+    left = answering(store, key, [refusal(412, "PreconditionFailed")])
+    assert published(store, "one").digest == assert_settled(store)
+    assert left == []
+
+
+def test_a_switch_whose_answer_was_lost_counts_as_made(cloud: Cloud) -> None:
+    published(cloud.store(), "before")
+    store = cloud.store()
+    lost: list[str] = []
+
+    def lose(http_response: Any = None, request_dict: Any = None, **_: Any) -> None:
+        url = str(http_response.url if http_response else "")
+        if url.endswith(POINTER_KEY) and request_dict["method"] == "PUT" and not lost:
+            lost.append(url)
+            raise ReadTimeoutError(endpoint_url=url)
+
+    def send_for_real_then_lose(request: AWSPreparedRequest) -> AWSResponse | None:
+        if is_write(request) and str(request.url).endswith(POINTER_KEY) and not lost:
+            lost.append(str(request.url))
+            sender = cloud.store().aws.s3._endpoint.http_session  # type: ignore[attr-defined]
+            assert sender.send(request).status_code == 200
+            return refusal(503, "SlowDown")
+        return None
+
+    before_each_call(store.aws, send_for_real_then_lose)
+    assert published(store, "one").digest == assert_settled(store)
+    assert len(lost) == 1
+
+
+# Readers.
+
+
+def switches_with_a_reader(cloud: Cloud, switches: int) -> int:
+    """Switches between three releases at random while a reader follows the pointer; the reader's readings."""
+    writer, reader = cloud.store(), cloud.store()
+    chance = random.Random(SEED)
+    for label in "abc":
+        published(writer, label)
+    finished = threading.Event()
+    errors: list[BaseException] = []
+    readings = 0
+
+    def read() -> None:
+        nonlocal readings
+        try:
+            while not finished.is_set():
+                assert_readers_are_safe(reader)
+                readings += 1
+        except BaseException as error:  # noqa: BLE001  (raised again below)
+            errors.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for _ in range(switches):
+            published(writer, chance.choice("abc"))
+    finally:
+        finished.set()
+        thread.join()
+    if errors:
+        raise errors[0]
+    assert_settled(writer)
+    return readings
+
+
+def test_a_reader_that_follows_the_pointer_never_gets_a_mixed_set(cloud: Cloud) -> None:
+    assert switches_with_a_reader(cloud, 20) > 5
+
+
+@pytest.mark.soak
+def test_a_reader_that_follows_the_pointer_never_gets_a_mixed_set_during_1000_switches(cloud: Cloud) -> None:
+    assert switches_with_a_reader(cloud, 1000) > 100
+
+
+# Prune beside a publisher that goes back to the very release.
+
+QUIET = Console(json_lines=True, out=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+
+
+def prune_beside_rollback(cloud: Cloud, prune_stops_at: int, rollback_stops_at: int | None) -> None:
+    setup, pruner, publisher = cloud.store(), cloud.store(), cloud.store()
+    label = f"old {prune_stops_at} {rollback_stops_at}"
+    published(setup, label, age=timedelta(days=9))
+    for newer in "xyz":
+        published(setup, f"{newer} {label}")
+    interleave(
+        lambda: None if prune(pruner, keep=1, dry_run=False, console=QUIET) else None,
+        pruner.aws,
+        publishing(publisher, label),
+        publisher.aws,
+        first_stops_at=prune_stops_at,
+        second_stops_at=rollback_stops_at,
+    )
+    assert assert_settled(setup) == release(label).digest
+
+
+@pytest.mark.parametrize("call", range(1, 60, 5))
+def test_a_rollback_at_any_moment_of_a_prune_finds_or_restores_its_release(
+    cloud: Cloud, call: int, one_request_at_a_time: None
+) -> None:
+    prune_beside_rollback(cloud, call, None)
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + 6))
+def test_a_prune_and_a_rollback_that_interrupt_each_other_leave_one_whole_release(
+    cloud: Cloud, seed: int, one_request_at_a_time: None
+) -> None:
+    chance = random.Random(seed)
+    prune_beside_rollback(cloud, chance.randint(1, 60), chance.randint(1, PUBLISH_CALLS))
+
+
+@pytest.mark.soak
+def test_a_prune_and_a_rollback_interrupt_each_other_at_every_pair_of_calls(
+    cloud: Cloud, one_request_at_a_time: None
+) -> None:
+    for first in range(1, 60, 2):
+        for second in range(1, PUBLISH_CALLS + 1, 2):
+            prune_beside_rollback(cloud, first, second)

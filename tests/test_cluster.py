@@ -1,0 +1,68 @@
+"""The cluster, its images, the portal in it, and its alarms."""
+
+from tests.conftest import SharedStackFactory, SynthesizedStack
+
+
+def test_the_cluster_offers_fargate_and_spot_and_is_measured(default_stack: SynthesizedStack) -> None:
+    assert default_stack.one("aws_ecs_cluster", "cluster_fargate")["setting"] == [
+        {"name": "containerInsights", "value": "enabled"}
+    ]
+    capacity = default_stack.one("aws_ecs_cluster_capacity_providers", "cluster_capacity")
+    assert capacity["capacity_providers"] == ["FARGATE", "FARGATE_SPOT"]
+    assert capacity["default_capacity_provider_strategy"] == [{"capacity_provider": "FARGATE", "weight": 1}]
+
+
+def test_images_are_scanned_and_their_tags_never_move(default_stack: SynthesizedStack) -> None:
+    repository = default_stack.one("aws_ecr_repository", "code_server_repository")
+    assert repository["image_tag_mutability"] == "IMMUTABLE"
+    assert repository["image_scanning_configuration"] == {"scan_on_push": True}
+    assert "aws_ecr_lifecycle_policy.code_server_lifecycle" in default_stack.addresses
+
+
+def test_no_portal_means_nothing_of_it(default_stack: SynthesizedStack) -> None:
+    assert not [address for address in default_stack.addresses if "portal" in address]
+    assert default_stack.outputs["portal_url"] == "https://interviews.example.com"
+
+
+def test_the_portal_answers_for_the_domain_before_any_interview(portal_stack: SynthesizedStack) -> None:
+    rule = portal_stack.one("aws_lb_listener_rule", "portal_rule")
+    assert rule["priority"] < 1000
+    assert rule["condition"] == [{"host_header": {"values": ["interviews.example.com"]}}]
+    assert rule["listener_arn"] == "${aws_lb_listener.load_balancer_https.arn}"
+
+
+def test_without_a_domain_the_portal_answers_for_the_load_balancer(shared_stack: SharedStackFactory) -> None:
+    stack = shared_stack(domain_name="", hosted_zone_name="", portal_image="ghcr.io/example/portal:1.0.0")
+    rule = stack.one("aws_lb_listener_rule", "portal_rule")
+    assert rule["condition"] == [{"host_header": {"values": ["${aws_lb.load_balancer_alb.dns_name}"]}}]
+    assert stack.outputs["portal_url"] == "http://${aws_lb.load_balancer_alb.dns_name}"
+
+
+def test_the_portal_runs_without_a_public_address_or_privileges(portal_stack: SynthesizedStack) -> None:
+    service = portal_stack.one("aws_ecs_service", "portal_service")
+    assert service["network_configuration"]["assign_public_ip"] is False
+    assert service["network_configuration"]["subnets"] == [
+        "${aws_subnet.network_private_0.id}",
+        "${aws_subnet.network_private_1.id}",
+    ]
+    containers = portal_stack.one("aws_ecs_task_definition", "portal_task")["container_definitions"]
+    assert '"privileged" = false' in containers
+    assert '"drop" = ["ALL"]' in containers
+
+
+def test_alarms_mail_only_when_there_is_an_address(
+    default_stack: SynthesizedStack, shared_stack: SharedStackFactory
+) -> None:
+    assert not default_stack.all("aws_sns_topic_subscription")
+    (subscription,) = shared_stack(alarm_email="ops@example.com").all("aws_sns_topic_subscription").values()
+    assert (subscription["protocol"], subscription["endpoint"]) == ("email", "ops@example.com")
+
+
+def test_every_alarm_reaches_the_topic_and_explains_itself(portal_stack: SynthesizedStack) -> None:
+    alarms = portal_stack.all("aws_cloudwatch_metric_alarm")
+    assert set(alarms) == {"alarms_load_balancer_errors", "alarms_portal_unhealthy"}
+    for alarm in alarms.values():
+        assert alarm["alarm_actions"] == ["${aws_sns_topic.alarms_topic.arn}"]
+        assert alarm["alarm_description"]
+        assert alarm["treat_missing_data"] in ("breaching", "notBreaching")
+        assert alarm["alarm_name"].startswith("prequel-"), "the topic admits no other alarm"

@@ -1,0 +1,113 @@
+"""Roles, the key, and what each may do."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import SynthesizedStack
+
+ALLOWED_ON_ANYTHING = {
+    # Signing in to ECR concerns no repository.
+    ("execution_permissions", "SignInToRegistry"),
+    ("portal_execution_permissions", "SignInToRegistry"),
+    # In a key policy "*" is the key itself.
+    ("encryption_policy", "AccountAdministration"),
+    ("encryption_policy", "LogGroups"),
+    ("encryption_policy", "AlarmsToTopic"),
+}
+
+
+def allowing(stack: SynthesizedStack) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (name, statement)
+        for name, document in stack.document["data"]["aws_iam_policy_document"].items()
+        for statement in document["statement"]
+        if statement.get("effect", "Allow") == "Allow"
+    ]
+
+
+def test_no_policy_allows_a_wildcard_action(portal_stack: SynthesizedStack) -> None:
+    statements = allowing(portal_stack)
+    assert len(statements) > 15
+    for name, statement in statements:
+        assert not [action for action in statement["actions"] if "*" in action], name
+        assert "not_actions" not in statement
+
+
+def test_a_wildcard_resource_stands_only_where_aws_offers_nothing_narrower(portal_stack: SynthesizedStack) -> None:
+    found = {(name, s["sid"]) for name, s in allowing(portal_stack) if "*" in s.get("resources", [])}
+    assert found == ALLOWED_ON_ANYTHING
+
+
+def test_no_statement_allows_everyone(portal_stack: SynthesizedStack) -> None:
+    for name, statement in allowing(portal_stack):
+        for principal in statement.get("principals", []):
+            assert "*" not in principal["identifiers"], name
+
+
+def test_only_resources_of_this_account_assume_a_role(portal_stack: SynthesizedStack) -> None:
+    trusts = [statement for name, statement in allowing(portal_stack) if name.endswith("_trust")]
+    assert len(trusts) == len(portal_stack.all("aws_iam_role")) == 5
+    for trust in trusts:
+        conditions = {condition["variable"]: condition["values"] for condition in trust["condition"]}
+        assert conditions["aws:SourceAccount"] == ["${data.aws_caller_identity.account_caller.account_id}"]
+        (source,) = conditions["aws:SourceArn"]
+        assert ":eu-central-1:${data.aws_caller_identity.account_caller.account_id}:" in source
+
+
+def test_the_task_role_reads_challenges_and_nothing_else(default_stack: SynthesizedStack) -> None:
+    statements = default_stack.statements("task_permissions")
+    assert {action for s in statements.values() for action in s["actions"]} == {"s3:GetObject", "s3:ListBucket"}
+    assert statements["ReadChallenges"]["resources"][0].endswith(":s3:::prequel-instance/challenge/*")
+    assert statements["ListChallenges"]["condition"] == [
+        {"test": "StringLike", "variable": "s3:prefix", "values": ["challenge/*"]}
+    ]
+
+
+def test_the_execution_role_decrypts_passwords_and_nothing_else(default_stack: SynthesizedStack) -> None:
+    statements = default_stack.statements("execution_permissions")
+    assert {action for s in statements.values() for action in s["actions"]} == {
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetAuthorizationToken",
+        "ecr:GetDownloadUrlForLayer",
+        "kms:Decrypt",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "ssm:GetParameters",
+    }
+    (passwords,) = statements["ReadPassword"]["resources"]
+    assert passwords.endswith(":parameter/prequel/interviews/*")
+    assert statements["DecryptPassword"]["resources"] == ["${aws_kms_key.encryption_key.arn}"]
+    (condition,) = statements["DecryptPassword"]["condition"]
+    assert (condition["variable"], condition["values"]) == ("kms:EncryptionContext:PARAMETER_ARN", [passwords])
+
+
+def test_the_portal_cannot_read_passwords(portal_stack: SynthesizedStack) -> None:
+    actions = {
+        action
+        for name, statement in allowing(portal_stack)
+        if name.startswith("portal_") and name.endswith("_permissions")
+        for action in statement["actions"]
+    }
+    assert not [action for action in actions if action.startswith(("ssm:", "kms:"))]
+
+
+def test_the_key_rotates_and_serves_this_projects_logs_and_alarms_only(default_stack: SynthesizedStack) -> None:
+    assert default_stack.one("aws_kms_key", "encryption_key")["enable_key_rotation"] is True
+    statements = default_stack.statements("encryption_policy")
+    assert set(statements) == {"AccountAdministration", "LogGroups", "AlarmsToTopic"}
+    (condition,) = statements["LogGroups"]["condition"]
+    assert condition["variable"] == "kms:EncryptionContext:aws:logs:arn"
+    assert [arn.rpartition(":log-group:")[2] for arn in condition["values"]] == [
+        "/prequel/*",
+        "/aws/ecs/containerinsights/prequel/performance",
+    ]
+
+
+@pytest.mark.parametrize("type", ["aws_cloudwatch_log_group", "aws_ecr_repository", "aws_sns_topic"])
+def test_logs_images_and_alarms_use_the_key(portal_stack: SynthesizedStack, type: str) -> None:
+    resources = portal_stack.all(type)
+    assert resources
+    for resource in resources.values():
+        assert "${aws_kms_key.encryption_key.arn}" in str(resource)

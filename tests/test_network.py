@@ -1,0 +1,116 @@
+"""The network and who may speak to whom in it."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import SharedStackFactory, SynthesizedStack
+
+ANYWHERE = "0.0.0.0/0"
+RESOLVER = "10.0.0.2/32"
+
+
+def rules(stack: SynthesizedStack, direction: str, group: str) -> set[tuple[str, str, int, int]]:
+    """Who, protocol, first and last port of every rule of one security group."""
+    return {
+        (rule.get("cidr_ipv4") or rule["referenced_security_group_id"], *ports_of(rule))
+        for rule in stack.all(f"aws_vpc_security_group_{direction}_rule").values()
+        if rule["security_group_id"] == group_id(group)
+    }
+
+
+def ports_of(rule: dict[str, Any]) -> tuple[str, int, int]:
+    return rule["ip_protocol"], rule["from_port"], rule["to_port"]
+
+
+def group_id(name: str) -> str:
+    return f"${{aws_security_group.security_{name}.id}}"
+
+
+def test_code_server_hears_the_load_balancer_only(default_stack: SynthesizedStack) -> None:
+    assert rules(default_stack, "ingress", "code_server") == {(group_id("load_balancer"), "tcp", 8443, 8443)}
+
+
+def test_code_server_reaches_the_web_and_the_resolver_only(default_stack: SynthesizedStack) -> None:
+    assert rules(default_stack, "egress", "code_server") == {
+        (ANYWHERE, "tcp", 443, 443),
+        (ANYWHERE, "tcp", 80, 80),
+        (RESOLVER, "tcp", 53, 53),
+        (RESOLVER, "udp", 53, 53),
+    }
+
+
+def test_the_resolver_moves_with_the_network(shared_stack: SharedStackFactory) -> None:
+    stack = shared_stack(vpc_cidr="172.20.4.0/22")
+    assert ("172.20.4.2/32", "udp", 53, 53) in rules(stack, "egress", "code_server")
+
+
+def test_the_load_balancer_reaches_code_server_only(default_stack: SynthesizedStack) -> None:
+    assert rules(default_stack, "ingress", "load_balancer") == {(ANYWHERE, "tcp", 80, 80), (ANYWHERE, "tcp", 443, 443)}
+    assert rules(default_stack, "egress", "load_balancer") == {(group_id("code_server"), "tcp", 8443, 8443)}
+
+
+def test_without_a_domain_port_443_stays_closed(development_stack: SynthesizedStack) -> None:
+    assert rules(development_stack, "ingress", "load_balancer") == {(ANYWHERE, "tcp", 80, 80)}
+
+
+def test_the_portal_is_reached_through_the_load_balancer_only(portal_stack: SynthesizedStack) -> None:
+    assert rules(portal_stack, "ingress", "portal") == {(group_id("load_balancer"), "tcp", 3000, 3000)}
+    assert (group_id("portal"), "tcp", 3000, 3000) in rules(portal_stack, "egress", "load_balancer")
+
+
+def test_every_rule_is_described_and_none_is_inline(portal_stack: SynthesizedStack) -> None:
+    for direction in ("ingress", "egress"):
+        assert all(
+            rule["description"] for rule in portal_stack.all(f"aws_vpc_security_group_{direction}_rule").values()
+        )
+    for group in portal_stack.all("aws_security_group").values():
+        assert group["description"]
+        assert not {"ingress", "egress"} & group.keys()
+
+
+def test_the_default_security_group_lets_nothing_through(default_stack: SynthesizedStack) -> None:
+    assert default_stack.one("aws_default_security_group", "network_default").keys() == {"vpc_id", "tags", "//"}
+
+
+@pytest.mark.parametrize(("egress", "gateways"), [("single_nat", 1), ("nat_per_az", 3)])
+def test_nat_gateways_follow_the_egress_setting(shared_stack: SharedStackFactory, egress: str, gateways: int) -> None:
+    stack = shared_stack(egress=egress, availability_zones=3)
+    assert len(stack.all("aws_nat_gateway")) == len(stack.all("aws_eip")) == gateways
+    tables = {
+        stack.one("aws_route_table_association", f"network_private_{zone}_routes")["route_table_id"]
+        for zone in range(3)
+    }
+    assert len(tables) == gateways
+    gateway_subnets = {gateway["subnet_id"] for gateway in stack.all("aws_nat_gateway").values()}
+    assert gateway_subnets == {f"${{aws_subnet.network_public_{zone}.id}}" for zone in range(gateways)}
+
+
+def test_private_subnets_go_out_through_nat_and_public_ones_directly(default_stack: SynthesizedStack) -> None:
+    assert "gateway_id" in default_stack.one("aws_route", "network_public_internet")
+    private = default_stack.one("aws_route", "network_private_nat_0")
+    assert "gateway_id" not in private
+    assert private["nat_gateway_id"] == "${aws_nat_gateway.network_nat_0.id}"
+
+
+def test_image_layers_do_not_pass_the_nat_gateway(shared_stack: SharedStackFactory) -> None:
+    stack = shared_stack(egress="nat_per_az")
+    endpoint = stack.one("aws_vpc_endpoint", "network_s3")
+    assert endpoint["vpc_endpoint_type"] == "Gateway"
+    assert endpoint["service_name"] == "com.amazonaws.eu-central-1.s3"
+    private = {f"${{aws_route_table.{name}.id}}" for name in stack.all("aws_route_table") if "private" in name}
+    assert set(endpoint["route_table_ids"]) == private
+
+
+def test_subnets_lie_in_different_zones_without_public_addresses(shared_stack: SharedStackFactory) -> None:
+    subnets = shared_stack(availability_zones=3).all("aws_subnet")
+    assert len(subnets) == 6
+    assert not any(subnet["map_public_ip_on_launch"] for subnet in subnets.values())
+    for kind in ("public", "private"):
+        assert len({s["availability_zone"] for name, s in subnets.items() if kind in name}) == 3
+
+
+def test_every_connection_in_the_network_is_logged(default_stack: SynthesizedStack) -> None:
+    log = default_stack.one("aws_flow_log", "flow_logs_vpc")
+    assert log["traffic_type"] == "ALL"
+    assert log["log_destination"] == "${aws_cloudwatch_log_group.flow_logs_log_group.arn}"
