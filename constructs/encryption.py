@@ -100,7 +100,7 @@ class EncryptionKey(Construct):
                     resources=this_key,
                     condition=[
                         DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike", variable="kms:EncryptionContext:aws:logs:arn", values=log_groups
+                            test="StringLike", variable="kms:EncryptionContext:aws:logs:arn", values=log_groups
                         )
                     ],
                 ),
@@ -117,7 +117,7 @@ class EncryptionKey(Construct):
                     resources=this_key,
                     condition=[
                         DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike",
+                            test="StringLike",
                             variable="kms:EncryptionContext:aws:sns:topicArn",
                             values=[account.arn("sns", f"{name}-*")],
                         ),

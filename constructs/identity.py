@@ -118,7 +118,7 @@ class InterviewExecutionRole(TaskServiceRole):
                     resources=[kms_key_arn],
                     condition=[
                         DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike", variable="kms:EncryptionContext:PARAMETER_ARN", values=[passwords]
+                            test="StringLike", variable="kms:EncryptionContext:PARAMETER_ARN", values=[passwords]
                         )
                     ],
                 ),

@@ -210,6 +210,8 @@ class InterviewService(Construct):
                 "--disable-telemetry",
                 "--disable-update-check",
                 "--disable-workspace-trust",
+                "--welcome-text",
+                "Your interview",
                 CHALLENGE_FOLDER,
             ],
             "user": CANDIDATE_USER,

@@ -107,6 +107,8 @@ resource "aws_ecs_task_definition" "task" {
         "--disable-telemetry",
         "--disable-update-check",
         "--disable-workspace-trust",
+        "--welcome-text",
+        "Your interview",
         "/home/coder/challenge",
       ]
       user                   = "1000:1000"

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from scripts.commands import backend, local
+from scripts.commands import backend, challenge, interview, local, templates
 from scripts.console import Console
 from scripts.errors import PrequelError
 
@@ -18,6 +18,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(templates.app, name="templates")
+app.add_typer(challenge.app, name="challenge")
+app.add_typer(interview.app, name="interview")
+app.command()(interview.doctor)
 app.add_typer(local.app, name="local")
 app.add_typer(backend.app, name="backend")
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from scripts.console import Console
@@ -19,7 +20,8 @@ from scripts.embedded import EmbeddedAws
 from scripts.errors import InterruptedRunError, PrequelError
 from scripts.local import PROJECT, deploy_shared
 
-INTERVIEW = "demo"
+CHALLENGE = "python/rate-limiter"
+BUCKET = "prequel-instance"
 
 
 class Demo:
@@ -37,18 +39,37 @@ class Demo:
             deploy_shared(self._embedded, self._directory, self._console)
         with self._timed("templates: rehearsed and published"):
             self._prequel("templates", "publish", "--yes")
-        with self._timed("interview: created"):
-            self._prequel(
-                "interview", "create", "--id", INTERVIEW, "--challenge", "python/two-sum",
-                "--candidate", "Ada Lovelace", "--duration", "60",
-            )  # fmt: skip
-        with self._timed("interview: listed and shown"):
+        with self._timed("challenges: published"):
+            self._prequel("challenge", "publish")
+        with self._timed("an interview of one minute: created"):
+            self._create("short", "Grace Hopper", "1m")
+        with self._timed("an interview of an hour: created"):
+            self._create("demo", "Ada Lovelace", "60m")
+        with self._timed("interviews: listed and shown"):
             self._prequel("interview", "list")
-            self._prequel("interview", "show", INTERVIEW)
-        with self._timed("interview: destroyed"):
-            self._prequel("interview", "destroy", INTERVIEW)
+            self._prequel("interview", "show", "demo")
+        with self._timed("the interview of an hour: destroyed"):
+            self._prequel("interview", "destroy", "demo")
+        with self._timed("the interview of one minute: expired"):
+            self._wait_for_deadline("short")
+        with self._timed("the interview of one minute: reaped"):
+            self._prequel("interview", "reap")
         with self._timed("proof: nothing is left"):
+            self._prequel("doctor")
             self._prove_nothing_left()
+
+    def _create(self, interview: str, candidate: str, duration: str) -> None:
+        self._prequel(
+            "interview", "create", "--id", interview, "--challenge", CHALLENGE,
+            "--candidate", candidate, "--duration", duration,
+        )  # fmt: skip
+
+    def _wait_for_deadline(self, interview: str) -> None:
+        body = self._embedded.aws.s3.get_object(Bucket=BUCKET, Key=f"workspaces/{interview}/interview.json")["Body"]
+        deadline = datetime.fromisoformat(json.loads(body.read())["deadline"])
+        remaining = max((deadline - datetime.now(UTC)).total_seconds(), 0) + 0.1
+        self._console.say(f"\nwaiting {remaining:.0f} s for the deadline of {interview} …")
+        time.sleep(remaining)
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:

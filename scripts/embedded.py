@@ -61,7 +61,9 @@ class EmbeddedAws:
         endpoint = process.stdout.readline().strip()
         if not endpoint:
             process.kill()
-            raise PrequelError(f"the embedded AWS did not start; see {log}" if log else "the embedded AWS did not start")
+            raise PrequelError(
+                f"the embedded AWS did not start; see {log}" if log else "the embedded AWS did not start"
+            )
         return cls(endpoint, region, process)
 
     @property

@@ -31,7 +31,7 @@ deletion_protection = false
 """
 
 _RESOURCE_DONE = re.compile(
-    r"(?P<address>[a-z0-9_]+\.[a-z0-9_]+(?:\[\S+\])?) .*: Creation complete after (?P<time>\S+)"
+    r"(?P<address>[a-z0-9_]+\.[a-z0-9_]+(?:\[\S+\])?)\b.*: Creation complete after (?P<time>\S+)"
 )
 _DURATION = re.compile(r"(?:(\d+)m)?(\d+)s")
 

@@ -46,7 +46,7 @@ RESERVED_ADDRESSES = 5
 PORTAL_TASKS = 2
 """One, and its successor while it is being replaced."""
 
-RESERVED_PREFIXES = ("amzn", "aws", "internal", "ssm", "sthree", "xn-")
+RESERVED_PREFIXES = ("amzn", "aws", "internal", "ssm", "sthree")
 """Bucket, load balancer, log group and parameter names must not begin with them
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html)."""
@@ -130,6 +130,7 @@ class Settings(BaseModel):
     )
     cpu_architecture: Literal["X86_64", "ARM64"] = Field(default="X86_64", description="X86_64 or ARM64")
     soci_indexing: bool = Field(default=True, description="true or false")
+    # A day at most: an interview is not a workstation.
     interview_default_minutes: int = Field(default=90, ge=1, le=1440, description="a whole number from 1 to 1440")
     interview_maximum_minutes: int = Field(default=240, ge=1, le=1440, description="a whole number from 1 to 1440")
     portal_image: str = Field(
@@ -211,7 +212,7 @@ class Settings(BaseModel):
     @field_validator("tags")
     @classmethod
     def _tags_are_allowed(cls, tags: dict[str, str]) -> dict[str, str]:
-        """https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
+        # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
         most = 50 - len(STACK_TAGS)
         if len(tags) > most:
             raise ValueError(f"at most {most} tags")
@@ -220,7 +221,7 @@ class Settings(BaseModel):
                 raise ValueError(f"tags other than {key}, which the stack sets itself")
             if key.lower().startswith("aws:"):
                 raise ValueError(f"tags other than {key}, because AWS reserves aws:")
-            if not re.fullmatch(r"[\w\s+\-=.:/@]{1,128}", key) or not re.fullmatch(r"[\w\s+\-=.:/@]{0,256}", value):
+            if not (re.fullmatch(r"[\w +\-=.:/@]{1,128}", key) and re.fullmatch(r"[\w +\-=.:/@]{0,256}", value)):
                 raise ValueError(f"letters, digits, spaces and + - = . _ : / @ in {key!r} (128) and its value (256)")
         return tags
 

@@ -93,7 +93,7 @@ def _key(raw: str) -> str:
 
 
 def _without_braces(raw: str) -> str:
-    return raw[2:-1] if raw.startswith("${") else raw
+    return " ".join((raw[2:-1] if raw.startswith("${") else raw).split())
 
 
 def _text(quoted: str) -> str:

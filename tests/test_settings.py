@@ -68,6 +68,7 @@ def test_the_three_required_keys_are_enough(load: Load) -> None:
         ("max_instances = 1.5", "max_instances is 1.5, expected a whole number from 1 to 99"),
         ("max_instances = true", "max_instances is true, expected a whole number from 1 to 99"),
         ("max_instances = var.most", "max_instances is the expression var.most, expected a literal value"),
+        ("max_instances = max(\n  1,\n  2\n)", "max_instances is the expression max(1, 2), expected a literal value"),
         ("max_instances = 5\nmax_instances = 6", "max_instances is set more than once"),
         ("max_instnces = 5", "max_instnces is not a setting, did you mean max_instances?"),
         ("colour = 5", "colour is not a setting, terraform.tfvars.example lists them all"),

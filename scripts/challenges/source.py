@@ -87,9 +87,7 @@ def read_challenges(directory: Path) -> list[Challenge]:
     directories that hold nothing else. Raises ``ChallengeError`` with a line for every problem in any of them.
     """
     if not directory.is_dir():
-        raise ChallengeError(
-            f"{directory} is not a directory, expected one with {directory}/{{kind}}/{{name}}/{README}"
-        )
+        raise ChallengeError(f"{directory} is not a directory, expected one that holds {{kind}}/{{name}}/{README}")
     challenges: list[Challenge] = []
     problems: list[str] = []
     for home in _candidates(directory):
@@ -177,7 +175,7 @@ def _why_not(home: Path, location: Path, path: str) -> str | None:
         return f"{location} is not a file, expected files and directories only, and no links to directories; remove it"
     size = location.stat().st_size
     if size > FILE_LIMIT:
-        return f"{location} has {_mib(size)}, expected at most {_mib(FILE_LIMIT)} a file; make it smaller"
+        return f"{location} has {_mib(size)}, expected at most {_mib(FILE_LIMIT)}; make it smaller"
     return None
 
 

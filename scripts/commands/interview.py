@@ -86,6 +86,7 @@ def create(
         keep=keep,
         wait_seconds=wait_seconds,
     )
+    request.check()
     session.console.say(f"Creating interview {request.id} …")
     created = operation.create(site, request, dry_run=dry_run)
     if created is not None:
@@ -122,6 +123,8 @@ def _create_all(site: "Site", path: Path, *, parallel: int, wait_seconds: float,
 
 
 def _created(created: "Created") -> dict[str, Any]:
+    from scripts.interviews.store import timestamp
+
     intent = created.intent
     return {
         "id": intent.id,
@@ -129,8 +132,8 @@ def _created(created: "Created") -> dict[str, Any]:
         "access_url": created.access_url,
         "password": created.password,
         "slot": intent.slot,
-        "starts_at": intent.starts_at.isoformat(),
-        "deadline": intent.deadline.isoformat(),
+        "starts_at": timestamp(intent.starts_at),
+        "deadline": timestamp(intent.deadline),
         "hourly_price_usd": round(intent.hourly_price, 4),
         "outputs": intent.outputs,
         "seconds": round(created.seconds, 3),
@@ -337,7 +340,7 @@ def extend(
     session = Session(json_lines=json_lines)
     extended = operation.extend(site_of(session), id, parsed_duration(by), dry_run=dry_run)
     text = f"Interview {id} {'would end' if dry_run else 'now ends'} at {timestamp(extended.deadline)}."
-    session.console.result({"id": id, "deadline": extended.deadline.isoformat(), "dry_run": dry_run}, text)
+    session.console.result({"id": id, "deadline": timestamp(extended.deadline), "dry_run": dry_run}, text)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -393,8 +396,12 @@ def reap(
     session = Session(json_lines=json_lines)
     report = operation.reap(site_of(session), parallel=parallel, dry_run=dry_run)
     value = asdict(report)
-    parts = [f"{name.replace('_', ' ')}: {', '.join(map(str, found))}" for name, found in value.items() if found]
-    session.console.result(value, "; ".join(p for p in parts if not p.startswith("seconds")) or "Nothing to do.")
+    parts = [
+        f"{name.replace('_', ' ')}: {', '.join(map(str, found))}"
+        for name, found in value.items()
+        if found and isinstance(found, list | tuple | dict | set)
+    ]
+    session.console.result(value, "; ".join(parts) or "Nothing to do.")
     if report.failed:
         raise typer.Exit(3 if report.leaking else 1)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from scripts.aws import explained
 from scripts.errors import LeakingError, PrequelError, RefusedError, TerraformError
 from scripts.interviews import resources
 from scripts.interviews.custody import Custody, custody_of, custody_of_new
@@ -18,8 +19,12 @@ from scripts.interviews.resources import Survey, survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import INTENT_FILE, ChangedMeanwhileError, lock_key, state_key, workspace_key
 from scripts.interviews.workspace import Workspace, private_directory, state_addresses, unknown_to_state, workspace_of
+from stacks.names import password_parameter
 
 ATTEMPTS = 4
+PAUSES = wait_exponential_jitter(initial=1, max=10)
+"""Seconds between the attempts of one destroy."""
+
 _SETTLING_SECONDS = 1.0
 """How long a request of a client that was just killed may still take to have its effect."""
 
@@ -86,6 +91,8 @@ def tear_down(site: Site, held: Custody, workspace: Workspace | None = None, *, 
         _clean_up(site, held, evidence, "")
         return evidence
     with _opened(site, held, workspace) as opened:
+        if held.intent.running_since is None:
+            _forget_password(site, held.intent, opened)
         try:
             evidence = _destroy_until_gone(site, held, opened)
         except PrequelError as error:
@@ -95,6 +102,12 @@ def tear_down(site: Site, held: Custody, workspace: Workspace | None = None, *, 
         log = opened.log
     _clean_up(site, held, evidence, log)
     return evidence
+
+
+def _forget_password(site: Site, intent: Intent, workspace: Workspace) -> None:
+    """Takes back what scheduling put down itself; Terraform has not seen it yet."""
+    with explained(f"delete the password of interview {intent.id}"):
+        site.aws.ssm.delete_parameters(Names=[password_parameter(workspace.values["project_prefix"], intent.id)])
 
 
 @contextmanager
@@ -109,7 +122,7 @@ def _opened(site: Site, held: Custody, workspace: Workspace | None) -> Iterator[
 def _destroy_until_gone(site: Site, held: Custody, workspace: Workspace) -> tuple[str, ...]:
     retrying = Retrying(
         stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_exponential_jitter(initial=1, max=10),
+        wait=PAUSES,
         retry=retry_if_exception_type((_NotGoneYetError, TerraformError)),
         before_sleep=lambda state: site.console.event(
             "retry",

@@ -178,12 +178,13 @@ def _family_names(site: Site, values: Mapping[str, Any]) -> list[str]:
     """Families with an active revision that carries an interview's tag; the portal's has none."""
     prefix, ecs = f"{values['project_prefix']}-", site.aws.ecs
     with explained("list the task definitions"):
-        pages = ecs.get_paginator("list_task_definition_families").paginate(familyPrefix=prefix, status="ACTIVE")
-        families = [family for page in pages for family in page["families"] if family.startswith(prefix)]
+        pages = ecs.get_paginator("list_task_definitions").paginate(status="ACTIVE")
+        named = {arn.rsplit("/", 1)[-1].rsplit(":", 1)[0]: arn for page in pages for arn in page["taskDefinitionArns"]}
         tagged = [
             family
-            for family in families
-            for tag in ecs.describe_task_definition(taskDefinition=family, include=["TAGS"]).get("tags", [])
+            for family, arn in named.items()
+            if family.startswith(prefix)
+            for tag in ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"]).get("tags", [])
             if tag.get("key") == "InterviewId"
         ]
     return [family.removeprefix(prefix) for family in tagged]

@@ -7,11 +7,11 @@ from scripts.errors import RefusedError
 from scripts.interviews.model import Intent, Tombstone
 from scripts.interviews.request import checked_id, shown_duration
 from scripts.interviews.site import Site
-from scripts.interviews.store import LOG_FILE, workspace_key
+from scripts.interviews.store import LOG_FILE, timestamp, workspace_key
 
 
 def row(intent: Intent, now: datetime) -> dict[str, Any]:
-    """One interview for a machine: times in RFC 3339, ``cost_usd`` so far, ``remaining_seconds`` below 0 if overdue."""
+    """One interview for machines: times in RFC 3339, ``cost_usd`` so far, ``remaining_seconds`` below 0 if overdue."""
     return {
         "id": intent.id,
         "status": intent.status,
@@ -19,8 +19,8 @@ def row(intent: Intent, now: datetime) -> dict[str, Any]:
         "candidate_name": intent.inputs.candidate_name,
         "challenge": intent.inputs.challenge,
         "access_url": intent.outputs.get("access_url", ""),
-        "starts_at": intent.starts_at.isoformat(),
-        "deadline": intent.deadline.isoformat(),
+        "starts_at": timestamp(intent.starts_at),
+        "deadline": timestamp(intent.deadline),
         "remaining_seconds": int((intent.deadline - now).total_seconds()),
         "cost_usd": round(intent.cost(now), 4),
         "hourly_price_usd": round(intent.hourly_price, 4),

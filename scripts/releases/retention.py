@@ -53,19 +53,19 @@ def prune(store: ReleaseStore, *, keep: int, dry_run: bool, console: Console) ->
     if dry_run:
         return [entry.digest for entry in candidates]
 
-    retired = {entry: body for entry in candidates if (body := _retire(store, entry)) is not None}
+    retired = [(entry, mark) for entry in candidates if (mark := _retire(store, entry)) is not None]
     try:
         store.fence()
         # Whoever switched or pinned before the fence is seen now; whoever does later sees what is retired.
         used = _used(store)
     except (ReleaseError, AwsError):
-        for entry, body in retired.items():
-            _revive(store, entry, body)
+        for entry, mark in retired:
+            _revive(store, entry, mark)
         raise
     removed = []
-    for entry, body in retired.items():
+    for entry, mark in retired:
         if entry.digest in used:
-            _revive(store, entry, body)
+            _revive(store, entry, mark)
             continue
         with console.step(f"Removing release {short(entry.digest)}"):
             _remove(store, entry, versions)

@@ -60,7 +60,7 @@ class Interview:
             self.described(name),
             (*layers, image),
             volumes,
-            self._agent_environment | {key: self.password for key in self._secrets(name)},
+            self._agent_environment | dict.fromkeys(self._secrets(name), self.password),
             directory / f"{name}.log",
         )
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
+from scripts.aws import Aws
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.embedded import EmbeddedAws
 
@@ -15,19 +17,45 @@ Tree = Callable[[Mapping[str, str | bytes]], Path]
 _numbers = itertools.count()
 
 
+class Tampered(Aws):
+    """Clients of one's own, which a test may tamper with, from one session, which makes them cheap."""
+
+    def __init__(self, endpoint: str, session: boto3.Session) -> None:
+        super().__init__("us-east-1", session=session)
+        self._endpoint = endpoint
+
+    def client(self, service: str, **options: Any) -> Any:
+        return super().client(service, endpoint_url=self._endpoint, **options)
+
+    def again(self) -> "Tampered":
+        """The same AWS, seen by somebody else."""
+        return Tampered(self._endpoint, self._session)
+
+
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[EmbeddedAws]:
     with EmbeddedAws.start() as running:
         yield running
 
 
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    return boto3.Session(aws_access_key_id="embedded", aws_secret_access_key="embedded")
+
+
 @pytest.fixture
-def bucket(embedded: EmbeddedAws) -> ChallengeBucket:
-    """A new versioned bucket, with a client of its own that a test may tamper with."""
-    aws, name = embedded.aws, f"prequel-{next(_numbers)}-instance"
+def bucket(embedded: EmbeddedAws, session: boto3.Session) -> ChallengeBucket:
+    """A new versioned bucket."""
+    aws, name = Tampered(embedded.endpoint, session), f"prequel-{next(_numbers)}-instance"
     aws.s3.create_bucket(Bucket=name)
     aws.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return ChallengeBucket(aws, name)
+
+
+def beside(bucket: ChallengeBucket) -> ChallengeBucket:
+    """The same bucket, seen by somebody else."""
+    assert isinstance(bucket.aws, Tampered)
+    return ChallengeBucket(bucket.aws.again(), bucket.name)
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from scripts.challenges import catalog
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.publish import Outcome, publish, publish_all
 from scripts.challenges.source import Challenge, read_challenges
-from scripts.embedded import EmbeddedAws
 from scripts.errors import AwsError, ChallengeError
-from tests.challenges.conftest import Calls, Killed, Tree, stored
+from tests.challenges.conftest import Calls, Killed, Tree, beside, stored
 
 NAME = "python/sums"
 FIRST = {"README.md": "# Sums\n", "sums.py": "old\n", "data/in.csv": "1,2\n"}
@@ -118,11 +117,11 @@ def test_going_back_to_a_former_version_uploads_only_what_the_plain_copy_lacks(
 @pytest.mark.parametrize("before", [{}, FIRST], ids=["from nothing", "from a former version"])
 @pytest.mark.parametrize("survived", range(7))
 def test_killed_after_n_writes_it_leaves_what_was_and_the_next_publish_completes(
-    embedded: EmbeddedAws, bucket: ChallengeBucket, tmp_path: Path, before: dict[str, str], survived: int
+    bucket: ChallengeBucket, tmp_path: Path, before: dict[str, str], survived: int
 ) -> None:
     if before:
         publish(bucket, challenge(tmp_path, before))
-    killed = ChallengeBucket(embedded.aws, bucket.name)
+    killed = beside(bucket)
     calls = Calls(killed, kill_before=survived)
     with pytest.raises(Killed):
         publish(killed, challenge(tmp_path, SECOND))
@@ -134,15 +133,13 @@ def test_killed_after_n_writes_it_leaves_what_was_and_the_next_publish_completes
     assert delivered(bucket) == plain(bucket) == SECOND
 
 
-def test_a_reader_never_gets_a_mixture_while_two_publishers_compete(
-    embedded: EmbeddedAws, bucket: ChallengeBucket, tmp_path: Path
-) -> None:
+def test_a_reader_never_gets_a_mixture_while_two_publishers_compete(bucket: ChallengeBucket, tmp_path: Path) -> None:
     versions = [challenge(tmp_path, FIRST), challenge(tmp_path, SECOND)]
     publish(bucket, versions[0])
     failures: list[BaseException] = []
 
     def compete(wanted: Challenge) -> None:
-        own = ChallengeBucket(embedded.aws, bucket.name)
+        own = beside(bucket)
         try:
             for _ in range(6):
                 publish(own, wanted)
@@ -161,10 +158,8 @@ def test_a_reader_never_gets_a_mixture_while_two_publishers_compete(
     assert plain(bucket) == delivered(bucket)
 
 
-def test_whoever_loses_a_race_publishes_once_more(
-    embedded: EmbeddedAws, bucket: ChallengeBucket, tmp_path: Path
-) -> None:
-    other = ChallengeBucket(embedded.aws, bucket.name)
+def test_whoever_loses_a_race_publishes_once_more(bucket: ChallengeBucket, tmp_path: Path) -> None:
+    other = beside(bucket)
     raced: list[str] = []
 
     def overtake(params: dict[str, str], **_: object) -> None:
@@ -248,8 +243,8 @@ def test_every_call_names_the_buckets_owner(bucket: ChallengeBucket, tmp_path: P
     assert {owner for _, owner in owners} == {bucket.aws.account_id}
 
 
-def test_a_missing_bucket_is_named_in_one_line(embedded: EmbeddedAws, tmp_path: Path) -> None:
-    missing = ChallengeBucket(embedded.aws, "nobody-instance")
+def test_a_missing_bucket_is_named_in_one_line(bucket: ChallengeBucket, tmp_path: Path) -> None:
+    missing = ChallengeBucket(bucket.aws, "nobody-instance")
     with pytest.raises(AwsError, match="there is no bucket nobody-instance in account 123456789012; deploy") as raised:
         publish(missing, challenge(tmp_path, FIRST))
     assert "\n" not in str(raised.value)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.challenges.source import CHALLENGE_LIMIT, FILE_LIMIT, read_challenges
+from scripts.challenges import source
+from scripts.challenges.source import FILE_LIMIT, MIB, read_challenges
 from scripts.errors import ChallengeError
 from tests.challenges.conftest import Tree
 
@@ -79,18 +80,17 @@ def test_a_file_over_the_limit_is_refused_and_one_at_the_limit_is_not(tree: Tree
     directory = tree(README | {"python/sums/data.bin": b"0" * FILE_LIMIT})
     assert read_challenges(directory)[0].size > FILE_LIMIT
     with (directory / "python/sums/data.bin").open("ab") as file:
-        file.truncate(FILE_LIMIT + 1024 * 1024)
+        file.truncate(FILE_LIMIT + MIB)
     assert problems(directory) == [
-        f"{directory}/python/sums/data.bin has 6 MiB, expected at most 5 MiB a file; make it smaller"
+        f"{directory}/python/sums/data.bin has 6 MiB, expected at most 5 MiB; make it smaller"
     ]
 
 
-def test_a_challenge_over_the_limit_is_refused(tree: Tree) -> None:
-    directory = tree(README)
-    for number in range(CHALLENGE_LIMIT // FILE_LIMIT):
-        with (directory / f"python/sums/{number}.bin").open("wb") as file:
-            file.truncate(FILE_LIMIT)
-    assert problems(directory) == [f"{directory}/python/sums has 50.1 MiB, expected at most 50 MiB; make it smaller"]
+def test_a_challenge_over_the_limit_is_refused(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert source.CHALLENGE_LIMIT == 50 * MIB
+    monkeypatch.setattr(source, "CHALLENGE_LIMIT", MIB)
+    directory = tree(README | {f"python/sums/{half}.bin": b"0" * (MIB // 2) for half in range(2)})
+    assert problems(directory) == [f"{directory}/python/sums has 1.1 MiB, expected at most 1 MiB; make it smaller"]
 
 
 def test_a_link_within_the_challenge_is_read_and_one_that_leaves_it_is_refused(tree: Tree) -> None:

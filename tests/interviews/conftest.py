@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ import pytest
 from scripts.console import Console
 from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
 from scripts.interviews.create import Request
+from scripts.interviews.model import Inputs, Intent, Status
 from scripts.interviews.site import Site
 from scripts.local import PROJECT
 from scripts.releases.release import FileRecord, Limits, Manifest, Origin, Rehearsal, Release
@@ -93,7 +95,41 @@ class Place:
         }
         return Request(**(defaults | changes))
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def stored(self, interview_id: str, status: Status, **changes: Any) -> Intent:
+        """An interview that is written down, with its lease, and of which nothing was ever created."""
+        site, now = self.site(), self.clock()
+        pointer = site.releases.current()
+        assert pointer is not None
+        intent = Intent(
+            **{
+                "id": interview_id,
+                "incarnation": uuid.uuid4().hex,
+                "release_digest": pointer.digest,
+                "inputs": Inputs(candidate_name="Ada", challenge=CHALLENGE),
+                "created_at": now,
+                "starts_at": now,
+                "deadline": now + timedelta(minutes=90),
+                "expires_at": now + timedelta(minutes=90),
+                "status": Status.CREATING,
+                "hourly_price": 0.05,
+            }
+            | changes
+        ).moved(Status.CREATING, at=now, actor="ada@host")
+        held = site.leases.claim(intent, 10, now=now, actor="ada@host")
+        path = {
+            Status.CREATING: [],
+            Status.ACTIVE: [Status.ACTIVE],
+            Status.FAILED: [Status.FAILED],
+            Status.DESTROYING: [Status.DESTROYING],
+            Status.LEAKING: [Status.DESTROYING, Status.LEAKING],
+        }[status]
+        intent = intent.model_copy(update={"slot": held.slot})
+        for step in path:
+            intent = intent.moved(step, at=now, actor="ada@host")
+        site.intents.create(intent)
+        return intent
+
+    def objects(self, prefix: str = "") -> list[str]:
         """What the bucket holds, apart from what was published."""
         listed = self.embedded.aws.s3.list_objects_v2(Bucket=self.values["instance_bucket_name"], Prefix=prefix)
         published = ("instance/", "releases/", "challenge/")
@@ -158,16 +194,19 @@ def new_place(embedded: EmbeddedAws, tmp_path: Path) -> PlaceFactory:
     def make(*, max_instances: int = 10, wildcard: bool = True) -> Place:
         prefix = f"p{os.getpid()}x{next(_numbers)}"
         domain = f"{prefix}.example.com"
-        values = seed_shared_infrastructure(
-            embedded.aws, project_prefix=prefix, domain_name=domain, wildcard=wildcard
-        )
+        values = seed_shared_infrastructure(embedded.aws, project_prefix=prefix, domain_name=domain, wildcard=wildcard)
         publish(values, embedded, max_instances)
         embedded.aws.s3.put_object(
             Bucket=values["instance_bucket_name"], Key=f"challenge/{CHALLENGE}/README.md", Body=b"Solve it."
         )
-        (tmp_path / "terraform.tfvars").write_text(
-            f'aws_region = "us-east-1"\nenvironment = "embedded"\ndomain_name = "{domain}"\nproject_prefix = "{prefix}"\n'
-        )
+        settings = {
+            "aws_region": "us-east-1",
+            "environment": "embedded",
+            "domain_name": domain,
+            "project_prefix": prefix,
+        }
+        lines = [f'{name} = "{value}"' for name, value in settings.items()]
+        (tmp_path / "terraform.tfvars").write_text("\n".join(lines) + "\n")
         return Place(embedded, values, tmp_path)
 
     return make
@@ -176,3 +215,11 @@ def new_place(embedded: EmbeddedAws, tmp_path: Path) -> PlaceFactory:
 @pytest.fixture
 def place(new_place: PlaceFactory) -> Place:
     return new_place()
+
+
+@pytest.fixture
+def bucket(embedded: EmbeddedAws, tmp_path: Path) -> Place:
+    """No more than an empty bucket, for what needs no interview to run."""
+    name = f"b{os.getpid()}x{next(_numbers)}-instance"
+    embedded.aws.s3.create_bucket(Bucket=name)
+    return Place(embedded, {"instance_bucket_name": name, "project_prefix": name}, tmp_path)

@@ -29,6 +29,6 @@ def test_an_interview_is_created_listed_and_proven_gone(place: Place) -> None:
     assert done.existed
     assert "service: none" in done.evidence
     assert place.live(request.id) == {}
-    assert [key.split("/")[0] for key in place.keys()] == ["history"]
+    assert [key.split("/")[0] for key in place.objects()] == ["history"]
     events = [json.loads(line) for line in said.getvalue().splitlines()]
     assert {"status", "slot", "resource"} <= {event["event"] for event in events}

@@ -1,16 +1,65 @@
-"""An embedded AWS for all release tests, and a fresh bucket for each."""
+"""An AWS for each release test: moto within this process, or its server where processes have to share it."""
 
 import itertools
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from scripts.aws import Aws
 from scripts.embedded import EmbeddedAws
 from scripts.releases.store import ReleaseStore
 
+REGION = "us-east-1"
+BUCKET = "prequel-instance"
 _numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One versioned bucket; ``operator`` is somebody else's clients, to set things up with and to look at them."""
+
+    bucket: str
+    operator: Aws
+    new_clients: Callable[[], Aws]
+
+    @classmethod
+    def with_bucket(cls, bucket: str, new_clients: Callable[[], Aws]) -> "Cloud":
+        operator = new_clients()
+        operator.s3.create_bucket(Bucket=bucket)
+        operator.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        return cls(bucket, operator, new_clients)
+
+    def observer(self) -> ReleaseStore:
+        """The operator's store."""
+        return ReleaseStore(self.operator, self.bucket)
+
+    def store(self) -> ReleaseStore:
+        """A store with clients of its own, as another process has them."""
+        return ReleaseStore(self.new_clients(), self.bucket)
+
+
+@pytest.fixture(scope="session")
+def boto_session() -> boto3.Session:
+    """One for all tests: it reads AWS's service descriptions once."""
+    return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+
+@pytest.fixture
+def cloud(boto_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """An empty AWS within this process."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with mock_aws():
+        yield Cloud.with_bucket(BUCKET, lambda: Aws(REGION, session=boto_session))
+
+
+@pytest.fixture
+def store(cloud: Cloud) -> ReleaseStore:
+    return cloud.store()
 
 
 @pytest.fixture(scope="session")
@@ -19,39 +68,10 @@ def embedded() -> Iterator[EmbeddedAws]:
         yield running
 
 
-@dataclass(frozen=True)
-class Cloud:
-    """One versioned bucket on the embedded AWS."""
-
-    embedded: EmbeddedAws
-    bucket: str
-
-    @property
-    def prefix(self) -> str:
-        return self.bucket.removesuffix("-instance")
-
-    def store(self) -> ReleaseStore:
-        """A store with clients of its own, as another process has them."""
-        return ReleaseStore(self.embedded.aws, self.bucket)
-
-
-@pytest.fixture(scope="session")
-def operator(embedded: EmbeddedAws) -> Aws:
-    """Somebody else's clients, to set things up with and to look at them."""
-    return embedded.aws
-
-
 @pytest.fixture
-def cloud(embedded: EmbeddedAws, operator: Aws) -> Cloud:
-    bucket = f"prequel-{next(_numbers)}-instance"
-    operator.s3.create_bucket(Bucket=bucket)
-    operator.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    return Cloud(embedded, bucket)
-
-
-@pytest.fixture
-def store(cloud: Cloud) -> ReleaseStore:
-    return cloud.store()
+def served_cloud(embedded: EmbeddedAws) -> Cloud:
+    """A fresh bucket on an AWS that other processes reach."""
+    return Cloud.with_bucket(f"prequel-{next(_numbers)}-instance", lambda: embedded.aws)
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """Small releases, and what must be true of a bucket whatever happened to it."""
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 
 from scripts.aws import Aws
-from scripts.releases.release import RELEASE_FILES, FileRecord, Limits, Manifest, Origin, Rehearsal, Release
-from scripts.releases.store import ReleaseStore, plain_key
+from scripts.releases.release import RELEASE_FILES, Limits, Manifest, Origin, Pointer, Rehearsal, Release
+from scripts.releases.store import POINTER_KEY, ReleaseStore, plain_key
 from stacks.names import SHARED_VALUES_FILE
 
 LIMITS = Limits(max_instances=10, interview_default_minutes=90, interview_maximum_minutes=240)
@@ -47,27 +48,34 @@ def published(store: ReleaseStore, label: str, *, rehearsed: bool = True, age: t
 
 def assert_readers_are_safe(store: ReleaseStore) -> str | None:
     """A reader that follows the pointer gets one whole release, by digest and by version ids alike; its digest."""
-    pointer = store.current()
-    if pointer is None:
-        return None
-    _, whole = store.read(pointer.digest)
-    assert whole.digest == pointer.digest
-    for name, record in pointer.files.items():
-        answer = store.aws.s3.get_object(Bucket=store.bucket.name, Key=plain_key(name), VersionId=record.version_id)
-        assert FileRecord.of(answer["Body"].read()) == whole.records[name]
-    return pointer.digest
+    pointer, _ = _whole(store)
+    return pointer.digest if pointer else None
 
 
 def assert_settled(store: ReleaseStore) -> str | None:
     """Besides, a client that copies ``instance/`` gets the same release, in the versions that the pointer names."""
-    digest = assert_readers_are_safe(store)
+    pointer, latest = _whole(store)
+    if pointer is None:
+        return None
+    assert latest == {plain_key(name): record.version_id for name, record in pointer.files.items()}
+    return pointer.digest
+
+
+def _whole(store: ReleaseStore) -> tuple[Pointer | None, dict[str, str]]:
+    """The checked pointer, and the newest version id of each plain copy."""
     pointer = store.current()
-    if pointer is not None:
-        for name, stored in store.bucket.read_all(map(plain_key, RELEASE_FILES)).items():
-            record = pointer.files[name.removeprefix("instance/")]
-            assert stored is not None
-            assert (FileRecord.of(stored.body).sha256, stored.version_id) == (record.sha256, record.version_id), name
-    return digest
+    if pointer is None:
+        return None, {}
+    _, sample = store.read(pointer.digest)
+    assert sample.digest == pointer.digest
+    listed = store.aws.s3.list_object_versions(Bucket=store.bucket.name, Prefix="instance/")["Versions"]
+    content = {(version["Key"], version["VersionId"]): version["ETag"].strip('"') for version in listed}
+    for name, record in pointer.files.items():
+        # Without SSE-KMS an ETag is the MD5 of the bytes.
+        expected = hashlib.md5(sample.files[name], usedforsecurity=False).hexdigest()
+        assert content[plain_key(name), record.version_id] == expected, name
+    latest = {v["Key"]: v["VersionId"] for v in listed if v["IsLatest"] and v["Key"] != POINTER_KEY}
+    return pointer, latest
 
 
 def objects(aws: Aws, bucket: str) -> dict[str, str]:

@@ -14,19 +14,27 @@ Handler = Callable[[AWSPreparedRequest], AWSResponse | None]
 
 
 def before_each_call(aws: Aws, handle: Handler) -> None:
-    """Calls ``handle`` with each S3 request just before it is sent; what it returns is taken for the answer."""
-    aws.s3.meta.events.register_first("before-send.s3", lambda request, **_: handle(request))
+    """Calls ``handle`` with each S3 request just before it is sent; what it returns is taken for the answer.
+
+    On a served AWS the request is not sent then; moto within this process has carried it out by that time.
+    """
+
+    def hear(request: AWSPreparedRequest, **_: Any) -> Any:
+        return handle(request)
+
+    aws.s3.meta.events.register_first("before-send.s3", hear)
 
 
 def is_write(request: AWSPreparedRequest) -> bool:
-    return request.method != "GET" and request.method != "HEAD"
+    return request.method not in {"GET", "HEAD"}
 
 
 def refusal(status: int, code: str, message: str = "refused") -> AWSResponse:
     """S3's answer to a request that it refuses."""
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+    headers: Any = {"content-type": "application/xml"}
     raw: Any = _Raw(body)
-    return AWSResponse("https://s3.example.com", status, {"content-type": "application/xml"}, raw)
+    return AWSResponse("https://s3.example.com", status, headers, raw)
 
 
 class _Raw(BytesIO):

@@ -7,7 +7,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 
 from scripts.errors import AlteredReleaseError, ReleaseError
-from scripts.releases.release import RELEASE_FILES
+from scripts.releases.release import RELEASE_FILES, Release
 from scripts.releases.store import POINTER_KEY, ReleaseStore, SupersededError, file_key, manifest_key, plain_key
 from tests.releases.conftest import Cloud
 from tests.releases.samples import assert_settled, manifest, objects, published, release
@@ -33,7 +33,9 @@ def test_the_pointer_tells_digest_versions_hashes_origin_and_ranges(store: Relea
 def test_a_client_that_copies_the_prefix_gets_the_five_files(store: ReleaseStore) -> None:
     published(store, "one")
     sample = published(store, "two")
-    copied = {key: found.body for key, found in store.bucket.read_all(store.bucket.listing("instance/")).items() if found}
+    copied = {
+        key: found.body for key, found in store.bucket.read_all(store.bucket.listing("instance/")).items() if found
+    }
     assert copied.pop(POINTER_KEY)
     assert copied == {plain_key(name): sample.files[name] for name in RELEASE_FILES}
 
@@ -119,7 +121,7 @@ def test_a_later_rehearsal_is_recorded(store: ReleaseStore) -> None:
 
 def test_only_the_plain_copies_that_differ_are_written(store: ReleaseStore) -> None:
     first = published(store, "one")
-    second = type(first)(first.files | {"service.tf": b"# changed\n"}, first.limits)
+    second = Release({**first.files, "service.tf": b"# changed\n"}, first.limits)
     store.store(second, manifest(second))
     seen = store.look()
     counter = Counter(store.aws)

@@ -1,0 +1,160 @@
+"""code-server over HTTP, and in a real browser."""
+
+import shutil
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from scripts.local import PROJECT
+from stacks.names import CODE_SERVER_PORT
+from tests.candidate import install
+from tests.candidate.container import Container, wait_for
+
+T = TypeVar("T")
+
+URL = f"http://127.0.0.1:{CODE_SERVER_PORT}"
+
+_CHROMIUM = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1440,900",
+)
+
+
+def wait_until_healthy(container: Container, *, seconds: float = 40) -> int:
+    """The status that ``/healthz`` answers with at last; raises ``AssertionError`` when the container ends first."""
+
+    def look() -> int | None:
+        assert container.process is not None
+        assert container.process.poll() is None, container.output
+        with urllib.request.urlopen(f"{URL}/healthz", timeout=5) as answer:  # noqa: S310  (a constant)
+            return int(answer.status)
+
+    return wait_for(look, f"/healthz ({container.log})", seconds=seconds)
+
+
+def log_in(password: str) -> str:
+    """The path where code-server sends a browser that submits ``password``."""
+    form = urllib.parse.urlencode({"password": password}).encode()
+    request = urllib.request.Request(f"{URL}/login", data=form)  # noqa: S310  (a constant)
+    with urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(request, timeout=10) as answer:
+        return urllib.parse.urlparse(answer.url).path
+
+
+def our_image(directory: Path) -> Path:
+    """The layer that ``image/Dockerfile`` lays over the public image, as far as it copies files."""
+    files = {"entrypoint.sh": "usr/local/bin/code-server", "settings.json": "usr/share/prequel/settings.json"}
+    for source, target in files.items():
+        (directory / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PROJECT / "image" / source, directory / target)
+    (directory / "usr/share/prequel/extensions").mkdir()
+    (directory / "usr/share/prequel/extensions/extensions.json").write_text("[]")
+    return directory
+
+
+@contextmanager
+def browser(directory: Path) -> Iterator["Browser"]:
+    """A headless Chromium with a fresh profile in ``directory``."""
+    commands = install.browser()
+    options = ChromeOptions()
+    options.binary_location = commands["chromium"]
+    for argument in (*_CHROMIUM, f"--user-data-dir={directory}"):
+        options.add_argument(argument)
+    chrome = Chrome(options=options, service=ChromeService(commands["chromedriver"]))
+    try:
+        yield Browser(chrome)
+    finally:
+        chrome.quit()
+
+
+class Browser:
+    """What a person does with code-server in a browser; every step waits for what it needs, 30 seconds at most."""
+
+    def __init__(self, chrome: Chrome) -> None:
+        self._chrome = chrome
+
+    def open(self, path: str = "/") -> None:
+        """Goes to ``path``."""
+        self._chrome.get(URL + path)
+
+    def submit_password(self, password: str) -> None:
+        """Types a password into the login page and submits it."""
+        field = self.find("input[type=password]")
+        field.clear()
+        field.send_keys(password, Keys.ENTER)
+
+    def find(self, selector: str) -> WebElement:
+        """The first visible element."""
+        return self._wait(lambda: next((e for e in self._all(selector) if e.is_displayed()), None), selector)
+
+    def text_of(self, selector: str) -> str:
+        """All text below the elements, with ordinary spaces."""
+        return "\n".join(element.text for element in self._all(selector)).replace("\xa0", " ")
+
+    def wait_for_text(self, selector: str, text: str) -> None:
+        """Waits until the elements hold ``text``."""
+        self._wait(lambda: text in self.text_of(selector) or None, f"{text} in {selector}")
+
+    def press(self, *keys: str) -> None:
+        """Presses keys together, such as control and s."""
+        chain = ActionChains(self._chrome)
+        for key in keys:
+            chain.key_down(key)
+        for key in reversed(keys):
+            chain.key_up(key)
+        chain.perform()
+
+    def type(self, text: str) -> None:
+        """Types into what has the focus."""
+        ActionChains(self._chrome).send_keys(text).perform()
+
+    def choose(self, command: str) -> None:
+        """Runs one of the editor's commands by its name in the command palette."""
+        self.press(Keys.F1)
+        self._choose(f">{command}", command)
+
+    def open_file(self, name: str) -> None:
+        """Opens a file of the folder by its name and puts the cursor into it."""
+        self.press(Keys.CONTROL, "p")
+        self._choose(name, name)
+        self.wait_for_text(".tab.active", name)
+        self.find(".editor-instance .monaco-editor.focused")
+
+    def open_terminal(self) -> None:
+        """Opens a terminal and waits for its prompt."""
+        self.choose("Terminal: Create New Terminal")
+        self.wait_for_text(".terminal-wrapper.active .xterm-rows", "$")
+
+    def screenshot(self, path: Path) -> None:
+        """Writes a PNG."""
+        self._chrome.save_screenshot(str(path))
+
+    def _choose(self, text: str, row: str) -> None:
+        field = self.find(".quick-input-widget input")
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text)
+        self.wait_for_text(".quick-input-list .monaco-list-row.focused", row)
+        field.send_keys(Keys.ENTER)
+
+    def _all(self, selector: str) -> list[WebElement]:
+        return self._chrome.find_elements(By.CSS_SELECTOR, selector)
+
+    def _wait(self, look: Callable[[], T | None], what: str) -> T:
+        wait = WebDriverWait(self._chrome, 30, 0.2, ignored_exceptions=[StaleElementReferenceException])
+        return wait.until(lambda _: look(), what)  # type: ignore[return-value]

@@ -1,0 +1,103 @@
+"""A candidate's way through an interview: the real code-server, started as the task definition says, in Chromium."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.candidate.container import Container, wait_for
+from tests.candidate.editor import Browser, browser, log_in, our_image, wait_until_healthy
+from tests.candidate.task import Interview
+
+pytestmark = pytest.mark.e2e
+
+
+@dataclass(frozen=True)
+class Session:
+    """A running editor of our image: ``home`` is the candidate's home directory, seen from outside."""
+
+    container: Container
+    home: Path
+    browser: Browser
+
+
+@pytest.fixture(scope="module")
+def running(interview: Interview, delivered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    container = interview.container("code-server", delivered, our_image(tmp_path_factory.mktemp("image")))
+    container.start()
+    yield container
+    container.stop()
+
+
+@pytest.fixture(scope="module")
+def session(
+    running: Container, interview: Interview, delivered: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Session]:
+    """Past the login page, on the challenge."""
+    wait_until_healthy(running)
+    with browser(tmp_path_factory.mktemp("chromium")) as chromium:
+        chromium.open()
+        chromium.submit_password("not the password")
+        chromium.wait_for_text("body", "Incorrect password")
+        chromium.submit_password(interview.password)
+        chromium.wait_for_text(".explorer-folders-view", "README.md")
+        yield Session(running, delivered / "home", chromium)
+
+
+def test_the_load_balancers_check_is_answered_before_anybody_logs_in(running: Container, interview: Interview) -> None:
+    [group] = interview.embedded.aws.elbv2.describe_target_groups()["TargetGroups"]
+    assert (group["HealthCheckPath"], group["Matcher"]["HttpCode"]) == ("/healthz", "200")
+    assert wait_until_healthy(running) == 200
+
+
+def test_a_wrong_password_is_refused_and_the_one_from_ssm_is_not(running: Container, interview: Interview) -> None:
+    wait_until_healthy(running)
+    assert log_in("not the password") == "/login"
+    assert log_in(interview.password) == "/"
+
+
+def test_the_candidate_sees_the_challenge_and_its_instructions_first(session: Session) -> None:
+    session.browser.wait_for_text(".tab", "README.md")
+
+
+def test_what_the_candidate_types_is_saved_without_asking(session: Session) -> None:
+    session.browser.open_file("rate_limiter.py")
+    session.browser.type("# by the candidate\n")
+    file = session.home / "challenge" / "rate_limiter.py"
+    wait_for(lambda: file.read_text().startswith("# by the candidate\n") or None, "the typed line")
+
+
+def test_the_challenges_own_tests_run_in_the_terminal(session: Session, tmp_path: Path) -> None:
+    session.browser.open_file("test_rate_limiter.py")
+    session.browser.open_terminal()
+    session.browser.type("python3 -m unittest 2>&1 | tee ~/outcome\n")
+    outcome = wait_for(lambda: re.search(r"Ran (\d+) tests", (session.home / "outcome").read_text()), "the outcome")
+    assert int(outcome[1]) == 13
+    session.browser.wait_for_text(".terminal-wrapper.active .xterm-rows", "FAILED (failures=")
+    # `make screenshot` shows it in the documentation.
+    picture = Path(os.environ.get("PREQUEL_SCREENSHOT") or tmp_path / "editor.png")
+    session.browser.screenshot(picture)
+    assert picture.stat().st_size > 20_000
+
+
+def test_a_terminal_in_the_editor_finds_no_way_to_credentials(session: Session, interview: Interview) -> None:
+    session.browser.open_terminal()
+    session.browser.type("(env; cat /proc/[0-9]*/environ) > ~/found 2>/dev/null; touch ~/searched\n")
+    wait_for(lambda: (session.home / "searched").stat(), "the search")
+    found = (session.home / "found").read_bytes()
+    assert b"HOME=/home/coder" in found
+    assert interview.credentials_path.encode() not in found
+    assert re.search(rb"(^|\0|\n)(AWS|ECS)_", found) is None
+
+
+def test_the_password_is_never_logged(session: Session, interview: Interview) -> None:
+    assert "HTTP server listening" in session.container.output
+    assert interview.password not in session.container.output
+
+
+def test_nothing_in_the_log_says_that_the_read_only_root_is_in_the_way(session: Session) -> None:
+    assert "EROFS" not in session.container.output
+    assert "EACCES" not in session.container.output

@@ -1,0 +1,164 @@
+"""Whatever is killed, whenever: one sweep leaves nothing behind that nobody knows of."""
+
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from scripts.interviews.create import create
+from scripts.interviews.doctor import diagnose
+from scripts.interviews.model import Status
+from scripts.interviews.reap import reap
+from scripts.interviews.workspace import state_addresses
+from scripts.local import PROJECT
+from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
+
+pytestmark = pytest.mark.e2e
+
+SEED = int(os.environ.get("PREQUEL_SEED", "20261123"))
+RESOURCES = {"service", "target group", "rule", "task definition", "password"}
+AT_ONCE = 3
+LONGEST_DELAY = 9.0
+"""Seconds after the start; three at once on two busy cores take about that long."""
+
+CLIENT = "from scripts.commands.interview import app; app()"
+
+
+@dataclass
+class Victim:
+    """One create or destroy that is killed ``delay`` seconds after its start."""
+
+    operation: str
+    target: str
+    delay: float
+    id: str
+    process: subprocess.Popen[str] | None = None
+
+    def start(self, place: Place) -> None:
+        arguments = [self.operation, "--id", self.id, "--challenge", CHALLENGE, "--candidate", "Ada"]
+        if self.operation == "destroy":
+            arguments = ["destroy", self.id]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CLIENT, *arguments],
+            cwd=PROJECT,
+            env=place.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def kill(self) -> str:
+        """Kills the target and tells what was alive; a client that is not killed ends by itself."""
+        assert self.process is not None
+        family = descendants(self.process.pid)
+        names = {pid: command_name(pid) for pid in family}
+        chosen = {
+            "client": [self.process.pid],
+            "terraform": [pid for pid, name in names.items() if name == "terraform"],
+            "provider": [pid for pid, name in names.items() if name.startswith("terraform-provi")],
+            "all": [self.process.pid, *family],
+        }[self.target]
+        for pid in chosen:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        return f"{self.operation} {self.target} after {self.delay:.2f} s: killed {len(chosen)} of {len(family) + 1}"
+
+
+def descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children") if Path(f"/proc/{pid}").exists() else []:
+        try:
+            children = [int(word) for word in task.read_text().split()]
+        except OSError:
+            continue
+        for child in children:
+            found += [child, *descendants(child)]
+    return found
+
+
+def command_name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def kill_all(place: Place, victims: list[Victim]) -> list[str]:
+    """Starts the victims together and kills each in its time; returns what was done to whom."""
+    start = time.monotonic()
+    for victim in victims:
+        victim.start(place)
+    told = []
+    for victim in sorted(victims, key=lambda victim: victim.delay):
+        time.sleep(max(0.0, start + victim.delay - time.monotonic()))
+        told.append(victim.kill())
+    for victim in victims:
+        assert victim.process is not None
+        victim.process.wait()
+    return told
+
+
+def leaks(place: Place, ids: list[str]) -> list[str]:
+    """What is wrong after a sweep, asked of the embedded AWS itself: each is whole and known, or wholly gone."""
+    site = place.site()
+    intents = {name: stored.intent for name, stored in site.intents.all().intents.items()}
+    slots = {held.lease.interview_id: held.slot for held in site.leases.all()}
+    wrong = []
+    for name in ids:
+        live = set(place.live(name))
+        intent = intents.get(name)
+        if intent is None:
+            left = [key for key in place.objects() if name in key and not key.startswith("history/")]
+            if live or left or name in slots:
+                wrong.append(f"{name} is gone, but {live} {left} {slots.get(name)}")
+        elif intent.status is not Status.ACTIVE or live != RESOURCES or slots.get(name) != intent.slot:
+            wrong.append(f"{name} is {intent.status}, with {live} and slot {slots.get(name)} of {intent.slot}")
+        elif len(state_addresses(site, name)) != len(RESOURCES):
+            wrong.append(f"{name} is active, but its state knows only {sorted(state_addresses(site, name))}")
+    locks = [key for key in place.objects("instances/") if key.endswith(".tflock")]
+    findings = [f"{finding.kind} {finding.subject}: {finding.detail}" for finding in diagnose(site)]
+    return wrong + locks + findings
+
+
+def crash_and_sweep(place: Place, number: int, dice: random.Random) -> list[str]:
+    """One batch: creates and destroys are killed, then one pass of `reap`; returns what leaks."""
+    victims = [
+        Victim(
+            dice.choice(["create", "create", "destroy"]),
+            dice.choice(["client", "terraform", "provider", "all", "all"]),
+            dice.uniform(0.3, LONGEST_DELAY),
+            f"k{os.getpid()}-{number}-{n}",
+        )
+        for n in range(AT_ONCE)
+    ]
+    for victim in victims:
+        if victim.operation == "destroy":
+            create(place.site(), place.request(id=victim.id))
+    told = kill_all(place, victims)
+    said = io.StringIO()
+    report = reap(place.site(out=said), parallel=AT_ONCE)
+    print(f"batch {number} (seed {SEED}): {'; '.join(told)}; {report}")  # noqa: T201
+    assert not report.failed, said.getvalue()
+    return leaks(place, [victim.id for victim in victims])
+
+
+def test_killed_at_random_moments_one_sweep_leaves_no_leak(place: Place) -> None:
+    dice = random.Random(SEED)
+    assert crash_and_sweep(place, 0, dice) == []
+    assert crash_and_sweep(place, 1, dice) == []
+
+
+@pytest.mark.soak
+def test_killed_at_a_hundred_random_moments_one_sweep_each_leaves_no_leak(new_place: PlaceFactory) -> None:
+    dice = random.Random(SEED + 1)
+    for number in range(100 // AT_ONCE + 1):
+        assert crash_and_sweep(new_place(), number, dice) == []

@@ -1,0 +1,148 @@
+"""Only one process works on an interview, and a dead one does not keep it."""
+
+import subprocess
+import sys
+import time
+from datetime import timedelta
+
+import pytest
+
+from scripts.errors import BusyInterviewError
+from scripts.interviews.custody import LONGEST_RUN, custody_of, custody_of_new
+from scripts.interviews.model import Run, Status
+from scripts.interviews.proof_of_life import Life, life_of
+from scripts.interviews.site import Site
+from scripts.local import PROJECT
+from tests.interviews.conftest import Place
+from tests.interviews.test_model import intent
+
+
+def an_interview(site: Site) -> None:
+    with custody_of_new(site, lambda run: intent(run=run.model_dump()), "create"):
+        pass
+
+
+def test_a_second_run_is_refused_and_told_who_is_at_work(bucket: Place) -> None:
+    site = bucket.site()
+    an_interview(site)
+    with (
+        custody_of(site, "demo", "destroy"),
+        pytest.raises(BusyInterviewError, match=r"being worked on \(destroy\) by .*@.*, process \d+, since"),
+        custody_of(bucket.site(), "demo", "extend"),
+    ):
+        pass
+
+
+def test_a_run_that_ends_badly_leaves_no_mark(bucket: Place) -> None:
+    site = bucket.site()
+    an_interview(site)
+    with pytest.raises(RuntimeError), custody_of(site, "demo", "destroy"):
+        raise RuntimeError
+    stored = site.intents.load("demo")
+    assert stored is not None
+    assert stored.intent.run is None
+    assert list(site.runs_directory.iterdir()) == []
+
+
+DYING_RUN = """
+import sys, time, subprocess, os
+from tests.interviews.conftest import Place
+from scripts.embedded import EmbeddedAws
+from pathlib import Path
+from scripts.interviews.custody import custody_of
+endpoint, bucket, directory, child = sys.argv[1:]
+place = Place(EmbeddedAws(endpoint, "us-east-1"), {"instance_bucket_name": bucket}, Path(directory))
+with custody_of(place.site(), "demo", "create") as held:
+    if child == "with-terraform":
+        process = subprocess.Popen(["sleep", "60"], pass_fds=(held.files.terraform_lock,), start_new_session=True)
+        held.files.note_terraform(process.pid)
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def a_killed_run(place: Place, child: str) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            DYING_RUN,
+            place.embedded.endpoint,
+            place.values["instance_bucket_name"],
+            str(place.directory),
+            child,
+        ],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_killed_run_is_taken_over_at_once_on_the_same_machine(bucket: Place) -> None:
+    site = bucket.site()
+    an_interview(site)
+    a_killed_run(bucket, "alone")
+    with custody_of(site, "demo", "recover") as held:
+        assert held.took_over
+
+
+def test_terraform_that_outlived_its_client_is_ended_before_the_take_over(bucket: Place) -> None:
+    site = bucket.site()
+    an_interview(site)
+    a_killed_run(bucket, "with-terraform")
+    stored = site.intents.load("demo")
+    assert stored is not None
+    assert stored.intent.run is not None
+    assert life_of(stored.intent.run, site.runs_directory, site.host) is Life.ORPHANED
+    start = time.monotonic()
+    with custody_of(site, "demo", "recover") as held:
+        assert held.took_over
+    assert time.monotonic() - start < 5
+    assert life_of(stored.intent.run, site.runs_directory, site.host) is not Life.ORPHANED
+
+
+def test_a_run_on_a_lost_machine_is_taken_over_only_when_it_is_older_than_any_run_can_be(bucket: Place) -> None:
+    site = bucket.site()
+    elsewhere = Run(id="1", purpose="create", actor="ci@lost", host="lost", pid=7, started_at=bucket.clock())
+    site.intents.create(intent(run=elsewhere.model_dump()))
+    bucket.clock.forward(seconds=LONGEST_RUN.total_seconds() - 1)
+    with (
+        pytest.raises(BusyInterviewError, match="if that process is lost, it can be taken over after"),
+        custody_of(site, "demo", "recover"),
+    ):
+        pass
+    bucket.clock.forward(seconds=1)
+    with custody_of(site, "demo", "recover") as held:
+        assert held.took_over
+        assert held.move(Status.ACTIVE, "back").history[-1].at == bucket.clock()
+
+
+def test_two_that_take_over_at_once_cannot_both_succeed(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, rival = bucket.site(), bucket.site()
+    an_interview(site)
+    load = site.intents.load
+    rivals_custody = custody_of(rival, "demo", "reap")
+    rivals = iter([rivals_custody])
+
+    def load_and_lose(interview_id: str) -> object:
+        found = load(interview_id)
+        for rivals_turn in rivals:
+            rivals_turn.__enter__()
+        return found
+
+    monkeypatch.setattr(site.intents, "load", load_and_lose)
+    with pytest.raises(BusyInterviewError), custody_of(site, "demo", "recover"):
+        pass
+    rivals_custody.__exit__(None, None, None)
+
+
+def test_terraform_is_ended_before_a_run_counts_as_dead() -> None:
+    from scripts.interviews.workspace import LONGEST_TERRAFORM
+    from scripts.terraform import _INTERRUPT_GRACE_SECONDS
+
+    assert LONGEST_TERRAFORM + timedelta(seconds=_INTERRUPT_GRACE_SECONDS) < LONGEST_RUN

@@ -1,0 +1,220 @@
+"""Destroying ends with AWS's own word, and goes on until it has it. None of these needs terraform."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from tenacity import wait_none
+
+from scripts.errors import AwsError, LeakingError
+from scripts.interviews.create import create
+from scripts.interviews.custody import custody_of
+from scripts.interviews.destroy import destroy
+from scripts.interviews.extend import extend
+from scripts.interviews.model import Status
+from scripts.interviews.reap import reap
+from scripts.interviews.site import Site
+from tests.interviews.conftest import Place
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.interviews.destroy.PAUSES", wait_none())
+
+
+def denied(*_: Any, **__: Any) -> Any:
+    raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not now"}}, "Describe")
+
+
+def unable_to_see_target_groups(place: Place) -> Site:
+    site = place.site()
+    site.aws.elbv2.describe_target_groups = denied  # type: ignore[method-assign]
+    return site
+
+
+def status_of(place: Place, interview_id: str) -> str:
+    stored = place.site().intents.load(interview_id)
+    return str(stored.intent.status) if stored else "gone"
+
+
+def test_destroying_leaves_only_a_tombstone_and_frees_the_slot(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    assert destroy(place.site(), "a").existed
+    (key,) = place.objects()
+    assert key.startswith("history/a/")
+    tombstone = place.site().intents.tombstone("a")
+    assert tombstone is not None
+    assert tombstone.intent.status is Status.DESTROYED
+    assert len(tombstone.proof) == 6
+
+
+def test_destroying_twice_or_what_never_was_is_success(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    assert destroy(place.site(), "a").existed
+    assert not destroy(place.site(), "a").existed
+    assert not destroy(place.site(), "never-was").existed
+
+
+@pytest.mark.parametrize("status", [Status.CREATING, Status.ACTIVE, Status.FAILED, Status.DESTROYING, Status.LEAKING])
+def test_every_status_can_be_destroyed(place: Place, status: Status) -> None:
+    place.stored("a", status)
+    destroy(place.site(), "a")
+    assert status_of(place, "a") == "gone"
+
+
+def test_unknown_is_not_gone(place: Place) -> None:
+    """The one call that AWS does not answer keeps the interview leaking, with its lease, and with exit code 3."""
+    place.stored("a", Status.ACTIVE)
+    with pytest.raises(LeakingError, match=r"target group: unknown \(AccessDenied: not now\)") as leak:
+        destroy(unable_to_see_target_groups(place), "a")
+    assert leak.value.exit_code == 3
+    assert status_of(place, "a") == "leaking"
+    assert place.site().leases.taken() == [0]
+    destroy(place.site(), "a")
+    assert place.site().leases.taken() == []
+
+
+@pytest.mark.parametrize("step", ["bury", "delete", "release", "remove"])
+def test_a_destroy_that_dies_between_any_two_of_its_last_steps_is_finished_by_the_next(
+    place: Place, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    place.stored("a", Status.ACTIVE)
+    site = place.site()
+    owner: object = site.leases if step == "release" else site.intents
+    monkeypatch.setattr(owner, step, lambda *_: (_ for _ in ()).throw(SystemExit))
+    with pytest.raises(SystemExit):
+        destroy(site, "a")
+    assert status_of(place, "a") == "destroyed"
+    destroy(place.site(), "a")
+    assert [key.split("/")[0] for key in place.objects()] == ["history"]
+
+
+def test_the_same_id_can_be_used_again_and_each_life_is_remembered(place: Place) -> None:
+    for _ in range(2):
+        place.stored("a", Status.ACTIVE)
+        destroy(place.site(), "a")
+        place.clock.forward(seconds=1)
+    assert len(place.objects("history/a/")) == 2
+
+
+def test_a_scheduled_interview_holds_its_password_and_no_slot_and_can_be_cancelled(place: Place) -> None:
+    request = place.request(starts_at=place.clock() + timedelta(hours=1))
+    created = create(place.site(), request)
+    assert created is not None
+    assert created.intent.status is Status.SCHEDULED
+    assert place.live(request.id) == {"password": f"/{place.prefix}/interviews/{request.id}/password"}
+    assert place.site().leases.taken() == []
+    destroy(place.site(), request.id)
+    assert place.live(request.id) == {}
+
+
+def test_what_is_overdue_is_destroyed_and_nothing_else(place: Place) -> None:
+    for minutes in (10, 20, 30):
+        place.stored(f"a{minutes}", Status.ACTIVE, deadline=place.clock() + timedelta(minutes=minutes))
+    place.clock.forward(minutes=25)
+    report = reap(place.site())
+    assert sorted(report.destroyed) == ["a10", "a20"]
+    assert [status_of(place, f"a{minutes}") for minutes in (10, 20, 30)] == ["gone", "gone", "active"]
+
+
+def test_a_listing_that_fails_changes_nothing(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    place.clock.forward(hours=9)
+    before = place.objects()
+    site = place.site()
+    site.aws.s3.get_paginator = denied  # type: ignore[method-assign]
+    with pytest.raises(AwsError):
+        reap(site)
+    assert place.objects() == before
+
+
+def test_an_interview_that_was_extended_after_the_listing_is_left_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.stored("a", Status.ACTIVE, deadline=place.clock() + timedelta(minutes=30))
+    place.clock.forward(minutes=31)
+    site = place.site()
+    listed = site.intents.all()
+    extend(place.site(), "a", timedelta(minutes=30))
+    monkeypatch.setattr(site.intents, "all", lambda: listed)
+    assert reap(site).destroyed == []
+    assert status_of(place, "a") == "active"
+
+
+def test_failures_are_tried_again_by_later_passes_less_and_less_often_for_ever(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    place.clock.forward(hours=2)
+    pauses = []
+    for failures in range(1, 10):
+        report = reap(unable_to_see_target_groups(place))
+        assert report.leaking == ["a"]
+        stored = place.site().intents.load("a")
+        assert stored is not None
+        assert stored.intent.failures == failures
+        assert stored.intent.retry_at is not None
+        pauses.append(stored.intent.retry_at - place.clock())
+        assert reap(place.site()).waiting == ["a"]
+        place.clock.moment = stored.intent.retry_at
+    assert pauses[:3] == [timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)]
+    assert pauses[-1] == timedelta(hours=1)
+    assert reap(place.site()).destroyed == ["a"]
+
+
+def test_a_lease_whose_interview_is_no_more_is_freed_and_no_other(place: Place) -> None:
+    gone, kept = place.stored("gone", Status.ACTIVE), place.stored("kept", Status.ACTIVE)
+    site = place.site()
+    site.aws.s3.delete_object(Bucket=site.bucket, Key="workspaces/gone/interview.json")
+    assert reap(site).freed_slots == [gone.slot]
+    assert place.site().leases.taken() == [kept.slot]
+
+
+def test_a_lease_is_not_freed_when_its_intent_cannot_be_read(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    site = place.site()
+    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/a/interview.json", Body=b"{}")
+    assert reap(site).freed_slots == []
+
+
+def test_an_interview_that_somebody_works_on_is_left_to_them(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    place.clock.forward(hours=9)
+    with custody_of(place.site(), "a", "destroy"):
+        assert reap(place.site()).busy == ["a"]
+
+
+def test_a_dry_run_of_reap_changes_nothing(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    place.clock.forward(hours=9)
+    before = place.objects()
+    assert reap(place.site(), dry_run=True).destroyed == []
+    assert place.objects() == before
+
+
+def test_extending_moves_the_deadline_and_the_lease_up_to_the_ceiling(place: Place) -> None:
+    before = place.stored("a", Status.ACTIVE)
+    after = extend(place.site(), "a", timedelta(minutes=30))
+    assert after.deadline == before.deadline + timedelta(minutes=30)
+    held = place.site().leases.of(after)
+    assert held is not None
+    assert held.lease.deadline == after.deadline
+    assert after.expires_at == before.expires_at
+    with pytest.raises(Exception, match=r"expected at most 4h; it can be extended by 2h"):
+        extend(place.site(), "a", timedelta(hours=3))
+
+
+def test_what_is_ending_cannot_be_extended(place: Place) -> None:
+    place.stored("a", Status.DESTROYING)
+    with pytest.raises(Exception, match="is destroying and cannot be extended"):
+        extend(place.site(), "a", timedelta(minutes=1))
+
+
+def test_a_client_that_died_between_intent_and_lease_leaves_nothing_after_a_pass(place: Place) -> None:
+    intent = place.stored("a", Status.CREATING)
+    site = place.site()
+    stored = site.intents.load("a")
+    assert stored is not None
+    site.intents.replace(stored, intent.model_copy(update={"slot": None}))
+    destroy(site, "a")
+    assert [json.dumps(key) for key in place.objects() if not key.startswith("history/")] == []

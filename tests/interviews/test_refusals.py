@@ -1,0 +1,107 @@
+"""What cannot work is refused before anything is touched."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from scripts.errors import NoFreeSlotError, PrequelError, RefusedError
+from scripts.interviews.create import create
+from scripts.interviews.model import Status
+from tests.interviews.conftest import Place, PlaceFactory
+
+
+def refused(place: Place, message: str, **request: object) -> None:
+    before = place.objects()
+    with pytest.raises(PrequelError, match=message):
+        create(place.site(), place.request(**request))
+    assert place.objects() == before
+
+
+def test_a_challenge_that_is_not_published(place: Place) -> None:
+    refused(place, "challenge python/nope is not published", challenge="python/nope")
+
+
+def test_a_duration_over_the_maximum(place: Place) -> None:
+    refused(place, "over the maximum of 4h", duration=timedelta(hours=5))
+
+
+def test_an_id_in_use(place: Place) -> None:
+    place.stored("taken", Status.ACTIVE)
+    refused(place, "the id taken is in use", id="taken")
+
+
+def test_an_id_that_another_client_uses_is_not_adopted_let_alone_destroyed(place: Place) -> None:
+    site = place.site()
+    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/portal/terraform.tfvars", Body=b"")
+    refused(place, "the id portal is in use", id="portal")
+
+
+def test_a_bad_id_name_or_password(place: Place) -> None:
+    refused(place, "cannot name an interview", id="Bad_Id")
+    refused(place, "candidate's name", candidate_name="")
+    refused(place, "the password has 3 characters", password="abc")
+    refused(place, "is no image tag", image_tag="a b")
+
+
+def test_no_free_slot_tells_who_holds_them_and_has_its_own_exit_code(new_place: PlaceFactory) -> None:
+    place = new_place(max_instances=2)
+    place.stored("one", Status.ACTIVE)
+    place.stored("two", Status.ACTIVE)
+    with pytest.raises(
+        NoFreeSlotError, match="all 2 slots are taken by one until .*, two until .*; the next frees in 9"
+    ):
+        create(place.site(), place.request())
+    assert NoFreeSlotError.exit_code == 4
+
+
+def test_a_create_that_loses_the_race_for_the_last_slot_leaves_nothing(
+    new_place: PlaceFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = new_place(max_instances=1)
+    site = place.site()
+    store = site.intents.create
+    once = threading.Lock()
+
+    def create_and_lose(intent: object) -> object:
+        if once.acquire(blocking=False):
+            place.stored("faster", Status.ACTIVE)
+        return store(intent)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(site.intents, "create", create_and_lose)
+    with pytest.raises(NoFreeSlotError, match="faster until"):
+        create(site, place.request(id="slower"))
+    assert not [key for key in place.objects() if "slower" in key]
+    assert place.site().leases.taken() == [0]
+
+
+def test_resources_of_that_name_that_are_not_ours_are_not_touched(place: Place) -> None:
+    site = place.site()
+    request = place.request()
+    name = f"/{place.prefix}/interviews/{request.id}/password"
+    site.aws.ssm.put_parameter(Name=name, Value="somebody else's", Type="SecureString")
+    with pytest.raises(RefusedError, match="in use by resources that no interview of ours owns"):
+        create(site, request)
+    assert place.objects() == []
+    value = site.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    assert value == "somebody else's"
+
+
+def test_without_a_release_there_is_nothing_to_create_from(place: Place) -> None:
+    site = place.site()
+    site.aws.s3.delete_object(Bucket=site.bucket, Key="instance/manifest.json")
+    refused(place, "no templates are published yet")
+
+
+def test_an_altered_release_is_refused_with_the_file_named(place: Place) -> None:
+    site = place.site()
+    pointer = site.releases.current()
+    assert pointer is not None
+    key = f"releases/{pointer.digest}/service.tf"
+    site.aws.s3.put_object(Bucket=site.bucket, Key=key, Body=b"# altered")
+    refused(place, "service.tf was altered")
+
+
+def test_a_dry_run_writes_nothing(place: Place) -> None:
+    assert create(place.site(), place.request(), dry_run=True) is None
+    assert place.objects() == []

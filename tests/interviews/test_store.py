@@ -1,0 +1,73 @@
+"""Intents change by compare-and-swap, and an answer that is missing is never taken for nothing."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from scripts.errors import AwsError, UnreadableIntentError
+from scripts.interviews.model import Status
+from scripts.interviews.store import ChangedMeanwhileError
+from tests.interviews.conftest import Place
+from tests.interviews.test_model import NOW, intent
+
+
+def test_two_creators_of_one_id_cannot_both_win(bucket: Place) -> None:
+    store = bucket.site().intents
+    store.create(intent())
+    with pytest.raises(ChangedMeanwhileError):
+        store.create(intent(incarnation="2"))
+    found = store.load("demo")
+    assert found is not None
+    assert found.intent.incarnation == "1"
+
+
+def test_a_change_based_on_an_old_version_is_refused(bucket: Place) -> None:
+    store = bucket.site().intents
+    first = store.create(intent())
+    store.replace(first, first.intent.moved(Status.ACTIVE, at=NOW, actor="a@b"))
+    with pytest.raises(ChangedMeanwhileError):
+        store.replace(first, first.intent.moved(Status.FAILED, at=NOW, actor="b@c"))
+    with pytest.raises(ChangedMeanwhileError):
+        store.remove(first)
+
+
+def test_a_write_whose_answer_was_lost_counts_as_done(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = bucket.site()
+    put = site.aws.s3.put_object
+
+    def put_twice(**arguments: object) -> object:
+        put(**arguments)  # type: ignore[arg-type]
+        return put(**arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(site.aws.s3, "put_object", put_twice)
+    stored = site.intents.create(intent())
+    assert site.intents.replace(stored, intent(error="x")).intent.error == "x"
+
+
+def test_an_unreadable_intent_hides_no_other_and_is_named(bucket: Place) -> None:
+    site = bucket.site()
+    site.intents.create(intent(id="good"))
+    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/bad/interview.json", Body=b'{"schema_version": 9}')
+    listing = site.intents.all()
+    assert list(listing.intents) == ["good"]
+    assert "workspaces/bad/interview.json cannot be read" in listing.unreadable["bad"]
+    with pytest.raises(UnreadableIntentError):
+        site.intents.load("bad")
+
+
+def test_a_workspace_of_another_client_is_no_interview_of_ours(bucket: Place) -> None:
+    site = bucket.site()
+    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/portal/terraform.tfvars", Body=b"")
+    listing = site.intents.all()
+    assert (listing.intents, listing.unreadable) == ({}, {})
+
+
+def test_a_listing_that_fails_is_an_error_and_not_an_empty_list(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = bucket.site()
+    site.intents.create(intent())
+
+    def denied(*_: object, **__: object) -> object:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
+
+    monkeypatch.setattr(site.aws.s3, "get_paginator", denied)
+    with pytest.raises(AwsError, match="cannot list the interviews"):
+        site.intents.all()

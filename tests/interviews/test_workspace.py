@@ -1,0 +1,113 @@
+"""What terraform is given, and what is kept of what it says."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.errors import AlteredReleaseError, BusyInterviewError
+from scripts.interviews.custody import custody_of_new
+from scripts.interviews.workspace import (
+    LONGEST_LOG,
+    LockInfo,
+    Workspace,
+    clear_stale_lock,
+    hcl_string,
+    private_directory,
+    render_main,
+    render_tfvars,
+)
+from scripts.local import PROJECT
+from scripts.terraform import terraform_binary
+from tests.interviews.conftest import Place
+from tests.interviews.test_model import intent
+
+NAMES = [
+    'Robert "); drop',
+    "two\nlines\r\nand\ttab",
+    "${var.password}",
+    "$${escaped}",
+    "%{ if true }x%{ endif }",
+    "%%{x}",
+    "$" * 5 + "{",
+    "back\\slash \\n \\u0041",
+    "🎉 Zoë 李 \u202ex",
+    "\x01\x1f\x7f\x85\u2028",
+    "é" * 200,
+    "<<EOT",
+    "# no comment // /* */",
+    '"',
+    "'",
+]
+
+
+def test_any_name_comes_out_of_terraform_as_it_went_in(tmp_path: Path) -> None:
+    blocks = [f'output "o{n}" {{\n  value = {hcl_string(name)}\n}}\n' for n, name in enumerate(NAMES)]
+    (tmp_path / "main.tf").write_text("".join(blocks))
+    run = subprocess.run([terraform_binary(), "apply", "-auto-approve"], cwd=tmp_path, capture_output=True, check=False)
+    assert run.returncode == 0, run.stderr
+    said = subprocess.run([terraform_binary(), "output", "-json"], cwd=tmp_path, capture_output=True, check=True)
+    outputs = json.loads(said.stdout)
+    assert [outputs[f"o{n}"]["value"] for n in range(len(NAMES))] == NAMES
+
+
+def test_tfvars_hold_every_input_and_no_secret() -> None:
+    text = render_tfvars(intent(slot=3), "us-east-1")
+    assert "listener_priority = 1003" in text
+    assert 'expires_at        = "2026-01-31T13:30:00Z"' in text
+    assert "password" not in text
+
+
+def test_a_template_whose_placeholder_is_missing_or_doubled_is_refused() -> None:
+    text = (PROJECT / "instance_templates" / "main.tf").read_text()
+    assert "PLACEHOLDER" not in render_main(text, "bucket", "demo", "us-east-1")
+    for broken in (text.replace("AWS_REGION_PLACEHOLDER", "x"), text + "\n# AWS_REGION_PLACEHOLDER"):
+        with pytest.raises(AlteredReleaseError, match="AWS_REGION_PLACEHOLDER"):
+            render_main(broken, "bucket", "demo", "us-east-1")
+
+
+def test_the_directory_is_private_and_gone_afterwards() -> None:
+    with private_directory() as directory:
+        assert directory.stat().st_mode & 0o777 == 0o700
+    assert not directory.exists()
+
+
+def test_the_log_is_bounded_and_redacted(bucket: Place, tmp_path: Path) -> None:
+    workspace = Workspace(bucket.site(), tmp_path, None)
+    workspace._secrets.append("sentinel-password")
+    hear = workspace._hear("demo")
+    for number in range(2000):
+        hear({"type": "diagnostic", "@message": f"{number} error near sentinel-password é"})
+    assert "sentinel" not in workspace.log
+    assert "1999 error near (redacted)" in workspace.log
+    assert len(workspace.log.encode()) <= LONGEST_LOG
+
+
+@pytest.mark.parametrize(
+    ("who", "age", "cleared"), [("own", 0, True), ("root@elsewhere", 1, False), ("root@elsewhere", 70, True)]
+)
+def test_a_state_lock_is_cleared_only_if_its_owner_is_ours_and_dead_or_it_is_too_old(
+    bucket: Place, who: str, age: int, cleared: bool
+) -> None:
+    site = bucket.site()
+    created = bucket.clock()
+    lock = {
+        "ID": "1",
+        "Operation": "OperationTypeApply",
+        "Who": site.actor if who == "own" else who,
+        "Created": f"{created:%Y-%m-%dT%H:%M:%S}.123456789Z",
+    }
+    site.aws.s3.put_object(Bucket=site.bucket, Key="instances/demo.tfstate.tflock", Body=json.dumps(lock).encode())
+    bucket.clock.forward(minutes=age)
+    with custody_of_new(site, lambda run: intent(run=run.model_dump()), "recover") as held:
+        if cleared:
+            clear_stale_lock(site, held)
+        else:
+            with pytest.raises(BusyInterviewError, match="is locked by root@elsewhere since"):
+                clear_stale_lock(site, held)
+    assert bucket.objects("instances/") == ([] if cleared else ["instances/demo.tfstate.tflock"])
+
+
+def test_a_lock_that_cannot_be_read_is_nobodys_we_know() -> None:
+    assert LockInfo.parse(b"{}") == LockInfo.parse(b"\xff") == LockInfo("", None, "unknown operation")

@@ -1,0 +1,223 @@
+"""Publishing and rolling back, with the gate and the rehearsal stood in for: those have tests of their own."""
+
+import io
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from scripts.console import Console
+from scripts.errors import AlteredReleaseError, GateError, PrequelError, ReleaseError, SharedValuesError
+from scripts.releases import publishing
+from scripts.releases.publishing import Outcome, Publisher, git_commit, refuse_to_ask
+from scripts.releases.release import Rehearsal, Release
+from scripts.releases.store import POINTER_KEY, file_key, manifest_key, plain_key
+from scripts.shared_values import Place
+from tests.releases.conftest import Cloud
+from tests.releases.samples import assert_settled, objects, published, release
+from tests.releases.steering import Counter
+
+HERE = Place("123456789012", "us-east-1", "test")
+
+
+@pytest.fixture
+def rehearsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The digests that were rehearsed, instead of rehearsing them."""
+    digests: list[str] = []
+
+    def rehearse(sample: Release, _console: Console) -> Rehearsal:
+        digests.append(sample.digest)
+        return Rehearsal(status="passed", at=datetime.now(UTC), seconds=1)
+
+    monkeypatch.setattr(publishing.rehearsal, "rehearse", rehearse)
+    monkeypatch.setattr(publishing.gate, "check", lambda *_: ("formatted",))
+    monkeypatch.setattr(publishing.gate, "version_ranges", lambda _: (">= 1.11", ">= 5.100.0"))
+    return digests
+
+
+class Run:
+    """Publishers on one cloud; ``said`` is what they told."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.said = io.StringIO()
+        self.asked: list[str] = []
+
+    def publisher(self, *, answer: bool = True, rehearse: bool = True, dry_run: bool = False) -> Publisher:
+        def ask(question: str) -> bool:
+            self.asked.append(question)
+            return answer
+
+        return Publisher(self.cloud.store(), Console(err=self.said), ask, rehearse=rehearse, dry_run=dry_run)
+
+    def publish(self, label: str, **options: bool) -> Outcome:
+        return self.publisher(**options).publish(release(label), Path())
+
+
+@pytest.fixture
+def run(cloud: Cloud, rehearsed: list[str]) -> Run:
+    return Run(cloud)
+
+
+def test_a_first_release_is_published_and_rehearsed(run: Run, cloud: Cloud, rehearsed: list[str]) -> None:
+    outcome = run.publish("one")
+    assert outcome.status == "published"
+    assert outcome.previous_digest is None
+    assert rehearsed == [outcome.digest] == [assert_settled(cloud.observer())]
+
+
+def test_the_difference_is_shown_before_the_question(run: Run) -> None:
+    first = run.publish("one")
+    second = run.publish("two")
+    said = run.said.getvalue()
+    assert f"--- {first.digest[:12]}/main.tf\n+++ {second.digest[:12]}/main.tf\n" in said
+    assert "\n-# one\n+# two\n" in said
+    assert run.asked[-1] == f"Switch from {first.digest[:12]} to {second.digest[:12]}?"
+
+
+def test_publishing_what_is_current_writes_nothing_asks_nothing_and_takes_less_than_a_second(
+    run: Run, cloud: Cloud, rehearsed: list[str]
+) -> None:
+    run.publish("one")
+    before = objects(cloud.operator, cloud.bucket)
+    publisher = run.publisher()
+    counter = Counter(publisher.store.aws)
+    start = time.process_time()
+    outcome = publisher.publish(release("one"), Path())
+    assert time.process_time() - start < 1
+    assert (outcome.status, counter.writes) == ("unchanged", 0)
+    assert "unchanged" in run.said.getvalue()
+    assert objects(cloud.operator, cloud.bucket) == before
+    assert len(rehearsed) == len(run.asked) == 1
+
+
+def test_a_no_writes_nothing(run: Run, cloud: Cloud) -> None:
+    assert run.publish("one", answer=False).status == "declined"
+    assert objects(cloud.operator, cloud.bucket) == {}
+
+
+def test_a_dry_run_rehearses_and_writes_nothing(run: Run, cloud: Cloud, rehearsed: list[str]) -> None:
+    assert run.publish("one", dry_run=True).status == "dry-run"
+    assert objects(cloud.operator, cloud.bucket) == {}
+    assert len(rehearsed) == 1
+    assert run.asked == []
+
+
+def test_a_set_that_fails_the_gate_changes_nothing(run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.publish("one")
+    before = objects(cloud.operator, cloud.bucket)
+
+    def fail(*_: object) -> None:
+        raise GateError("no")
+
+    monkeypatch.setattr(publishing.rehearsal, "rehearse", fail)
+    with pytest.raises(GateError):
+        run.publish("two")
+    assert objects(cloud.operator, cloud.bucket) == before
+
+
+def test_a_skipped_rehearsal_stays_visible(run: Run, cloud: Cloud, rehearsed: list[str]) -> None:
+    outcome = run.publish("one", rehearse=False)
+    pointer = cloud.observer().current()
+    assert pointer is not None
+    assert outcome.rehearsal == pointer.rehearsal.status == "skipped"
+    assert cloud.observer().manifest(outcome.digest).rehearsal.status == "skipped"
+    assert "the rehearsal is skipped" in run.said.getvalue()
+    assert rehearsed == []
+
+
+def test_publishing_an_unrehearsed_current_release_again_rehearses_it(
+    run: Run, cloud: Cloud, rehearsed: list[str]
+) -> None:
+    digest = run.publish("one", rehearse=False).digest
+    assert run.publish("one").status == "published"
+    pointer = cloud.observer().current()
+    assert pointer is not None
+    assert pointer.rehearsal.status == cloud.observer().manifest(digest).rehearsal.status == "passed"
+    assert rehearsed == [digest]
+
+
+def test_a_retry_after_a_crash_does_not_rehearse_again(run: Run, cloud: Cloud, rehearsed: list[str]) -> None:
+    run.publish("one")
+    digest = run.publish("two").digest
+    run.publisher().roll_back(None, HERE)
+    run.publish("two")
+    assert rehearsed.count(digest) == 1
+    assert assert_settled(cloud.observer()) == digest
+
+
+def test_rolling_back_goes_to_the_previous_release_without_another_rehearsal(
+    run: Run, cloud: Cloud, rehearsed: list[str]
+) -> None:
+    first = run.publish("one").digest
+    second = run.publish("two").digest
+    assert run.publisher().roll_back(None, HERE).digest == first == assert_settled(cloud.observer())
+    assert run.publisher().roll_back(None, HERE).digest == second == assert_settled(cloud.observer())
+    assert len(rehearsed) == 2
+
+
+def test_rolling_back_to_a_release_that_was_never_rehearsed_rehearses_it(run: Run, rehearsed: list[str]) -> None:
+    first = run.publish("one", rehearse=False).digest
+    run.publish("two")
+    assert run.publisher().roll_back(first, HERE).rehearsal == "passed"
+    assert first in rehearsed
+
+
+def test_rolling_back_to_an_altered_release_is_refused_with_the_file_named(run: Run, cloud: Cloud) -> None:
+    first = run.publish("one").digest
+    second = run.publish("two").digest
+    cloud.observer().bucket.write(file_key(first, "service.tf"), b"altered")
+    with pytest.raises(AlteredReleaseError, match=r"service\.tf was altered"):
+        run.publisher().roll_back(first, HERE)
+    assert assert_settled(cloud.observer()) == second
+
+
+def test_rolling_back_to_a_release_of_another_place_is_refused(run: Run) -> None:
+    run.publish("one")
+    run.publish("two")
+    with pytest.raises(SharedValuesError, match="environment is test, expected prod"):
+        run.publisher().roll_back(None, Place("123456789012", "us-east-1", "prod"))
+
+
+def test_there_is_nothing_to_roll_back_to_after_the_first_release(run: Run) -> None:
+    run.publish("one")
+    with pytest.raises(ReleaseError, match="no release before the current one"):
+        run.publisher().roll_back(None, HERE)
+
+
+@pytest.mark.parametrize("key", ["plain", "file", "manifest"])
+def test_publishing_again_restores_what_was_altered(run: Run, cloud: Cloud, key: str) -> None:
+    digest = run.publish("one").digest
+    keys = {"plain": plain_key("main.tf"), "file": file_key(digest, "main.tf"), "manifest": manifest_key(digest)}
+    cloud.observer().bucket.write(keys[key], b"altered")
+    assert run.publish("one").status == "unchanged"
+    assert "restored" in run.said.getvalue()
+    assert assert_settled(cloud.observer()) == digest
+
+
+def test_publishing_replaces_an_unreadable_pointer(run: Run, cloud: Cloud) -> None:
+    run.publish("one")
+    cloud.observer().bucket.write(POINTER_KEY, b"altered")
+    digest = run.publish("two").digest
+    assert f"{POINTER_KEY} was altered" in run.said.getvalue()
+    assert assert_settled(cloud.observer()) == digest
+
+
+def test_a_release_remembers_the_commit_that_it_came_from(tmp_path: Path) -> None:
+    commit, _ = git_commit(Path(__file__).parent)
+    assert git_commit(tmp_path) == (None, False)
+    assert commit is None or len(commit) == 40
+
+
+def test_a_question_to_nobody_is_an_error() -> None:
+    with pytest.raises(PrequelError, match="say --yes"):
+        refuse_to_ask("Switch?")
+
+
+def test_a_publisher_that_was_overtaken_says_by_whom(run: Run, cloud: Cloud) -> None:
+    publisher = run.publisher()
+    object.__setattr__(publisher, "ask", lambda _: bool(published(cloud.observer(), "winner")))
+    with pytest.raises(ReleaseError, match=r"made [0-9a-f]{12} the current release in the meantime"):
+        publisher.publish(release("loser"), Path())
+    assert assert_settled(cloud.observer()) == release("winner").digest
