@@ -33,6 +33,7 @@ deletion_protection = false
 _RESOURCE_DONE = re.compile(
     r"(?P<address>[a-z0-9_]+\.[a-z0-9_]+(?:\[\S+\])?)\b.*: Creation complete after (?P<time>\S+)"
 )
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _DURATION = re.compile(r"(?:(\d+)m)?(\d+)s")
 
 
@@ -145,8 +146,8 @@ def cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Conso
     assert process.stdout is not None  # noqa: S101  (it is a pipe)
     try:
         for line in process.stdout:
-            said.append(line.rstrip())
-            done = _RESOURCE_DONE.search(line)
+            said.append(_COLOUR.sub("", line).rstrip())
+            done = _RESOURCE_DONE.search(said[-1])
             if done:
                 console.done(done["address"], _seconds(done["time"]))
         exit_code = process.wait()

@@ -43,7 +43,7 @@ def find(bucket: "ChallengeBucket", name: str) -> "Manifest":
         raise not_published(name, bucket.names())
     if seen.manifest is None:
         raise ChallengeError(seen.altered)
-    if False:
+    if seen.manifest.retired_at:
         raise ChallengeError(
             f"{name} is being removed since {seen.manifest.retired_at:%Y-%m-%dT%H:%M:%SZ}; choose another challenge"
         )

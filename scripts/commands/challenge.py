@@ -48,7 +48,7 @@ def publish(
     bucket.check_usable()
     gone = sorted(set(bucket.names()) - {challenge.name for challenge in challenges}) if delete else []
     if gone and not dry_run and not yes:
-        _ask(f"remove {', '.join(gone)}, which {directory} does not have?", json_lines=json_lines)
+        _ask(f"remove {', '.join(gone)}, which {directory} does not have", json_lines=json_lines)
     outcomes, problems = _publish_all(session.console, bucket, challenges, dry_run=dry_run)
     removed = _remove_all(session.console, bucket, gone, problems, dry_run=dry_run)
     session.console.result(
@@ -126,7 +126,7 @@ def remove(
     bucket.check_usable()
     removable(bucket, name)
     if not dry_run and not yes:
-        _ask(f"remove {name} with all its versions?", json_lines=json_lines)
+        _ask(f"remove {name} with all its versions", json_lines=json_lines)
     problems: list[str] = []
     removed = _remove_all(session.console, bucket, [name], problems, dry_run=dry_run)
     if problems:
@@ -140,11 +140,11 @@ def _bucket(session: Session) -> "ChallengeBucket":
     return ChallengeBucket(session.aws, session.bucket)
 
 
-def _ask(question: str, *, json_lines: bool) -> None:
+def _ask(action: str, *, json_lines: bool) -> None:
     """Goes on only when the user says yes; raises ``PrequelError`` when there is nobody to ask."""
     if json_lines or not sys.stdin.isatty():
-        raise PrequelError(f"{question} nobody is there to ask; say yes with --yes, or look with --dry-run")
-    typer.confirm(question, abort=True, err=True)
+        raise PrequelError(f"cannot ask whether to {action}; say yes with --yes, or look with --dry-run")
+    typer.confirm(f"{action}?", abort=True, err=True)
 
 
 def _publish_all(

@@ -101,7 +101,7 @@ class Browser:
 
     def find(self, selector: str) -> WebElement:
         """The first visible element."""
-        return self._wait(lambda: next((e for e in self._all(selector) if e.is_displayed()), None), selector)
+        return self._wait(lambda: self._visible(selector), selector)
 
     def text_of(self, selector: str) -> str:
         """All text below the elements, with ordinary spaces."""
@@ -126,15 +126,19 @@ class Browser:
 
     def choose(self, command: str) -> None:
         """Runs one of the editor's commands by its name in the command palette."""
-        self.press(Keys.F1)
-        self._choose(f">{command}", command)
+        # A part of the page that is still loading may swallow the key.
+        field = self._wait(lambda: self.press(Keys.F1) or self._visible(".quick-input-widget input"), "the palette")
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(f">{command}")
+        self.wait_for_text(".quick-input-list .monaco-list-row.focused", command)
+        field.send_keys(Keys.ENTER)
 
     def open_file(self, name: str) -> None:
-        """Opens a file of the folder by its name and puts the cursor into it."""
-        self.press(Keys.CONTROL, "p")
-        self._choose(name, name)
+        """Opens a file of the folder and puts the cursor into it."""
+        row = self.find(f".explorer-folders-view [aria-label='{name}']")
+        ActionChains(self._chrome).double_click(row).perform()
         self.wait_for_text(".tab.active", name)
-        self.find(".editor-instance .monaco-editor.focused")
+        self.find(".monaco-editor.focused")
 
     def open_terminal(self) -> None:
         """Opens a terminal and waits for its prompt."""
@@ -145,12 +149,8 @@ class Browser:
         """Writes a PNG."""
         self._chrome.save_screenshot(str(path))
 
-    def _choose(self, text: str, row: str) -> None:
-        field = self.find(".quick-input-widget input")
-        field.send_keys(Keys.CONTROL, "a")
-        field.send_keys(text)
-        self.wait_for_text(".quick-input-list .monaco-list-row.focused", row)
-        field.send_keys(Keys.ENTER)
+    def _visible(self, selector: str) -> WebElement | None:
+        return next((element for element in self._all(selector) if element.is_displayed()), None)
 
     def _all(self, selector: str) -> list[WebElement]:
         return self._chrome.find_elements(By.CSS_SELECTOR, selector)

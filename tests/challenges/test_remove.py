@@ -135,6 +135,7 @@ def test_killed_after_n_writes_nobody_gets_a_part_of_it_and_the_next_call_comple
     Calls(killed, kill_before=survived)
     with pytest.raises(Killed):
         remove(killed, NAME)
+    assert catalog.exists(published.aws, published.name, NAME) == (survived == 0)
     if survived:
         with pytest.raises(ChallengeError, match=rf"^{NAME} is being removed since 20.*; choose another challenge"):
             catalog.pin(published.aws, published.name, NAME)

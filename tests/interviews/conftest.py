@@ -191,30 +191,51 @@ PlaceFactory = Callable[..., Place]
 
 @pytest.fixture
 def new_place(embedded: EmbeddedAws, tmp_path: Path) -> PlaceFactory:
+    """Makes shared stacks that nothing else is on, each with its own configuration."""
+
     def make(*, max_instances: int = 10, wildcard: bool = True) -> Place:
         prefix = f"p{os.getpid()}x{next(_numbers)}"
-        domain = f"{prefix}.example.com"
-        values = seed_shared_infrastructure(embedded.aws, project_prefix=prefix, domain_name=domain, wildcard=wildcard)
-        publish(values, embedded, max_instances)
-        embedded.aws.s3.put_object(
-            Bucket=values["instance_bucket_name"], Key=f"challenge/{CHALLENGE}/README.md", Body=b"Solve it."
+        values = seed_shared_infrastructure(
+            embedded.aws, project_prefix=prefix, domain_name=f"{prefix}.example.com", wildcard=wildcard
         )
+        directory = tmp_path / prefix
+        directory.mkdir()
         settings = {
             "aws_region": "us-east-1",
             "environment": "embedded",
-            "domain_name": domain,
+            "domain_name": values["domain_name"],
             "project_prefix": prefix,
         }
         lines = [f'{name} = "{value}"' for name, value in settings.items()]
-        (tmp_path / "terraform.tfvars").write_text("\n".join(lines) + "\n")
-        return Place(embedded, values, tmp_path)
+        (directory / "terraform.tfvars").write_text("\n".join(lines) + "\n")
+        return filled(Place(embedded, values, directory), max_instances)
 
     return make
 
 
+@pytest.fixture(scope="session")
+def seeded(embedded: EmbeddedAws) -> dict[str, Any]:
+    prefix = f"p{os.getpid()}"
+    return seed_shared_infrastructure(embedded.aws, project_prefix=prefix, domain_name=f"{prefix}.example.com")
+
+
 @pytest.fixture
-def place(new_place: PlaceFactory) -> Place:
-    return new_place()
+def place(embedded: EmbeddedAws, seeded: dict[str, Any], bucket: Place) -> Place:
+    """The session's shared stack with a bucket of this test's own: interviews, slots and releases are its alone."""
+    values = seeded | {"instance_bucket_name": bucket.values["instance_bucket_name"]}
+    embedded.aws.s3.put_bucket_versioning(
+        Bucket=values["instance_bucket_name"], VersioningConfiguration={"Status": "Enabled"}
+    )
+    return filled(Place(embedded, values, bucket.directory), 10)
+
+
+def filled(place: Place, max_instances: int) -> Place:
+    """``place`` with a release and a challenge."""
+    publish(place.values, place.embedded, max_instances)
+    place.embedded.aws.s3.put_object(
+        Bucket=place.values["instance_bucket_name"], Key=f"challenge/{CHALLENGE}/README.md", Body=b"Solve it."
+    )
+    return place
 
 
 @pytest.fixture

@@ -2,33 +2,175 @@
 
 import io
 import json
+from datetime import timedelta
 
 import pytest
 
+from scripts.errors import NotReadyError, TerraformError
 from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy
-from scripts.interviews.listing import all_rows
-from tests.interviews.conftest import Place
+from scripts.interviews.doctor import diagnose, fix
+from scripts.interviews.drift import drift
+from scripts.interviews.listing import all_rows, last_log
+from scripts.interviews.model import Status
+from scripts.interviews.reap import reap
+from scripts.interviews.recover import recover
+from scripts.interviews.store import state_key
+from scripts.interviews.workspace import state_addresses
+from tests.interviews.conftest import Place, PlaceFactory
 
 pytestmark = pytest.mark.e2e
 
+ALL = {"service", "target group", "rule", "task definition", "password"}
+NAME = 'Zoë "${var.password}" %{ if }\nO\'Neil 🎉'
 
-def test_an_interview_is_created_listed_and_proven_gone(place: Place) -> None:
+
+def test_an_interview_is_created_does_not_drift_is_changed_noticed_and_proven_gone(place: Place) -> None:
     said = io.StringIO()
-    request = place.request()
+    request = place.request(candidate_name=NAME)
     created = create(place.site(out=said), request)
     assert created is not None
     assert created.intent.status == "active"
     assert created.access_url == f"http://{request.id}.{place.values['domain_name']}"
-    assert set(place.live(request.id)) == {"service", "target group", "rule", "task definition", "password"}
+    assert created.intent.outputs["candidate_name"] == NAME
+    assert set(place.live(request.id)) == ALL
+
     rows, unreadable = all_rows(place.site())
     assert [row["id"] for row in rows] == [request.id]
     assert not unreadable
+    stored = place.embedded.aws.s3.list_objects_v2(Bucket=place.site().bucket, Prefix=f"workspaces/{request.id}/")
+    assert {entry["Key"].split("/")[2] for entry in stored["Contents"]} == {
+        "main.tf", "service.tf", "variables.tf", "outputs.tf", "shared.auto.tfvars.json", "terraform.tfvars",
+        "interview.json", "terraform.log",
+    }  # fmt: skip
+    assert sum(entry["Size"] for entry in stored["Contents"]) <= 50_000
+
+    assert drift(place.site(), request.id) == []
+    place.embedded.aws.elbv2.modify_target_group(
+        TargetGroupArn=place.live(request.id)["target group"], HealthCheckIntervalSeconds=30
+    )
+    (found,) = drift(place.site(), request.id)
+    assert (found.address, found.attribute) == ("aws_lb_target_group.target", "health_check")
+    assert found.found[0]["interval"] == 30
+    assert found.ordered[0]["interval"] == 5
 
     done = destroy(place.site(), request.id)
     assert done.existed
     assert "service: none" in done.evidence
     assert place.live(request.id) == {}
     assert [key.split("/")[0] for key in place.objects()] == ["history"]
+    assert "Apply complete! Resources: 0 added, 0 changed, 5 destroyed." in last_log(place.site(), request.id)
     events = [json.loads(line) for line in said.getvalue().splitlines()]
-    assert {"status", "slot", "resource"} <= {event["event"] for event in events}
+    created_at = {event["address"]: event["seconds"] for event in events if event["event"] == "resource"}
+    assert len(created_at) == 5
+    assert all(seconds >= 0 for seconds in created_at.values())
+
+
+def test_without_the_wildcard_an_interview_has_a_record_of_its_own_that_goes_with_it(new_place: PlaceFactory) -> None:
+    place = new_place(wildcard=False)
+    request = place.request()
+    create(place.site(), request)
+    assert "aws_route53_record.record[0]" in state_addresses(place.site(), request.id)
+    assert "DNS record: none" in destroy(place.site(), request.id).evidence
+
+
+def test_a_failed_create_is_destroyed_by_itself_and_says_why(place: Place) -> None:
+    rule = place.embedded.aws.elbv2.create_rule(
+        ListenerArn=place.values["listener_arn"],
+        Priority=1000,
+        Conditions=[{"Field": "host-header", "Values": ["somebody.else"]}],
+        Actions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+    )["Rules"][0]["RuleArn"]
+    request = place.request()
+    try:
+        with pytest.raises(TerraformError, match=r"PriorityInUse.*; what had been created is proven gone"):
+            create(place.site(), request)
+        assert place.live(request.id) == {}
+        assert [key.split("/")[0] for key in place.objects()] == ["history"]
+        tombstone = place.site().intents.tombstone(request.id)
+        assert tombstone is not None
+        assert "PriorityInUse" in tombstone.intent.error
+
+        with pytest.raises(TerraformError):
+            create(place.site(), place.request(id="kept", keep=True))
+        stored = place.site().intents.load("kept")
+        assert stored is not None
+        assert stored.intent.status is Status.FAILED
+    finally:
+        place.embedded.aws.elbv2.delete_rule(RuleArn=rule)
+    assert recover(place.site(), "kept").outcome == "active"
+    assert set(place.live("kept")) == ALL
+
+
+def test_what_does_not_become_ready_is_destroyed_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise NotReadyError("its image cannot be pulled")
+
+    monkeypatch.setattr("scripts.interviews.create.wait_until_steady", never)
+    request = place.request()
+    with pytest.raises(NotReadyError, match="its image cannot be pulled; what had been created is proven gone"):
+        create(place.site(), request)
+    assert place.live(request.id) == {}
+
+
+def test_a_lost_state_is_rebuilt_without_replacing_what_the_candidate_uses(place: Place) -> None:
+    request = place.request()
+    create(place.site(), request)
+    before = place.live(request.id)
+    created_at = _service_created_at(place, request.id)
+    s3, bucket = place.embedded.aws.s3, place.site().bucket
+    s3.delete_object(Bucket=bucket, Key=state_key(request.id))
+
+    done = recover(place.site(), request.id)
+    assert done.outcome == "active"
+    assert "5 taken back into the state" in done.did
+    assert place.live(request.id) == before
+    assert _service_created_at(place, request.id) == created_at
+    assert drift(place.site(), request.id) == []
+    assert recover(place.site(), request.id).did == "nothing: it is as it should be"
+    name = f"/{place.prefix}/interviews/{request.id}/password"
+    value = place.embedded.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    assert value == request.password
+
+    s3.delete_object(Bucket=bucket, Key=state_key(request.id))
+    destroy(place.site(), request.id)
+    assert place.live(request.id) == {}
+
+
+def _service_created_at(place: Place, interview_id: str) -> object:
+    services = place.embedded.aws.ecs.describe_services(cluster=place.prefix, services=[interview_id])["services"]
+    return services[0]["createdAt"]
+
+
+def test_a_scheduled_interview_is_started_by_the_first_pass_after_its_time_with_its_password(place: Place) -> None:
+    request = place.request(starts_at=place.clock() + timedelta(hours=1), duration=timedelta(minutes=30))
+    create(place.site(), request)
+    assert reap(place.site()).started == []
+    place.clock.forward(hours=1)
+    assert reap(place.site()).started == [request.id]
+    assert set(place.live(request.id)) == ALL
+    name = f"/{place.prefix}/interviews/{request.id}/password"
+    value = place.embedded.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    assert value == request.password
+    place.clock.forward(minutes=30)
+    assert reap(place.site()).destroyed == [request.id]
+
+
+def test_resources_without_an_intent_are_found_with_their_price_and_destroyed(new_place: PlaceFactory) -> None:
+    place = new_place()
+    request = place.request()
+    create(place.site(), request)
+    s3, bucket = place.embedded.aws.s3, place.site().bucket
+    for key in (*place.objects("workspaces/"), state_key(request.id)):
+        s3.delete_object(Bucket=bucket, Key=key)
+
+    findings = diagnose(place.site())
+    assert [(finding.kind, finding.subject) for finding in findings] == [
+        ("orphan", request.id),
+        ("leaked lease", "slot 0"),
+    ]
+    assert findings[0].hourly_price == pytest.approx(0.0494, abs=0.001)
+    assert findings[0].command == f"prequel interview destroy {request.id}"
+    assert fix(place.site(), diagnose(place.site())) == {}
+    assert diagnose(place.site()) == []
+    assert place.live(request.id) == {}

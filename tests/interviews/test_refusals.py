@@ -49,7 +49,7 @@ def test_no_free_slot_tells_who_holds_them_and_has_its_own_exit_code(new_place: 
     place.stored("one", Status.ACTIVE)
     place.stored("two", Status.ACTIVE)
     with pytest.raises(
-        NoFreeSlotError, match="all 2 slots are taken by one until .*, two until .*; the next frees in 9"
+        NoFreeSlotError, match=r"all 2 slots are taken by one until .*, two until .*; the next frees in 9"
     ):
         create(place.site(), place.request())
     assert NoFreeSlotError.exit_code == 4

@@ -32,7 +32,7 @@ def is_write(request: AWSPreparedRequest) -> bool:
 def refusal(status: int, code: str, message: str = "refused") -> AWSResponse:
     """S3's answer to a request that it refuses."""
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
-    headers: Any = {"content-type": "application/xml"}
+    headers: Any = {"content-type": "application/xml", "x-amz-bucket-region": "eu-central-1"}
     raw: Any = _Raw(body)
     return AWSResponse("https://s3.example.com", status, headers, raw)
 

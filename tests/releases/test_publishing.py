@@ -9,7 +9,7 @@ import pytest
 
 from scripts.console import Console
 from scripts.errors import AlteredReleaseError, GateError, PrequelError, ReleaseError, SharedValuesError
-from scripts.releases import publishing
+from scripts.releases import gate, rehearsal
 from scripts.releases.publishing import Outcome, Publisher, git_commit, refuse_to_ask
 from scripts.releases.release import Rehearsal, Release
 from scripts.releases.store import POINTER_KEY, file_key, manifest_key, plain_key
@@ -30,17 +30,18 @@ def rehearsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         digests.append(sample.digest)
         return Rehearsal(status="passed", at=datetime.now(UTC), seconds=1)
 
-    monkeypatch.setattr(publishing.rehearsal, "rehearse", rehearse)
-    monkeypatch.setattr(publishing.gate, "check", lambda *_: ("formatted",))
-    monkeypatch.setattr(publishing.gate, "version_ranges", lambda _: (">= 1.11", ">= 5.100.0"))
+    monkeypatch.setattr(rehearsal, "rehearse", rehearse)
+    monkeypatch.setattr(gate, "check", lambda *_: ("formatted",))
+    monkeypatch.setattr(gate, "version_ranges", lambda _: (">= 1.11", ">= 5.100.0"))
     return digests
 
 
 class Run:
-    """Publishers on one cloud; ``said`` is what they told."""
+    """Publishers on one cloud: what they ``said`` and ``asked``, and the digests that they ``rehearsed``."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, rehearsed: list[str]) -> None:
         self.cloud = cloud
+        self.rehearsed = rehearsed
         self.said = io.StringIO()
         self.asked: list[str] = []
 
@@ -57,7 +58,7 @@ class Run:
 
 @pytest.fixture
 def run(cloud: Cloud, rehearsed: list[str]) -> Run:
-    return Run(cloud)
+    return Run(cloud, rehearsed)
 
 
 def test_a_first_release_is_published_and_rehearsed(run: Run, cloud: Cloud, rehearsed: list[str]) -> None:
@@ -111,7 +112,7 @@ def test_a_set_that_fails_the_gate_changes_nothing(run: Run, cloud: Cloud, monke
     def fail(*_: object) -> None:
         raise GateError("no")
 
-    monkeypatch.setattr(publishing.rehearsal, "rehearse", fail)
+    monkeypatch.setattr(rehearsal, "rehearse", fail)
     with pytest.raises(GateError):
         run.publish("two")
     assert objects(cloud.operator, cloud.bucket) == before

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from scripts.errors import AlteredReleaseError, AwsError, ReleaseError
 from scripts.releases import retention
 from scripts.releases.release import RELEASE_FILES
 from scripts.releases.retention import pinned_interviews, prune
-from scripts.releases.store import POINTER_KEY, ReleaseStore, file_key, manifest_key, plain_key
+from scripts.releases.store import POINTER_KEY, Entry, ReleaseStore, file_key, manifest_key, plain_key
 from scripts.releases.verification import verify
 from tests.releases.conftest import Cloud
 from tests.releases.samples import assert_settled, objects, published
@@ -59,7 +60,8 @@ def test_prune_keeps_the_current_release_however_old(store: ReleaseStore, digest
     assert assert_settled(store) == digests[0]
 
 
-def test_a_dry_prune_removes_nothing(cloud: Cloud, store: ReleaseStore, digests: list[str]) -> None:
+@pytest.mark.usefixtures("digests")
+def test_a_dry_prune_removes_nothing(cloud: Cloud, store: ReleaseStore) -> None:
     before = objects(cloud.operator, cloud.bucket)
     assert len(pruned(store, dry_run=True)) == 3
     assert objects(cloud.operator, cloud.bucket) == before
@@ -89,9 +91,8 @@ def test_prune_removes_nothing_when_use_cannot_be_known(cloud: Cloud, store: Rel
 def test_prune_takes_its_marks_back_when_use_becomes_unknown(
     store: ReleaseStore, digests: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = iter([{}])
-    monkeypatch.setattr(retention, "pinned_interviews", lambda _: next(answers, None) or _unknown())
-    answers = iter([{"x": ["y"]}])
+    known = iter([{"0" * 64: ["ada"]}])
+    monkeypatch.setattr(retention, "pinned_interviews", lambda _: next(known, None) or _unknown())
     with pytest.raises(ReleaseError):
         pruned(store)
     assert [store.manifest(digest).retired_at for digest in digests] == [None] * 5
@@ -121,9 +122,12 @@ def test_an_interview_that_pins_a_release_while_it_is_pruned_keeps_it(
     cloud: Cloud, store: ReleaseStore, digests: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     retire = retention._retire
-    monkeypatch.setattr(
-        retention, "_retire", lambda *given: (pin(cloud.observer(), "late", digests[0]), retire(*given))[1]
-    )
+
+    def pin_and_retire(pruner: ReleaseStore, entry: Entry) -> bytes | None:
+        pin(cloud.observer(), "late", digests[0])
+        return retire(pruner, entry)
+
+    monkeypatch.setattr(retention, "_retire", pin_and_retire)
     assert digests[0] not in pruned(store)
     assert store.read(digests[0])[0].retired_at is None
 
@@ -136,21 +140,16 @@ def test_a_release_that_is_being_pruned_cannot_be_begun_with(store: ReleaseStore
 
 
 def test_a_prune_that_was_cut_off_anywhere_is_completed_by_the_next(cloud: Cloud) -> None:
-    class Cut(Exception):
-        pass
-
     def cut() -> None:
-        raise Cut
+        raise KeyboardInterrupt
 
     for write in range(1, 30, 4):
         for n in range(3):
             published(cloud.observer(), f"{write} {n}", age=timedelta(days=9 - n))
         pruner = cloud.store()
         Counter(pruner.aws, write, cut, writes_only=True)
-        try:
+        with suppress(KeyboardInterrupt):
             pruned(pruner)
-        except Cut:
-            pass
         pruned(cloud.observer())
         assert len(stored(cloud.observer())) == 2
         assert_settled(cloud.observer())
