@@ -46,6 +46,7 @@ soak: setup ## Run the long seeded tests whole
 
 lock: .venv/.ready ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra dev -o requirements.txt --no-emit-index-url --python-version 3.11
+	$(BIN)/uv pip compile -q --group runner -c requirements.txt --generate-hashes -o requirements-runner.txt --no-emit-index-url --python-version 3.12 --python-platform linux
 
 clean: ## Remove what the other targets made
 	rm -rf .venv node_modules cdktf.out .prequel .pytest_cache .mypy_cache .ruff_cache

@@ -10,6 +10,7 @@ from constructs.aws import (
     IamRole,
     IamRolePolicy,
 )
+from stacks.names import reaper_function, runner_project
 
 
 class ServiceRole(Construct):
@@ -176,3 +177,345 @@ def start_container(
             resources=[account.arn("logs", f"log-group:{log_group_name}:*")],
         ),
     ]
+
+
+class RunnerRole(ServiceRole):
+    """What one interview's life takes: its objects in the bucket, its resources, and the two roles that it runs as.
+
+    AWS offers no resource for most calls that only describe. What changes something is held to interviews by name
+    where their names are ours to choose, and otherwise by the tag ``InterviewId``, which neither the portal's resources
+    nor anybody else's carry. ``hosted_zone_id`` is ``None`` when interviews need no DNS record. Output: ``arn``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        project_prefix: str,
+        account: Account,
+        bucket_name: str,
+        kms_key_arn: str,
+        passed_role_arns: list[str],
+        log_group_name: str,
+        domain_name: str,
+        hosted_zone_id: str | None,
+    ) -> None:
+        name = runner_project(project_prefix)
+        super().__init__(
+            scope,
+            id,
+            name=name,
+            description="Creates and destroys interviews",
+            service="codebuild.amazonaws.com",
+            account=account,
+            source_arn=account.arn("codebuild", f"project/{name}"),
+            statements=[
+                *_interview_documents(account.bucket_arn(bucket_name)),
+                *_interview_password(account, project_prefix, kms_key_arn),
+                *_interview_route(account, project_prefix),
+                *_interview_task(account, project_prefix, passed_role_arns),
+                *(_interview_record(account, domain_name, hosted_zone_id) if hosted_zone_id else []),
+                DataAwsIamPolicyDocumentStatement(
+                    sid="WriteLogs",
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                    resources=[account.arn("logs", f"log-group:{log_group_name}:*")],
+                ),
+            ],
+        )
+
+
+class ReaperRole(ServiceRole):
+    """What the reaper does itself: read what is written down, stop an overdue service, start a build.
+
+    Output: ``arn``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        project_prefix: str,
+        account: Account,
+        bucket_name: str,
+        log_group_name: str,
+        failures_arn: str,
+    ) -> None:
+        name = reaper_function(project_prefix)
+        bucket = account.bucket_arn(bucket_name)
+        super().__init__(
+            scope,
+            id,
+            name=name,
+            description="Ends what is overdue",
+            service="lambda.amazonaws.com",
+            account=account,
+            source_arn=account.arn("lambda", f"function:{name}"),
+            statements=[
+                DataAwsIamPolicyDocumentStatement(
+                    sid="ListInterviews",
+                    actions=["s3:ListBucket"],
+                    resources=[bucket],
+                    condition=[_condition("StringLike", "s3:prefix", "slots/", "workspaces/", "dispatches/")],
+                ),
+                DataAwsIamPolicyDocumentStatement(
+                    sid="ReadInterviews",
+                    actions=["s3:GetObject"],
+                    resources=[f"{bucket}/slots/*", f"{bucket}/workspaces/*/interview.json", f"{bucket}/dispatches/*"],
+                ),
+                DataAwsIamPolicyDocumentStatement(
+                    sid="MarkInterviews",
+                    actions=["s3:PutObject"],
+                    resources=[f"{bucket}/workspaces/*/interview.json", f"{bucket}/dispatches/*"],
+                ),
+                DataAwsIamPolicyDocumentStatement(
+                    sid="FreeSlots",
+                    actions=["s3:DeleteObject"],
+                    resources=[f"{bucket}/slots/*", f"{bucket}/dispatches/*"],
+                ),
+                DataAwsIamPolicyDocumentStatement(
+                    sid="StopOverdueServices",
+                    actions=["ecs:UpdateService"],
+                    resources=[account.arn("ecs", f"service/{project_prefix}/*")],
+                    condition=[_in_cluster(account, project_prefix), _of_an_interview("Resource")],
+                ),
+                DataAwsIamPolicyDocumentStatement(
+                    sid="StartBuilds",
+                    actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
+                    resources=[account.arn("codebuild", f"project/{runner_project(project_prefix)}")],
+                ),
+                DataAwsIamPolicyDocumentStatement(
+                    sid="KeepFailedPasses", actions=["sqs:SendMessage"], resources=[failures_arn]
+                ),
+                DataAwsIamPolicyDocumentStatement(
+                    sid="WriteLogs",
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                    resources=[account.arn("logs", f"log-group:{log_group_name}:*")],
+                ),
+            ],
+        )
+
+
+def _interview_documents(bucket: str) -> list[DataAwsIamPolicyDocumentStatement]:
+    """Its workspace, state, slot and tombstone; releases and challenges to read only."""
+    kept = [f"{bucket}/{prefix}/*" for prefix in ("workspaces", "instances", "slots")]
+    return [
+        DataAwsIamPolicyDocumentStatement(
+            sid="ReadReleases",
+            actions=["s3:GetObject"],
+            resources=[
+                f"{bucket}/{key}"
+                for key in ("instance/manifest.json", "releases/*", "challenge-manifests/*", "runner/*", "history/*")
+            ],
+        ),
+        # CodeBuild asks for the object's version when it fetches the source
+        # (https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html).
+        DataAwsIamPolicyDocumentStatement(
+            sid="FetchSource", actions=["s3:GetObjectVersion"], resources=[f"{bucket}/runner/*"]
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="KeepInterviews", actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources=kept
+        ),
+        DataAwsIamPolicyDocumentStatement(sid="Bury", actions=["s3:PutObject"], resources=[f"{bucket}/history/*"]),
+        DataAwsIamPolicyDocumentStatement(
+            sid="ListInterviews",
+            actions=["s3:ListBucket"],
+            resources=[bucket],
+            condition=[
+                _condition(
+                    "StringLike",
+                    "s3:prefix",
+                    # Terraform's S3 backend looks for workspaces of its own kind below env:/.
+                    *("workspaces/*", "instances/*", "slots/*", "history/*", "challenge/*", "env:/"),
+                )
+            ],
+        ),
+    ]
+
+
+def _interview_password(
+    account: Account, project_prefix: str, kms_key_arn: str
+) -> list[DataAwsIamPolicyDocumentStatement]:
+    passwords = account.arn("ssm", f"parameter/{project_prefix}/interviews/*")
+    return [
+        DataAwsIamPolicyDocumentStatement(
+            sid="KeepPassword",
+            actions=[
+                "ssm:AddTagsToResource",
+                "ssm:DeleteParameter",
+                "ssm:DeleteParameters",
+                "ssm:GetParameter",
+                "ssm:ListTagsForResource",
+                "ssm:PutParameter",
+            ],
+            resources=[passwords],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="DescribePasswords",
+            actions=["ssm:DescribeParameters"],
+            resources=["*"],  # AWS offers no resource for it; it tells names and never values
+        ),
+        # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+        DataAwsIamPolicyDocumentStatement(
+            sid="EncryptPassword",
+            actions=["kms:Decrypt", "kms:Encrypt"],
+            resources=[kms_key_arn],
+            condition=[_condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords)],
+        ),
+    ]
+
+
+def _interview_route(account: Account, project_prefix: str) -> list[DataAwsIamPolicyDocumentStatement]:
+    """Its target group, whose name is the interview's id alone, and its rule on our load balancer."""
+    groups = account.arn("elasticloadbalancing", "targetgroup/*/*")
+    listeners = account.arn("elasticloadbalancing", f"listener/app/{project_prefix}/*/*")
+    rules = account.arn("elasticloadbalancing", f"listener-rule/app/{project_prefix}/*/*/*")
+    return [
+        DataAwsIamPolicyDocumentStatement(
+            sid="CreateRoute",
+            actions=["elasticloadbalancing:CreateRule", "elasticloadbalancing:CreateTargetGroup"],
+            resources=[groups, listeners],
+            condition=[_of_this_project("Request", project_prefix), _of_an_interview("Request")],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="TagRoute",
+            actions=["elasticloadbalancing:AddTags"],
+            resources=[groups, rules],
+            condition=[
+                _condition("StringEquals", "elasticloadbalancing:CreateAction", "CreateRule", "CreateTargetGroup")
+            ],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="ChangeRoute",
+            actions=[
+                "elasticloadbalancing:DeleteRule",
+                "elasticloadbalancing:DeleteTargetGroup",
+                "elasticloadbalancing:ModifyTargetGroupAttributes",
+            ],
+            resources=[groups, rules],
+            condition=[_of_this_project("Resource", project_prefix), _of_an_interview("Resource")],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="DescribeRoutes",
+            actions=[
+                "elasticloadbalancing:DescribeRules",
+                "elasticloadbalancing:DescribeTags",
+                "elasticloadbalancing:DescribeTargetGroupAttributes",
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
+            ],
+            resources=["*"],  # AWS offers no resource for what describes load balancing
+        ),
+    ]
+
+
+def _interview_task(
+    account: Account, project_prefix: str, passed_role_arns: list[str]
+) -> list[DataAwsIamPolicyDocumentStatement]:
+    """Its task definition and its service, which starts the tasks by itself."""
+    services = account.arn("ecs", f"service/{project_prefix}/*")
+    definitions = account.arn("ecs", f"task-definition/{project_prefix}-*:*")
+    in_cluster = _in_cluster(account, project_prefix)
+    return [
+        DataAwsIamPolicyDocumentStatement(
+            sid="RegisterTask",
+            actions=["ecs:RegisterTaskDefinition"],
+            resources=[definitions],
+            condition=[_of_this_project("Request", project_prefix), _of_an_interview("Request")],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="CreateService",
+            actions=["ecs:CreateService"],
+            resources=[services],
+            condition=[in_cluster, _of_this_project("Request", project_prefix), _of_an_interview("Request")],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="TagTask",
+            actions=["ecs:TagResource"],
+            resources=[services, definitions],
+            condition=[
+                _condition("StringEquals", "ecs:CreateAction", "CreateService", "RegisterTaskDefinition"),
+            ],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="ChangeService",
+            actions=["ecs:DeleteService", "ecs:UpdateService"],
+            resources=[services],
+            condition=[in_cluster, _of_this_project("Resource", project_prefix), _of_an_interview("Resource")],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="DescribeServices", actions=["ecs:DescribeServices"], resources=[services], condition=[in_cluster]
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="DescribeTasks",
+            actions=["ecs:DescribeTasks"],
+            resources=[account.arn("ecs", f"task/{project_prefix}/*")],
+            condition=[in_cluster],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="ListTasks",
+            actions=["ecs:ListTasks"],
+            # A listing by family names no container instance, the one resource that AWS offers for it.
+            resources=["*"],
+            condition=[in_cluster],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="KnowTaskDefinitions",
+            actions=["ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"],
+            resources=["*"],  # AWS offers no resource for them; what is deregistered goes on running
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="PassTaskRoles",
+            actions=["iam:PassRole"],
+            resources=passed_role_arns,
+            condition=[_condition("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")],
+        ),
+    ]
+
+
+def _interview_record(
+    account: Account, domain_name: str, hosted_zone_id: str
+) -> list[DataAwsIamPolicyDocumentStatement]:
+    zone = f"arn:{account.partition}:route53:::hostedzone/{hosted_zone_id}"
+    return [
+        DataAwsIamPolicyDocumentStatement(
+            sid="ChangeRecord",
+            actions=["route53:ChangeResourceRecordSets"],
+            resources=[zone],
+            condition=[
+                _condition(
+                    "ForAllValues:StringLike",
+                    "route53:ChangeResourceRecordSetsNormalizedRecordNames",
+                    f"*.{domain_name}",
+                ),
+                _condition("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A"),
+            ],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="ReadRecords", actions=["route53:GetHostedZone", "route53:ListResourceRecordSets"], resources=[zone]
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="AwaitChange",
+            actions=["route53:GetChange"],
+            # AWS makes up the id of a change.
+            resources=[f"arn:{account.partition}:route53:::change/*"],
+        ),
+    ]
+
+
+def _condition(test: str, variable: str, *values: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    return DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=list(values))
+
+
+def _in_cluster(account: Account, project_prefix: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    return _condition("ArnEquals", "ecs:cluster", account.arn("ecs", f"cluster/{project_prefix}"))
+
+
+def _of_this_project(side: str, project_prefix: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """``side`` is Request for what is created, Resource for what exists."""
+    return _condition("StringEquals", f"aws:{side}Tag/Project", project_prefix)
+
+
+def _of_an_interview(side: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    return _condition("StringLike", f"aws:{side}Tag/InterviewId", "?*")

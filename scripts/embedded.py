@@ -36,8 +36,15 @@ class EmbeddedAws:
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
 
     @classmethod
-    def start(cls, region: str = "us-east-1", *, log: Path | None = None, detach: bool = False) -> Self:
-        """Starts the server on a free port and waits until it answers.
+    def start(
+        cls,
+        region: str = "us-east-1",
+        *,
+        log: Path | None = None,
+        detach: bool = False,
+        calls: Path | None = None,
+    ) -> Self:
+        """Starts the server on a free port and waits until it answers; ``calls`` receives a line for each API call.
 
         Raises ``PrequelError`` when it does not start.
         """
@@ -45,6 +52,7 @@ class EmbeddedAws:
         # moto must not talk to itself through an endpoint that is meant for its clients.
         environment.pop("AWS_ENDPOINT_URL", None)
         command = [sys.executable, "-m", "scripts.embedded_server", *(["--detach"] if detach else [])]
+        command += ["--calls", str(calls.resolve())] if calls else []
         with (log or Path(os.devnull)).open("a") as sink:
             process = subprocess.Popen(
                 command,

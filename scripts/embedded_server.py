@@ -1,12 +1,14 @@
 """The process that serves the embedded AWS: moto's server on a free loopback port.
 
 Writes its endpoint as one line to standard output, then serves until standard input closes, so that it never outlives
-the process that started it, however that one ends. With ``--detach`` it serves until it is terminated.
+the process that started it, however that one ends. With ``--detach`` it serves until it is terminated. With
+``--calls FILE`` it appends every API call to FILE, for tests of who calls what.
 """
 
 import json
 import signal
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,13 +74,79 @@ def count_loopback_as_tls() -> None:
     bucket_class.get_permission = permission_over_tls
 
 
+def remember_project_keys() -> None:
+    """Makes moto's CodeBuild return the encryption key that CreateProject was given, as AWS does."""
+    from moto.codebuild.responses import CodeBuildResponse
+
+    responses: Any = CodeBuildResponse
+    create_project = responses.create_project
+
+    def create_and_remember(response: Any) -> Any:
+        answer = create_project(response)
+        key = response._get_param("encryptionKey")
+        if key is not None:
+            answer.result["project"]["encryptionKey"] = key
+        return answer
+
+    responses.create_project = create_and_remember
+
+
+def record_calls(log: Path) -> None:
+    """Appends each call to ``log`` as one JSON object: ``key`` (the caller's access key id), ``action`` (as IAM spells
+    it), ``path``, ``parameters``, and ``allowed``.
+
+    Calls are allowed or denied only while moto is told to look: POST /moto-api/reset-auth with the number 0, and with
+    ``inf`` to stop. It then matches actions for all services and resources for S3 alone.
+    """
+    from moto.core.authorization import ActionAuthenticatorMixin
+    from moto.iam.access_control import IAMRequestBase
+
+    responses: Any = ActionAuthenticatorMixin
+    authorize = responses._authenticate_and_authorize_action
+    # What the Go SDK signs, chunked uploads for one, moto cannot always verify. Who calls is all that matters here.
+    requests: Any = IAMRequestBase
+    requests.check_signature = lambda _: None
+
+    def authorize_and_record(response: Any, request_class: type, resource: str = "*") -> None:
+        scope = response.headers.get("Authorization", "").partition("Credential=")[2].split("/")
+        call = {
+            "key": scope[0],
+            "action": f"{scope[3] if len(scope) > 3 else ''}:{response._get_action()}",
+            "path": response.raw_path,
+            "parameters": _parameters(response),
+            "allowed": True,
+        }
+        try:
+            authorize(response, request_class, resource)
+        except Exception:
+            call["allowed"] = False
+            raise
+        finally:
+            with log.open("a") as file:
+                file.write(json.dumps(call, default=str) + "\n")
+
+    responses._authenticate_and_authorize_action = authorize_and_record
+
+
+def _parameters(response: Any) -> dict[str, Any]:
+    """What the caller gave, from a JSON body, a form or a query."""
+    try:
+        document = json.loads(response.raw_body or b"")
+    except ValueError:
+        document = None
+    return document if isinstance(document, dict) else dict(response.data or {})
+
+
 def main() -> None:
     """Serve."""
     from moto.server import ThreadedMotoServer
 
     remember_service_settings()
+    remember_project_keys()
     remember_rule_descriptions()
     count_loopback_as_tls()
+    if "--calls" in sys.argv[1:]:
+        record_calls(Path(sys.argv[sys.argv.index("--calls") + 1]))
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -44,3 +44,13 @@ def bucket_name(project_prefix: str) -> str:
 def password_parameter(project_prefix: str, interview_id: str) -> str:
     """The SSM parameter that holds an interview's password."""
     return f"/{project_prefix}/interviews/{interview_id}/password"
+
+
+def runner_project(project_prefix: str) -> str:
+    """The CodeBuild project that runs terraform for interviews."""
+    return f"{project_prefix}-runner"
+
+
+def reaper_function(project_prefix: str) -> str:
+    """The Lambda function that looks after deadlines every minute."""
+    return f"{project_prefix}-reaper"

@@ -1,12 +1,15 @@
 """`prequel interview`: from create to proven gone."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scripts.commands.session import DryRunOption, JsonOption, Session
+from scripts.errors import InterruptedRunError
 
 if TYPE_CHECKING:
     from scripts.interviews.create import Created
@@ -33,6 +36,15 @@ def site_of(session: Session) -> "Site":
     from scripts.interviews.site import Site
 
     return Site(session.aws, session.bucket, session.console)
+
+
+@contextmanager
+def _graceful(what_next: str) -> Iterator[None]:
+    """Ends on ctrl-C with one line instead of a traceback; while terraform runs, it is told and waited for."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError(f"interrupted; {what_next}") from None
 
 
 @app.command(epilog=EXIT_CODES)
@@ -88,7 +100,8 @@ def create(
     )
     request.check()
     session.console.say(f"Creating interview {request.id} …")
-    created = operation.create(site, request, dry_run=dry_run)
+    with _graceful(f"`prequel interview recover {request.id}` completes it, destroy removes it"):
+        created = operation.create(site, request, dry_run=dry_run)
     if created is not None:
         session.console.result(_created(created), _card(created))
 
@@ -276,7 +289,8 @@ def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOp
         session.console.say(f"would destroy {what}")
         return
     session.console.say(f"Destroying interview {id} …")
-    done = operation.destroy(site, id)
+    with _graceful(f"`prequel interview destroy {id}` goes on with it"):
+        done = operation.destroy(site, id)
     value = {"id": id, "existed": done.existed, "proof": done.evidence, "seconds": round(done.seconds, 3)}
     text = f"Interview {id} is proven gone ({done.seconds:.1f} s)." if done.existed else f"There is no interview {id}."
     session.console.result(value, text)
@@ -306,7 +320,8 @@ def recover(
         session.console.say(f"would recover interview {id}, which is {intent.status}")
         return
     session.console.say(f"Recovering interview {id} …")
-    done = operation.recover(site, id, wait_seconds=wait_seconds)
+    with _graceful(f"`prequel interview recover {id}` goes on with it"):
+        done = operation.recover(site, id, wait_seconds=wait_seconds)
     value = {
         "id": id,
         "outcome": done.outcome,

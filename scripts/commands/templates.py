@@ -24,7 +24,7 @@ OutputsOption = Annotated[
 ]
 TemplatesOption = Annotated[Path | None, typer.Option(help="The template set.", show_default="instance_templates")]
 SkipOption = Annotated[
-    bool, typer.Option("--skip-rehearsal", help="Do not rehearse on an embedded AWS; the release says so for ever.")
+    bool, typer.Option("--skip-rehearsal", help="Do not rehearse on an embedded AWS; the release says so.")
 ]
 DigestArgument = Annotated[str, typer.Argument(help="A release; its first 7 characters are enough.")]
 OptionalDigest = Annotated[

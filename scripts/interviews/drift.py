@@ -55,5 +55,12 @@ def _differences(resource: Mapping[str, Any]) -> list[Drift]:
 
 
 def _shown(name: str, value: Any, hidden: tuple[Any, Any]) -> Any:
-    sensitive = any(isinstance(marks, Mapping) and marks.get(name) for marks in hidden)
+    sensitive = any(isinstance(marks, Mapping) and _any_true(marks.get(name)) for marks in hidden)
     return "(sensitive)" if sensitive else value
+
+
+def _any_true(marks: Any) -> bool:
+    """Terraform marks sensitive values by true, in the shape of the value itself."""
+    if isinstance(marks, Mapping):
+        return any(map(_any_true, marks.values()))
+    return any(map(_any_true, marks)) if isinstance(marks, list) else marks is True

@@ -171,7 +171,7 @@ class Workspace:
             self.directory,
             # Terraform and its provider collect garbage most of the time: this saves a third of a create's CPU time
             # for some 150 MB more memory (measured; the caller's own GOGC wins).
-            {"GOGC": "400"} | dict(self._site.environment),
+            {"GOGC": "400"} | without_logging(self._site.environment),
             inherited=(held.files.terraform_lock,) if held else (),
             on_start=held.files.note_terraform if held else None,
             timeout_seconds=LONGEST_TERRAFORM.total_seconds(),
@@ -204,6 +204,11 @@ class Workspace:
 
 
 _PAST = {"create": "created", "update": "updated", "delete": "destroyed", "replace": "replaced"}
+
+
+def without_logging(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` without Terraform's debug logs, which hold whole requests, the one with the password included."""
+    return {name: value for name, value in environment.items() if not name.startswith("TF_LOG")}
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,8 @@ def check(release: Release, console: Console) -> tuple[str, ...]:
         release.write(directory)
         terraform = Terraform(directory)
         with console.step("Checking the text: placeholders, contract, secrets, format"):
-            problems = [*_placeholders(release), *_contract(release), *_secrets(release)]
-            problems += [f"{name} is not formatted; run `terraform fmt`" for name in _unformatted(terraform)]
-            _refuse(problems)
+            _refuse([*_placeholders(release), *_contract(release), *_secrets(release)])
+            _refuse([f"{name} is not formatted; run `terraform fmt`" for name in _unformatted(terraform)])
         with console.step("Validating with the AWS provider"):
             try:
                 terraform.init("-backend=false")

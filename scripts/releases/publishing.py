@@ -34,7 +34,7 @@ class Outcome:
 class Publisher:
     """One publish or rollback: where to, who hears of it, who is asked, and what is allowed.
 
-    With ``rehearse`` False a release that was never rehearsed is switched to all the same, and says so for ever.
+    With ``rehearse`` False a release that was never rehearsed is switched to all the same, and says so.
     With ``dry_run`` everything is looked at and checked, and nothing is written.
     """
 

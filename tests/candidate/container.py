@@ -2,8 +2,8 @@
 
 What the definition says is done for real: entry point, command, environment, secrets, user, capabilities, limits,
 volumes, and the read-only root, in a process namespace of its own. What differs from Fargate: the "image" is this
-machine's ``/usr`` under layers (see ``tests.candidate.install``), the kernel is shared, cgroups limit nothing, and all
-containers share the network of the test.
+machine's ``/usr`` and ``/etc`` under layers (see ``tests.candidate.install``), the kernel is shared, cgroups limit
+nothing, and all containers share the network of the test.
 """
 
 import os
@@ -23,14 +23,18 @@ T = TypeVar("T")
 IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What Docker gives a container whose image says nothing."""
 
-# $1 is the new root, $2 the layers' usr directories from top to bottom, the rest the command. The mounts vanish with
-# the namespace. What the new root does not name, the rest of this machine, is not there.
+# $1 is the new root, $2 and $3 the layers' usr and etc from top to bottom, $4 the host name, the rest the command.
+# The mounts vanish with the namespace. What is not named here, the rest of this machine, is not there.
 _ENTER = """
 mount -t tmpfs -o mode=755 tmpfs "$1"; cd "$1"
 for name in bin sbin lib lib64; do [ ! -h "/$name" ] || cp -a "/$name" .; done
-mkdir usr etc proc dev run var; mount -t overlay -o "lowerdir=$2:/usr" overlay usr
-mount --bind /etc etc; mount -o remount,bind,ro etc; mount -t proc proc proc; mount --rbind /dev dev
+mkdir usr etc proc dev run var
+mount -t overlay -o "lowerdir=$2/usr" overlay usr; mount -t overlay -o "lowerdir=$3/etc" overlay etc
+mount -t proc proc proc; mount --rbind /dev dev; hostname "$4"
 """
+
+
+_COMMANDS = ("unshare", "setpriv", "prlimit", "chroot", "mount", "hostname", "ip")
 
 
 class NotPossibleError(Exception):
@@ -114,8 +118,10 @@ class Container:
             identity += ["--bounding-set=-all", "--inh-caps=-all"]
         given = {"PATH": IMAGE_PATH, **{pair["name"]: pair["value"] for pair in definition.get("environment", [])}}
         variables = [f"{name}={value}" for name, value in (given | dict(self.environment)).items()]
-        script += 'shift 2; exec chroot . env -i "$@"\n'
-        layers = ":".join(str(layer / "usr") for layer in self.layers)
+        script += 'shift 4; exec chroot . env -i "$@"\n'
+        usr, etc = (
+            "".join(f"{p}:" for layer in self.layers if (p := layer / part).is_dir()) for part in ("usr", "etc")
+        )
         return [
             *(
                 "setpriv",
@@ -132,23 +138,21 @@ class Container:
                 script,
                 "sh",
             ),
-            *(str(root), layers, *variables, *identity, "--"),
+            *(str(root), usr, etc, definition["name"], *variables, *identity, "--"),
             *(*definition.get("entryPoint", []), *(command or definition.get("command", []))),
         ]
 
 
 def check_possible() -> None:
     """Raises ``NotPossibleError`` unless this is root on Linux with the commands that it takes."""
-    missing = [
-        name for name in ("unshare", "setpriv", "prlimit", "chroot", "mount", "ip") if shutil.which(name) is None
-    ]
+    missing = [name for name in _COMMANDS if shutil.which(name) is None]
     if missing:
         raise NotPossibleError(f"running the candidate's container takes Linux with {', '.join(missing)}")
     if os.geteuid() != 0:
         raise NotPossibleError("running the candidate's container takes root, for its namespaces and mounts")
 
 
-def wait_for(look: Callable[[], T | None], what: str, *, seconds: float = 20) -> T:
+def wait_for(look: Callable[[], T | None], what: str, *, seconds: float = 60) -> T:
     """What ``look`` finds at last; nothing or a file that is not there yet means later. Raises ``TimeoutError``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

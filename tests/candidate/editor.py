@@ -54,7 +54,7 @@ def log_in(password: str) -> str:
     form = urllib.parse.urlencode({"password": password}).encode()
     request = urllib.request.Request(f"{URL}/login", data=form)  # noqa: S310  (a constant)
     with urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(request, timeout=10) as answer:
-        return urllib.parse.urlparse(answer.url).path
+        return urllib.parse.urlparse(str(answer.url)).path
 
 
 def our_image(directory: Path) -> Path:
@@ -84,7 +84,7 @@ def browser(directory: Path) -> Iterator["Browser"]:
 
 
 class Browser:
-    """What a person does with code-server in a browser; every step waits for what it needs, 30 seconds at most."""
+    """What a person does with code-server in a browser; every step waits for what it needs, a minute at most."""
 
     def __init__(self, chrome: Chrome) -> None:
         self._chrome = chrome
@@ -127,7 +127,7 @@ class Browser:
     def choose(self, command: str) -> None:
         """Runs one of the editor's commands by its name in the command palette."""
         # A part of the page that is still loading may swallow the key.
-        field = self._wait(lambda: self.press(Keys.F1) or self._visible(".quick-input-widget input"), "the palette")
+        field = self._wait(lambda: self._after(Keys.F1, ".quick-input-widget input"), "the command palette")
         field.send_keys(Keys.CONTROL, "a")
         field.send_keys(f">{command}")
         self.wait_for_text(".quick-input-list .monaco-list-row.focused", command)
@@ -141,13 +141,17 @@ class Browser:
         self.find(".monaco-editor.focused")
 
     def open_terminal(self) -> None:
-        """Opens a terminal and waits for its prompt."""
+        """Opens a terminal and puts the cursor into it; what it shows is drawn, not written."""
         self.choose("Terminal: Create New Terminal")
-        self.wait_for_text(".terminal-wrapper.active .xterm-rows", "$")
+        self._wait(lambda: self._all(".terminal-wrapper.active .xterm.focus") or None, "a terminal")
 
     def screenshot(self, path: Path) -> None:
         """Writes a PNG."""
         self._chrome.save_screenshot(str(path))
+
+    def _after(self, key: str, selector: str) -> WebElement | None:
+        self.press(key)
+        return self._visible(selector)
 
     def _visible(self, selector: str) -> WebElement | None:
         return next((element for element in self._all(selector) if element.is_displayed()), None)
@@ -156,5 +160,5 @@ class Browser:
         return self._chrome.find_elements(By.CSS_SELECTOR, selector)
 
     def _wait(self, look: Callable[[], T | None], what: str) -> T:
-        wait = WebDriverWait(self._chrome, 30, 0.2, ignored_exceptions=[StaleElementReferenceException])
+        wait = WebDriverWait(self._chrome, 60, 0.2, ignored_exceptions=[StaleElementReferenceException])
         return wait.until(lambda _: look(), what)  # type: ignore[return-value]

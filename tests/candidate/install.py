@@ -1,8 +1,8 @@
 """Installs what the candidate's containers are made of, because there is no container engine where tests run.
 
-Each part becomes a layer: a directory that ``tests.candidate.container`` lays over this machine's ``/usr``. Layers are
-kept in ``$XDG_CACHE_HOME/prequel`` and named after their versions; from nothing they take about a minute, most of it
-compiling. `python -m tests.candidate.install` prints where they are.
+Each part becomes a layer: a directory that ``tests.candidate.container`` lays over this machine's ``/usr`` and
+``/etc``. Layers are kept in ``$XDG_CACHE_HOME/prequel`` and named after their versions; from nothing they take a
+minute or two, a third of it compiling. `python -m tests.candidate.install` prints where they are.
 """
 
 import fcntl
@@ -69,6 +69,7 @@ def _layer(name: str, make: Callable[[Path], None]) -> Path:
             with tempfile.TemporaryDirectory(dir=cache) as scratch:
                 fresh = Path(scratch) / "layer"
                 (fresh / "usr" / "bin").mkdir(parents=True)
+                (fresh / "etc").mkdir()
                 make(fresh)
                 fresh.rename(layer)
     return layer
@@ -110,6 +111,7 @@ def _make_code_server(layer: Path) -> None:
         f"exec {root}/node_modules/{node}/bin/node {root}/{entry}",
     )
     (layer / "usr" / "bin" / "code-server").symlink_to(f"{root}/bin/code-server")
+    (layer / "etc" / "passwd").write_text("root:x:0:0::/root:/bin/sh\ncoder:x:1000:1000::/home/coder:/bin/bash\n")
     pip = layer / "pip"
     _pip_install(f"dumb-init=={DUMB_INIT}", pip)
     shutil.move(pip / "bin" / "dumb-init", layer / "usr" / "bin" / "dumb-init")

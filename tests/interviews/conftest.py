@@ -142,18 +142,21 @@ class Place:
         for service in aws.ecs.describe_services(cluster=self.prefix, services=[interview_id])["services"]:
             if service["status"] != "INACTIVE":
                 found["service"] = service["serviceArn"]
-        for group in aws.elbv2.describe_target_groups()["TargetGroups"]:
-            if group["TargetGroupName"] == interview_id:
-                found["target group"] = group["TargetGroupArn"]
-        for rule in aws.elbv2.describe_rules(ListenerArn=self.values["listener_arn"])["Rules"]:
-            if f"{interview_id}.{self.values['domain_name']}" in json.dumps(rule):
-                found["rule"] = rule["RuleArn"]
-        for definition in aws.ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]:
-            if f"/{self.prefix}-{interview_id}:" in definition:
-                found["task definition"] = definition
-        for parameter in aws.ssm.describe_parameters()["Parameters"]:
-            if parameter["Name"].startswith(f"/{self.prefix}/interviews/{interview_id}/"):
-                found["password"] = parameter["Name"]
+        for page in aws.elbv2.get_paginator("describe_target_groups").paginate():
+            for group in page["TargetGroups"]:
+                if group["TargetGroupName"] == interview_id:
+                    found["target group"] = group["TargetGroupArn"]
+        for rules in aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=self.values["listener_arn"]):
+            for rule in rules["Rules"]:
+                if f"{interview_id}.{self.values['domain_name']}" in json.dumps(rule):
+                    found["rule"] = rule["RuleArn"]
+        for definitions in aws.ecs.get_paginator("list_task_definitions").paginate(status="ACTIVE"):
+            for definition in definitions["taskDefinitionArns"]:
+                if f"/{self.prefix}-{interview_id}:" in definition:
+                    found["task definition"] = definition
+        name = f"/{self.prefix}/interviews/{interview_id}/password"
+        if aws.ssm.get_parameters(Names=[name])["Parameters"]:
+            found["password"] = name
         return found
 
 
@@ -221,8 +224,15 @@ def seeded(embedded: EmbeddedAws) -> dict[str, Any]:
 
 @pytest.fixture
 def place(embedded: EmbeddedAws, seeded: dict[str, Any], bucket: Place) -> Place:
-    """The session's shared stack with a bucket of this test's own: interviews, slots and releases are its alone."""
-    values = seeded | {"instance_bucket_name": bucket.values["instance_bucket_name"]}
+    """The session's shared stack, with a bucket and a listener of this test's own."""
+    balancer = embedded.aws.elbv2.describe_load_balancers(Names=[seeded["project_prefix"]])["LoadBalancers"][0]
+    listener = embedded.aws.elbv2.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=1000 + next(_numbers),
+        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+    )["Listeners"][0]["ListenerArn"]
+    values = seeded | {"instance_bucket_name": bucket.values["instance_bucket_name"], "listener_arn": listener}
     embedded.aws.s3.put_bucket_versioning(
         Bucket=values["instance_bucket_name"], VersioningConfiguration={"Status": "Enabled"}
     )

@@ -33,6 +33,10 @@ class Cloud:
         operator.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         return cls(bucket, operator, new_clients)
 
+    def another(self, name: str) -> "Cloud":
+        """A fresh bucket beside this one, for long runs: listings grow with every version."""
+        return self.with_bucket(f"{name}-instance", self.new_clients)
+
     def observer(self) -> ReleaseStore:
         """The operator's store."""
         return ReleaseStore(self.operator, self.bucket)

@@ -36,6 +36,13 @@ def manifest(release: Release, *, rehearsed: bool = True, age: timedelta = timed
     )
 
 
+def stored(store: ReleaseStore, label: str, *, age: timedelta = timedelta()) -> Release:
+    """Stores a sample release without switching to it."""
+    sample = release(label)
+    store.store(sample, manifest(sample, age=age))
+    return sample
+
+
 def published(store: ReleaseStore, label: str, *, rehearsed: bool = True, age: timedelta = timedelta()) -> Release:
     """Stores a sample release and makes it the current one."""
     sample = release(label)

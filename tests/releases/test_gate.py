@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from scripts.releases import gate
 from scripts.releases.policy import POLICIES, SENTINEL_PASSWORD, Plan
 from scripts.releases.release import Limits, Release
 from scripts.render import TEMPLATE_DIRECTORY
+from scripts.shared_values import TemplateVariables
 from stacks.names import PLACEHOLDERS, SHARED_VALUES_FILE
 from tests.releases.samples import LIMITS
 
@@ -25,9 +27,8 @@ def committed(**shared: Any) -> Release:
     return Release.assemble(TEMPLATE_DIRECTORY, _shared() | shared, LIMITS)
 
 
+@cache
 def _shared() -> dict[str, Any]:
-    from scripts.shared_values import TemplateVariables
-
     names = TemplateVariables((TEMPLATE_DIRECTORY / "variables.tf").read_text()).shared
     return dict.fromkeys(names, "x")
 

@@ -17,7 +17,7 @@ from scripts.releases.retention import pinned_interviews, prune
 from scripts.releases.store import POINTER_KEY, Entry, ReleaseStore, file_key, manifest_key, plain_key
 from scripts.releases.verification import verify
 from tests.releases.conftest import Cloud
-from tests.releases.samples import assert_settled, objects, published
+from tests.releases.samples import assert_settled, objects, published, stored
 from tests.releases.steering import Counter, before_each_call, refusal
 
 
@@ -30,19 +30,25 @@ def pruned(store: ReleaseStore, *, keep: int = 1, dry_run: bool = False) -> list
     return prune(store, keep=keep, dry_run=dry_run, console=Console(err=io.StringIO()))
 
 
-def stored(store: ReleaseStore) -> set[str]:
+def remaining(store: ReleaseStore) -> set[str]:
     return {key.split("/")[1] for key in store.bucket.listing("releases/")}
 
 
 @pytest.fixture
 def digests(store: ReleaseStore) -> list[str]:
     """Five releases, the oldest first; the last is the current one."""
-    return [published(store, str(n), age=timedelta(days=9 - n)).digest for n in range(5)]
+    return history(store, 5)
+
+
+def history(store: ReleaseStore, releases: int) -> list[str]:
+    """So many releases, of which the last but one and then the last were switched to."""
+    old = [stored(store, str(n), age=timedelta(days=9 - n)).digest for n in range(releases - 2)]
+    return [*old, published(store, "last but one").digest, published(store, "last").digest]
 
 
 def test_prune_keeps_the_current_the_previous_and_the_newest(store: ReleaseStore, digests: list[str]) -> None:
     assert set(pruned(store, keep=3)) == set(digests[:2])
-    assert stored(store) == set(digests[2:])
+    assert remaining(store) == set(digests[2:])
     assert set(pruned(store, keep=1)) == {digests[2]}
     assert assert_settled(store) == digests[4]
 
@@ -51,11 +57,11 @@ def test_prune_keeps_what_a_workspace_pins_until_it_is_destroyed(store: ReleaseS
     pin(store, "ada", digests[0], "leaking")
     pin(store, "bob", digests[1], "destroyed")
     assert set(pruned(store)) == {digests[1], digests[2]}
-    assert digests[0] in stored(store)
+    assert digests[0] in remaining(store)
 
 
 def test_prune_keeps_the_current_release_however_old(store: ReleaseStore, digests: list[str]) -> None:
-    published(store, "0", age=timedelta(days=9))
+    published(store, "0")
     pruned(store)
     assert assert_settled(store) == digests[0]
 
@@ -78,8 +84,7 @@ def deny(path: str) -> Callable[[AWSPreparedRequest], AWSResponse | None]:
 
 @pytest.mark.parametrize("path", ["prefix=workspaces", "workspaces/ada/interview.json", POINTER_KEY, "prefix=releases"])
 def test_prune_removes_nothing_when_use_cannot_be_known(cloud: Cloud, store: ReleaseStore, path: str) -> None:
-    for n in range(4):
-        published(cloud.observer(), str(n), age=timedelta(days=9 - n))
+    history(cloud.observer(), 4)
     pin(cloud.observer(), "ada", "0" * 64)
     before = objects(cloud.operator, cloud.bucket)
     before_each_call(store.aws, deny(path))
@@ -107,7 +112,7 @@ def test_an_unreadable_interview_is_unknown_use(store: ReleaseStore, digests: li
     store.bucket.write("workspaces/ada/interview.json", record)
     with pytest.raises(ReleaseError, match=r"cannot tell which release workspaces/ada/interview\.json uses"):
         pruned(store)
-    assert stored(store) == set(digests)
+    assert remaining(store) == set(digests)
 
 
 def test_interviews_are_listed_by_release(store: ReleaseStore) -> None:
@@ -143,15 +148,16 @@ def test_a_prune_that_was_cut_off_anywhere_is_completed_by_the_next(cloud: Cloud
     def cut() -> None:
         raise KeyboardInterrupt
 
-    for write in range(1, 30, 4):
-        for n in range(3):
-            published(cloud.observer(), f"{write} {n}", age=timedelta(days=9 - n))
+    history(cloud.observer(), 2)
+    # The mark, the fence, and the removal of files and manifest.
+    for write in (1, 2, 3, 5, 8, 9):
+        stored(cloud.observer(), f"{write}", age=timedelta(days=9))
         pruner = cloud.store()
         Counter(pruner.aws, write, cut, writes_only=True)
         with suppress(KeyboardInterrupt):
             pruned(pruner)
         pruned(cloud.observer())
-        assert len(stored(cloud.observer())) == 2
+        assert len(remaining(cloud.observer())) == 2
         assert_settled(cloud.observer())
 
 
@@ -169,8 +175,8 @@ def test_an_unfinished_publish_is_pruned_only_when_nobody_can_be_at_it(
 
     monkeypatch.setattr(retention, "datetime", Tomorrow)
     assert pruned(store) == [unfinished]
-    assert unfinished not in stored(store)
-    assert digests[4] in stored(store)
+    assert unfinished not in remaining(store)
+    assert digests[4] in remaining(store)
 
 
 def test_an_altered_release_is_kept_as_evidence(store: ReleaseStore, digests: list[str]) -> None:
@@ -188,8 +194,7 @@ def test_everything_right_is_said_so(store: ReleaseStore, digests: list[str]) ->
 
 @pytest.mark.parametrize("name", [*RELEASE_FILES, "manifest.json"])
 def test_verify_names_the_file_that_was_altered(store: ReleaseStore, name: str) -> None:
-    first = published(store, "one")
-    published(store, "two")
+    first = stored(store, "one")
     store.bucket.write(file_key(first.digest, name), b"altered")
     (problem,) = verify(store).problems
     assert problem.startswith(f"releases/{first.digest}/{name} was altered")
@@ -197,8 +202,7 @@ def test_verify_names_the_file_that_was_altered(store: ReleaseStore, name: str) 
 
 @pytest.mark.parametrize("name", [*RELEASE_FILES, "manifest.json"])
 def test_verify_names_the_file_that_is_missing(store: ReleaseStore, name: str) -> None:
-    first = published(store, "one")
-    published(store, "two")
+    first = stored(store, "one")
     store.aws.s3.delete_object(Bucket=store.bucket.name, Key=file_key(first.digest, name))
     (problem,) = verify(store).problems
     assert problem.startswith(f"releases/{first.digest}/{name} is missing")

@@ -10,7 +10,7 @@ from scripts.errors import AlteredReleaseError, ReleaseError
 from scripts.releases.release import RELEASE_FILES, Release
 from scripts.releases.store import POINTER_KEY, ReleaseStore, SupersededError, file_key, manifest_key, plain_key
 from tests.releases.conftest import Cloud
-from tests.releases.samples import assert_settled, manifest, objects, published, release
+from tests.releases.samples import assert_settled, manifest, objects, published, release, stored
 from tests.releases.steering import Counter, before_each_call
 
 
@@ -41,7 +41,7 @@ def test_a_client_that_copies_the_prefix_gets_the_five_files(store: ReleaseStore
 
 
 def test_a_release_is_downloaded_byte_for_byte(store: ReleaseStore, tmp_path: Path) -> None:
-    sample = published(store, "one")
+    sample = stored(store, "one")
     assert store.download(sample.digest, tmp_path).limits.max_instances == 10
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == sample.files
 
@@ -57,7 +57,7 @@ def test_an_earlier_release_can_still_be_downloaded(store: ReleaseStore, tmp_pat
 def test_downloading_an_altered_release_is_refused_with_the_file_named(
     store: ReleaseStore, tmp_path: Path, name: str
 ) -> None:
-    sample = published(store, "one")
+    sample = stored(store, "one")
     store.bucket.write(file_key(sample.digest, name), b"{}")
     with pytest.raises(AlteredReleaseError, match=f"releases/{sample.digest}/{name} was altered"):
         store.download(sample.digest, tmp_path)
@@ -68,7 +68,7 @@ def test_downloading_an_altered_release_is_refused_with_the_file_named(
 def test_downloading_an_incomplete_release_is_refused_with_the_file_named(
     store: ReleaseStore, tmp_path: Path, name: str
 ) -> None:
-    sample = published(store, "one")
+    sample = stored(store, "one")
     store.aws.s3.delete_object(Bucket=store.bucket.name, Key=file_key(sample.digest, name))
     with pytest.raises(AlteredReleaseError, match=f"releases/{sample.digest}/{name} is missing"):
         store.download(sample.digest, tmp_path)
@@ -76,7 +76,7 @@ def test_downloading_an_incomplete_release_is_refused_with_the_file_named(
 
 
 def test_limits_changed_in_the_manifest_are_seen(store: ReleaseStore) -> None:
-    sample = published(store, "one")
+    sample = stored(store, "one")
     document = json.loads(manifest(sample).to_json())
     document["limits"]["max_instances"] = 99
     store.bucket.write(manifest_key(sample.digest), json.dumps(document).encode())
@@ -92,7 +92,7 @@ def test_a_document_of_a_later_schema_asks_for_an_update(store: ReleaseStore) ->
 
 
 def test_storing_again_writes_nothing(cloud: Cloud, store: ReleaseStore) -> None:
-    sample = published(store, "one")
+    sample = stored(store, "one")
     before = objects(store.aws, cloud.bucket)
     assert store.store(sample, manifest(sample)) == []
     assert objects(store.aws, cloud.bucket) == before
@@ -107,7 +107,7 @@ def test_only_what_is_missing_is_stored(store: ReleaseStore) -> None:
 
 
 def test_storing_again_restores_an_altered_file(store: ReleaseStore) -> None:
-    sample = published(store, "one")
+    sample = stored(store, "one")
     store.bucket.write(file_key(sample.digest, "main.tf"), b"altered")
     assert store.store(sample, manifest(sample)) == ["main.tf"]
     assert store.read(sample.digest)[1].files == sample.files
@@ -141,7 +141,7 @@ def test_a_publisher_that_saw_an_older_release_is_told_who_was_first(store: Rele
 
 
 def test_an_abbreviated_digest_is_resolved(store: ReleaseStore) -> None:
-    digest = published(store, "one").digest
+    digest = stored(store, "one").digest
     assert store.resolve(digest[:7]) == digest
     for given, reason in (
         (digest[:6], "is no digest"),

@@ -1,0 +1,130 @@
+"""Every difference between what is written down and what exists has a name and a command that mends it."""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from scripts.errors import AwsError
+from scripts.interviews.custody import custody_of
+from scripts.interviews.doctor import Finding, diagnose, fix
+from scripts.interviews.model import Run, Status
+from scripts.interviews.store import lock_key, state_key
+from tests.interviews.conftest import Place
+
+
+def the_finding(place: Place) -> Finding:
+    (finding,) = diagnose(place.site())
+    return finding
+
+
+def test_a_healthy_place_has_no_findings(place: Place) -> None:
+    assert diagnose(place.site()) == []
+
+
+def test_a_leaked_lease_is_found_and_freed(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    site = place.site()
+    site.aws.s3.delete_object(Bucket=site.bucket, Key="workspaces/a/interview.json")
+    finding = the_finding(place)
+    assert (finding.kind, finding.subject, finding.command) == ("leaked lease", "slot 0", "prequel interview reap")
+    assert fix(site, [finding]) == {}
+    assert diagnose(place.site()) == []
+
+
+def test_a_ghost_is_an_active_interview_that_is_not_there(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    finding = the_finding(place)
+    assert (finding.kind, finding.command) == ("ghost", "prequel interview recover a")
+    assert "no listener rule, no password, no service, no target group" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(Status.CREATING, "unfinished"), (Status.DESTROYING, "unfinished"), (Status.LEAKING, "leaking")],
+)
+def test_what_nobody_works_on_is_found(place: Place, status: Status, kind: str) -> None:
+    place.stored("a", status)
+    assert the_finding(place).kind == kind
+
+
+def test_what_somebody_works_on_is_no_finding(place: Place) -> None:
+    place.stored("a", Status.DESTROYING)
+    with custody_of(place.site(), "a", "destroy"):
+        assert diagnose(place.site()) == []
+
+
+def test_a_dead_run_is_found_without_being_touched(place: Place) -> None:
+    site = place.site()
+    for suffix in ("client", "terraform"):
+        (site.runs_directory / f"dead.{suffix}").touch()
+    run = Run(id="dead", purpose="create", actor=site.actor, host=site.host, pid=7, started_at=place.clock())
+    place.stored("a", Status.CREATING, run=run)
+    finding = the_finding(place)
+    assert finding.kind == "dead run"
+    assert "process 7 of" in finding.detail
+
+
+def test_overdue_is_found_and_destroyed(place: Place) -> None:
+    place.stored("a", Status.FAILED)
+    place.clock.forward(hours=2)
+    finding = the_finding(place)
+    assert (finding.kind, finding.command) == ("overdue", "prequel interview destroy a")
+    assert fix(place.site(), [finding]) == {}
+    assert diagnose(place.site()) == []
+
+
+def test_a_stale_lock_is_found_and_cleared(place: Place) -> None:
+    place.stored("a", Status.FAILED)
+    site = place.site()
+    lock = {"Who": site.actor, "Created": f"{place.clock():%Y-%m-%dT%H:%M:%SZ}", "Operation": "apply"}
+    site.aws.s3.put_object(Bucket=site.bucket, Key=lock_key("a"), Body=json.dumps(lock).encode())
+    finding = the_finding(place)
+    assert finding.kind == "stale lock"
+    assert fix(site, [finding]) == {}
+    assert place.objects("instances/") == []
+
+
+def test_a_state_that_nothing_belongs_to_is_found_and_removed(place: Place) -> None:
+    site = place.site()
+    site.aws.s3.put_object(Bucket=site.bucket, Key=state_key("a"), Body=b'{"version": 4, "resources": []}')
+    finding = the_finding(place)
+    assert (finding.kind, finding.command) == ("leftover files", "prequel interview destroy a")
+    assert fix(site, [finding]) == {}
+    assert diagnose(place.site()) == []
+
+
+def test_half_a_release_is_found(place: Place) -> None:
+    site = place.site()
+    site.aws.s3.put_object(Bucket=site.bucket, Key=f"releases/{'a' * 64}/main.tf", Body=b"")
+    assert the_finding(place).kind == "half release"
+
+
+def test_an_unreadable_intent_is_named_and_never_mended_unasked(place: Place) -> None:
+    site = place.site()
+    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/a/interview.json", Body=b"{}")
+    finding = the_finding(place)
+    assert finding.kind == "unreadable"
+    assert finding.mend is None
+
+
+def test_another_clients_interview_is_told_and_never_destroyed_unasked(place: Place) -> None:
+    site = place.site()
+    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/portal/terraform.tfvars", Body=b"")
+    site.aws.ssm.put_parameter(Name=f"/{place.prefix}/interviews/portal/password", Value="x" * 8, Type="SecureString")
+    try:
+        finding = the_finding(place)
+        assert (finding.kind, finding.mend) == ("foreign", None)
+    finally:
+        site.aws.ssm.delete_parameter(Name=f"/{place.prefix}/interviews/portal/password")
+
+
+def test_a_listing_that_fails_is_an_error_and_no_clean_bill(place: Place) -> None:
+    site = place.site()
+
+    def denied(*_: object, **__: object) -> object:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListServices")
+
+    site.aws.ecs.get_paginator = denied  # type: ignore[method-assign,assignment]
+    with pytest.raises(AwsError, match="cannot list the services"):
+        diagnose(site)
