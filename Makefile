@@ -57,6 +57,8 @@ clean: ## Remove what the other targets made
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check -e .
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q -j 0 -x "cdktf_cdktf_provider_aws|/tests?/" .venv/lib/*/site-packages >/dev/null || true
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import stacks.shared"
 	@touch $@
 
 node_modules/.ready: package-lock.json | tools

@@ -34,7 +34,9 @@ class Bundle(Construct):
         pack(draft, sorted(set(paths)))
         self.sha256 = hashlib.sha256(draft.read_bytes()).hexdigest()
         archive = draft.rename(directory / f"{self.sha256}.zip")
-        asset = TerraformAsset(self, "archive", path=str(archive.resolve()), type=AssetType.FILE, asset_hash=self.sha256)
+        asset = TerraformAsset(
+            self, "archive", path=str(archive.resolve()), type=AssetType.FILE, asset_hash=self.sha256
+        )
         self.path = asset.path
 
 

@@ -17,7 +17,8 @@ class ServiceRole(Construct):
     """A role that one AWS service assumes, on behalf of resources of this account that match ``source_arn``.
 
     The two conditions keep another account from borrowing the role through the same service
-    (https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html). Output: ``arn``.
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html). Outputs: ``arn``, and ``policy`` (for
+    whoever must not begin before the permissions).
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class ServiceRole(Construct):
         )
         permissions = DataAwsIamPolicyDocument(self, "permissions", statement=statements)
         role = IamRole(self, "role", name=name, description=description, assume_role_policy=trust.json)
-        IamRolePolicy(self, "policy", name=name, role=role.name, policy=permissions.json)
+        self.policy = IamRolePolicy(self, "policy", name=name, role=role.name, policy=permissions.json)
         self.arn = role.arn
 
 

@@ -18,13 +18,18 @@ from constructs.identity import ServiceRole
 
 
 class LogGroup(Construct):
-    """A log group with an end to its retention, encrypted with our key. Outputs: ``name`` and ``arn``."""
+    """A log group with an end to its retention, encrypted with our key.
+
+    Outputs: ``name``, ``arn`` and ``resource`` (for whoever must wait for it).
+    """
 
     def __init__(self, scope: Construct, id: str, *, name: str, retention_days: int, kms_key_arn: str) -> None:
         super().__init__(scope, id)
-        group = CloudwatchLogGroup(self, "group", name=name, retention_in_days=retention_days, kms_key_id=kms_key_arn)
-        self.name = group.name
-        self.arn = group.arn
+        self.resource = CloudwatchLogGroup(
+            self, "group", name=name, retention_in_days=retention_days, kms_key_id=kms_key_arn
+        )
+        self.name = self.resource.name
+        self.arn = self.resource.arn
 
 
 class FlowLogs(Construct):

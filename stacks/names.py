@@ -32,6 +32,9 @@ TEMPLATE_FILES = ("main.tf", "service.tf", "variables.tf", "outputs.tf")
 SHARED_VALUES_FILE = "shared.auto.tfvars.json"
 """The shared stack's outputs that the template set takes, published beside it."""
 
+METRICS_NAMESPACE = "Prequel"
+"""Of the metrics that the reaper tells, each with the dimension ``Project``."""
+
 CODE_SERVER_PORT = 8443
 CODE_SERVER_CONTAINER = "code-server"
 

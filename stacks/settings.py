@@ -129,6 +129,7 @@ class Settings(BaseModel):
         default="public.ecr.aws/aws-cli/aws-cli:2.27.0", pattern=_IMAGE, description="an image with tag or digest"
     )
     cpu_architecture: Literal["X86_64", "ARM64"] = Field(default="X86_64", description="X86_64 or ARM64")
+    runner_architecture: Literal["X86_64", "ARM64"] = Field(default="X86_64", description="X86_64 or ARM64")
     soci_indexing: bool = Field(default=True, description="true or false")
     # A day at most: an interview is not a workstation.
     interview_default_minutes: int = Field(default=90, ge=1, le=1440, description="a whole number from 1 to 1440")

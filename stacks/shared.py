@@ -8,11 +8,13 @@ from constructs.certificate import Certificate, LoadBalancerRecords
 from constructs.cluster import Cluster, insights_log_group_name
 from constructs.encryption import EncryptionKey
 from constructs.identity import InterviewExecutionRole, InterviewTaskRole
+from constructs.lifecycle import Reaper, reaper_log_group_name
 from constructs.load_balancer import HTTP_PORT, HTTPS_PORT, LoadBalancer
 from constructs.network import Network
 from constructs.observability import Alarms, FlowLogs, LogGroup
 from constructs.portal import PORTAL_PORT, Portal
 from constructs.registry import Repository
+from constructs.runner import Runner
 from constructs.security_groups import SecurityGroups
 from constructs.storage import InstanceBucket, LogBucket
 from stacks.base import ReadableStack, aws_provider
@@ -46,7 +48,7 @@ class SharedStack(ReadableStack):
             "encryption",
             name=prefix,
             account=account,
-            log_group_names=[f"/{prefix}/*", insights_log_group_name(prefix)],
+            log_group_names=[f"/{prefix}/*", insights_log_group_name(prefix), reaper_log_group_name(prefix)],
             # The longest and the shortest time that KMS offers to think again.
             deletion_window_days=7 if disposable else 30,
         )
@@ -161,7 +163,7 @@ class SharedStack(ReadableStack):
             if security_groups.portal_id
             else None
         )
-        Alarms(
+        alarms = Alarms(
             self,
             "alarms",
             project_prefix=prefix,
@@ -170,6 +172,38 @@ class SharedStack(ReadableStack):
             email=settings.alarm_email,
             load_balancer=load_balancer.arn_suffix,
             portal_target_group=portal.target_group if portal else None,
+        )
+        runner = Runner(
+            self,
+            "runner",
+            project_prefix=prefix,
+            account=account,
+            architecture=settings.runner_architecture,
+            settings={
+                "aws_region": settings.aws_region,
+                "environment": settings.environment,
+                "domain_name": domain,
+                "project_prefix": prefix,
+                "interview_default_minutes": str(settings.interview_default_minutes),
+            },
+            bucket_name=instance_bucket.name,
+            kms_key_arn=key.arn,
+            log_retention_days=retention_days,
+            passed_role_arns=[execution_role.arn, task_role.arn],
+            domain_name=domain,
+            hosted_zone_id=certificate.zone_id if certificate and not settings.wildcard_domain else None,
+            alarm_topic_arn=alarms.topic_arn,
+        )
+        reaper = Reaper(
+            self,
+            "reaper",
+            project_prefix=prefix,
+            account=account,
+            bucket_name=bucket_name(prefix),
+            max_instances=settings.max_instances,
+            kms_key_arn=key.arn,
+            log_retention_days=retention_days,
+            alarm_topic_arn=alarms.topic_arn,
         )
 
         outputs = {
@@ -196,6 +230,8 @@ class SharedStack(ReadableStack):
             "task_role_arn": (task_role.arn, "Reads the challenges."),
             "kms_key_arn": (key.arn, "Encrypts the passwords."),
             "instance_bucket_name": (instance_bucket.name, "Templates, challenges, workspaces and interview state."),
+            "runner_project_name": (runner.name, "The CodeBuild project that runs terraform for interviews."),
+            "reaper_function_name": (reaper.name, "The Lambda function that ends what is overdue."),
             "log_group_name": (interview_logs.name, "Receives the containers' output."),
             "code_server_repository_url": (repository.url, "Our own code-server images, without a tag."),
             "code_server_image": (

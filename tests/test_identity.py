@@ -10,6 +10,11 @@ ALLOWED_ON_ANYTHING = {
     # Signing in to ECR concerns no repository.
     ("execution_permissions", "SignInToRegistry"),
     ("portal_execution_permissions", "SignInToRegistry"),
+    # Describing passwords by name, load balancing, and task definitions; tasks of a family in one cluster.
+    ("runner_role_permissions", "DescribePasswords"),
+    ("runner_role_permissions", "DescribeRoutes"),
+    ("runner_role_permissions", "KnowTaskDefinitions"),
+    ("runner_role_permissions", "ListTasks"),
     # In a key policy "*" is the key itself.
     ("encryption_policy", "AccountAdministration"),
     ("encryption_policy", "LogGroups"),
@@ -47,7 +52,7 @@ def test_no_statement_allows_everyone(portal_stack: SynthesizedStack) -> None:
 
 def test_only_resources_of_this_account_assume_a_role(portal_stack: SynthesizedStack) -> None:
     trusts = [statement for name, statement in allowing(portal_stack) if name.endswith("_trust")]
-    assert len(trusts) == len(portal_stack.all("aws_iam_role")) == 5
+    assert len(trusts) == len(portal_stack.all("aws_iam_role")) == 7
     for trust in trusts:
         conditions = {condition["variable"]: condition["values"] for condition in trust["condition"]}
         assert conditions["aws:SourceAccount"] == ["${data.aws_caller_identity.account_caller.account_id}"]
@@ -102,6 +107,7 @@ def test_the_key_rotates_and_serves_this_projects_logs_and_alarms_only(default_s
     assert [arn.rpartition(":log-group:")[2] for arn in condition["values"]] == [
         "/prequel/*",
         "/aws/ecs/containerinsights/prequel/performance",
+        "/aws/lambda/prequel-reaper",
     ]
 
 

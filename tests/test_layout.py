@@ -1,5 +1,6 @@
 """The rules that keep the tree as it is explained."""
 
+import os
 import re
 import subprocess
 import sys
@@ -64,3 +65,22 @@ def test_settings_load_without_cdktf_and_jsii(module: str) -> None:
 
 def test_main_is_under_40_lines() -> None:
     assert len((ROOT / "main.py").read_text().splitlines()) < 40
+
+
+def test_loading_the_bindings_lazily_in_node_changes_nothing_in_the_synthesized_stacks(tmp_path: Path) -> None:
+    (tmp_path / "terraform.tfvars").write_text(
+        'aws_region = "us-east-1"\nenvironment = "test"\ndomain_name = "example.com"\n'
+    )
+    lazy, eager = tmp_path / "lazy", tmp_path / "eager"
+    for output, preamble in ((lazy, ""), (eager, "import stacks; del os.environ['NODE_OPTIONS'];")):
+        subprocess.run(
+            [sys.executable, "-c", f"import os; {preamble} import main; raise SystemExit(main.main())"],
+            cwd=ROOT,
+            env=os.environ | {"PREQUEL_CONFIG_DIR": str(tmp_path), "CDKTF_OUTDIR": str(output), "NODE_OPTIONS": ""},
+            check=True,
+            capture_output=True,
+        )
+    written = [path.relative_to(lazy) for path in lazy.rglob("cdk.tf.json")]
+    assert len(written) == 2
+    for path in written:
+        assert (lazy / path).read_bytes() == (eager / path).read_bytes()

@@ -56,11 +56,13 @@ class Custody:
         """Removes the intent itself: the last act."""
         self._site.intents.remove(self._stored)
         self.gone = True
+        self.files.forget()
 
     def release(self) -> None:
         """Clears the mark."""
         if not self.gone:
             self._stored = self._site.intents.replace(self._stored, self.intent.model_copy(update={"run": None}))
+            self.files.forget()
 
 
 @contextmanager
@@ -72,6 +74,9 @@ def custody_of_new(site: Site, draft: Callable[[Run], Intent], purpose: str) -> 
         site.console.event("status", interview=stored.intent.id, status=stored.intent.status, note="")
         with _until_released(Custody(site, stored, files, took_over=False)) as held:
             yield held
+    except (ChangedMeanwhileError, BusyInterviewError):
+        files.forget()  # the mark was never set, or is another's by now
+        raise
     finally:
         files.end()
 
@@ -91,6 +96,9 @@ def custody_of(site: Site, interview_id: str, purpose: str) -> Iterator[Custody]
             site.console.event("took-over", interview=interview_id, run=before.model_dump(mode="json"))
         with _until_released(Custody(site, stored, files, took_over=before is not None)) as held:
             yield held
+    except (ChangedMeanwhileError, BusyInterviewError):
+        files.forget()  # the mark was never set, or is another's by now
+        raise
     finally:
         files.end()
 

@@ -49,11 +49,15 @@ class RunFiles:
         """Remembers terraform's process group, so that a successor can end it if this process dies."""
         os.pwrite(self.terraform_lock, f"{process_group:>10}".encode(), 0)
 
+    def forget(self) -> None:
+        """Removes the files, once no mark names this run any more; without them nobody could tell that it is dead."""
+        self._client.unlink(missing_ok=True)
+        self._terraform.unlink(missing_ok=True)
+
     def end(self) -> None:
         """Gives the locks back; terraform must be gone."""
-        for path, lock in ((self._client, self._client_lock), (self._terraform, self.terraform_lock)):
-            path.unlink(missing_ok=True)
-            os.close(lock)
+        os.close(self._client_lock)
+        os.close(self.terraform_lock)
 
 
 def life_of(run: Run, directory: Path, host: str) -> Life:

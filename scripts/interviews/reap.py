@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, NoFreeSlotError, PrequelError
+from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, PrequelError
 from scripts.interviews.custody import custody_of
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.leases import Held
@@ -21,14 +21,17 @@ _ENDING = frozenset({Status.DESTROYING, Status.LEAKING, Status.DESTROYED})
 
 @dataclass
 class Report:
-    """What one pass did, by interview id; ``waiting`` are those whose next try is not due yet."""
+    """What one pass did, by interview id; ``waiting`` are those whose next try is not due yet.
+
+    ``busy`` and ``failed`` give the reason.
+    """
 
     destroyed: list[str] = field(default_factory=list)
     recovered: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     freed_slots: list[int] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
-    busy: list[str] = field(default_factory=list)
+    busy: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     leaking: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -118,14 +121,10 @@ def _guarded(site: Site, duty: Duty, report: Report, interrupted: Callable[[], b
     site.console.event("duty", interview=duty.interview_id, what=duty.what, why=duty.why)
     try:
         _do(site, duty, report)
-    except BusyInterviewError:
-        report.busy.append(duty.interview_id)
-    except ChangedMeanwhileError:
-        report.busy.append(duty.interview_id)  # somebody else is at it, or has ended it
+    except (BusyInterviewError, ChangedMeanwhileError) as error:
+        report.busy[duty.interview_id] = str(error)  # somebody else is at it, or has ended it
     except LeakingError as error:
         report.leaking.append(duty.interview_id)
-        report.failed[duty.interview_id] = str(error)
-    except NoFreeSlotError as error:
         report.failed[duty.interview_id] = str(error)
     except PrequelError as error:
         report.failed[duty.interview_id] = str(error)

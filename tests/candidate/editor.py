@@ -28,6 +28,7 @@ _CHROMIUM = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-3d-apis",  # so that a terminal is written, not drawn, and can be read
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -141,7 +142,7 @@ class Browser:
         self.find(".monaco-editor.focused")
 
     def open_terminal(self) -> None:
-        """Opens a terminal and puts the cursor into it; what it shows is drawn, not written."""
+        """Opens a terminal and puts the cursor into it."""
         self.choose("Terminal: Create New Terminal")
         self._wait(lambda: self._all(".terminal-wrapper.active .xterm.focus") or None, "a terminal")
 

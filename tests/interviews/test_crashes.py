@@ -166,6 +166,7 @@ def crash_and_sweep(place: Place, number: int, dice: random.Random) -> list[str]
     report = reap(place.site(out=said), parallel=AT_ONCE)
     print(f"batch {number} (seed {SEED}): {'; '.join(told)}; {report}")  # noqa: T201
     assert not report.failed, said.getvalue()
+    assert not report.busy, said.getvalue()
     return leaks(place, [victim.id for victim in victims])
 
 

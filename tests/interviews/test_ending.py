@@ -181,7 +181,7 @@ def test_an_interview_that_somebody_works_on_is_left_to_them(place: Place) -> No
     place.stored("a", Status.ACTIVE)
     place.clock.forward(hours=9)
     with custody_of(place.site(), "a", "destroy"):
-        assert reap(place.site()).busy == ["a"]
+        assert list(reap(place.site()).busy) == ["a"]
 
 
 def test_a_dry_run_of_reap_changes_nothing(place: Place) -> None:

@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -12,6 +13,9 @@ from moto import mock_aws
 from scripts.aws import Aws
 from scripts.embedded import EmbeddedAws
 from scripts.releases.store import ReleaseStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
 
 REGION = "us-east-1"
 BUCKET = "prequel-instance"
@@ -52,13 +56,24 @@ def boto_session() -> boto3.Session:
     return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
 
 
+@pytest.fixture(scope="session")
+def sts(boto_session: boto3.Session) -> "STSClient":
+    return boto_session.client("sts")
+
+
 @pytest.fixture
-def cloud(boto_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+def cloud(boto_session: boto3.Session, sts: "STSClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """An empty AWS within this process."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
+
+    def new_clients() -> Aws:
+        aws = Aws(REGION, session=boto_session)
+        aws.sts = sts  # nobody here asks for more than an account, and a client takes as long to make as ten requests
+        return aws
+
     with mock_aws():
-        yield Cloud.with_bucket(BUCKET, lambda: Aws(REGION, session=boto_session))
+        yield Cloud.with_bucket(BUCKET, new_clients)
 
 
 @pytest.fixture

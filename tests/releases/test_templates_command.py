@@ -9,21 +9,23 @@ import pytest
 import typer
 
 from scripts.commands import templates
-from scripts.embedded import seed_shared_infrastructure
 from scripts.errors import PrequelError
 from scripts.releases import gate, rehearsal
 from scripts.releases.release import Rehearsal
 from scripts.releases.store import file_key
 from scripts.render import TEMPLATE_DIRECTORY
+from scripts.shared_values import TemplateVariables
 from tests.releases.conftest import BUCKET, Cloud
-from tests.releases.samples import objects
+from tests.releases.samples import LIMITS, SHARED, objects
+
+SHARED_OUTPUTS = TemplateVariables((TEMPLATE_DIRECTORY / "variables.tf").read_text()).shared
 
 
 @pytest.fixture
 def configured(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory with a configuration and the outputs of a shared stack."""
-    cloud.operator.s3.delete_bucket(Bucket=BUCKET)
-    outputs = seed_shared_infrastructure(cloud.operator) | {"environment": "test"}
+    assert cloud.bucket == BUCKET
+    outputs = dict.fromkeys(SHARED_OUTPUTS, "x") | SHARED | LIMITS.model_dump()
     (tmp_path / "outputs.json").write_text(json.dumps(outputs))
     (tmp_path / "terraform.tfvars").write_text(
         'aws_region = "us-east-1"\nenvironment = "test"\ndomain_name = "interviews.example.com"\n'
@@ -138,13 +140,13 @@ def test_a_machine_is_never_asked(prequel: Prequel, cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("command", ["publish", "rollback", "prune", "verify"])
-def test_every_writing_command_has_a_dry_run(prequel: Prequel, command: str) -> None:
-    assert "--dry-run" in prequel(command, "--help")
+def test_every_writing_command_has_a_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert "--dry-run" in Prequel(tmp_path, capsys)(command, "--help")
 
 
 @pytest.mark.parametrize("command", ["publish", "list", "show", "diff", "rollback", "verify", "prune"])
-def test_every_help_has_an_example(prequel: Prequel, command: str) -> None:
-    assert f"prequel templates {command}" in " ".join(prequel(command, "--help").split())
+def test_every_help_has_an_example(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert f"prequel templates {command}" in " ".join(Prequel(tmp_path, capsys)(command, "--help").split())
 
 
 def test_show_before_the_first_publish_says_what_to_do(prequel: Prequel) -> None:
