@@ -195,7 +195,7 @@ class RunnerRole(ServiceRole):
         *,
         project_prefix: str,
         account: Account,
-        bucket_name: str,
+        bucket_arn: str,
         kms_key_arn: str,
         passed_role_arns: list[str],
         log_group_name: str,
@@ -212,7 +212,7 @@ class RunnerRole(ServiceRole):
             account=account,
             source_arn=account.arn("codebuild", f"project/{name}"),
             statements=[
-                *_interview_documents(account.bucket_arn(bucket_name)),
+                *_interview_documents(bucket_arn),
                 *_interview_password(account, project_prefix, kms_key_arn),
                 *_interview_route(account, project_prefix),
                 *_interview_task(account, project_prefix, passed_role_arns),
@@ -239,12 +239,11 @@ class ReaperRole(ServiceRole):
         *,
         project_prefix: str,
         account: Account,
-        bucket_name: str,
+        bucket_arn: str,
         log_group_name: str,
         failures_arn: str,
     ) -> None:
         name = reaper_function(project_prefix)
-        bucket = account.bucket_arn(bucket_name)
         super().__init__(
             scope,
             id,
@@ -257,23 +256,27 @@ class ReaperRole(ServiceRole):
                 DataAwsIamPolicyDocumentStatement(
                     sid="ListInterviews",
                     actions=["s3:ListBucket"],
-                    resources=[bucket],
+                    resources=[bucket_arn],
                     condition=[_condition("StringLike", "s3:prefix", "slots/", "workspaces/", "dispatches/")],
                 ),
                 DataAwsIamPolicyDocumentStatement(
                     sid="ReadInterviews",
                     actions=["s3:GetObject"],
-                    resources=[f"{bucket}/slots/*", f"{bucket}/workspaces/*/interview.json", f"{bucket}/dispatches/*"],
+                    resources=[
+                        f"{bucket_arn}/slots/*",
+                        f"{bucket_arn}/workspaces/*/interview.json",
+                        f"{bucket_arn}/dispatches/*",
+                    ],
                 ),
                 DataAwsIamPolicyDocumentStatement(
                     sid="MarkInterviews",
                     actions=["s3:PutObject"],
-                    resources=[f"{bucket}/workspaces/*/interview.json", f"{bucket}/dispatches/*"],
+                    resources=[f"{bucket_arn}/workspaces/*/interview.json", f"{bucket_arn}/dispatches/*"],
                 ),
                 DataAwsIamPolicyDocumentStatement(
                     sid="FreeSlots",
                     actions=["s3:DeleteObject"],
-                    resources=[f"{bucket}/slots/*", f"{bucket}/dispatches/*"],
+                    resources=[f"{bucket_arn}/slots/*", f"{bucket_arn}/dispatches/*"],
                 ),
                 DataAwsIamPolicyDocumentStatement(
                     sid="StopOverdueServices",

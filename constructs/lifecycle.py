@@ -109,6 +109,7 @@ class Reaper(Construct):
         project_prefix: str,
         account: Account,
         bucket_name: str,
+        bucket_arn: str,
         max_instances: int,
         kms_key_arn: str,
         log_retention_days: int,
@@ -133,7 +134,7 @@ class Reaper(Construct):
             "role",
             project_prefix=project_prefix,
             account=account,
-            bucket_name=bucket_name,
+            bucket_arn=bucket_arn,
             log_group_name=log_group_name,
             failures_arn=account.arn("sqs", failures_name),
         )

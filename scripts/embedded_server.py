@@ -129,12 +129,15 @@ def record_calls(log: Path) -> None:
 
 
 def _parameters(response: Any) -> dict[str, Any]:
-    """What the caller gave, from a JSON body, a form or a query."""
+    """What the caller gave, from a JSON body, or from a form or query with any other body beside it, as ``body``."""
+    body = response.raw_body or b""
     try:
-        document = json.loads(response.raw_body or b"")
+        document = json.loads(body)
     except ValueError:
         document = None
-    return document if isinstance(document, dict) else dict(response.data or {})
+    if isinstance(document, dict):
+        return document
+    return dict(response.data or {}) | ({"body": body.decode(errors="replace")} if body.startswith(b"<") else {})
 
 
 def main() -> None:

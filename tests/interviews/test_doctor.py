@@ -1,16 +1,24 @@
 """Every difference between what is written down and what exists has a name and a command that mends it."""
 
 import json
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
 from scripts.errors import AwsError
 from scripts.interviews.custody import custody_of
 from scripts.interviews.doctor import Finding, diagnose, fix
 from scripts.interviews.model import Run, Status
 from scripts.interviews.store import lock_key, state_key
 from tests.interviews.conftest import Place
+
+
+@pytest.fixture(scope="module")
+def seeded(embedded: EmbeddedAws) -> dict[str, Any]:
+    """A shared stack that no other module's interviews are on, because a doctor sees them all."""
+    return seed_shared_infrastructure(embedded.aws, project_prefix="doctor", domain_name="doctor.example.com")
 
 
 def the_finding(place: Place) -> Finding:

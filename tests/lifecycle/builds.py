@@ -1,0 +1,37 @@
+"""CodeBuild, as far as the reaper knows it: builds run when the test says so, and end as it says."""
+
+from typing import Any
+
+
+class Builds:
+    """Stands in for boto3's CodeBuild client; a token that was given before finds the same build."""
+
+    def __init__(self) -> None:
+        self.started: list[dict[str, str]] = []
+        self.statuses: dict[str, str] = {}
+        self._tokens: dict[str, str] = {}
+
+    def start_build(
+        self,
+        *,
+        projectName: str,  # noqa: N803  (boto3's names)
+        idempotencyToken: str,  # noqa: N803
+        environmentVariablesOverride: list[dict[str, str]],  # noqa: N803
+    ) -> dict[str, Any]:
+        if idempotencyToken not in self._tokens:
+            build_id = f"{projectName}:{len(self._tokens)}"
+            self._tokens[idempotencyToken] = build_id
+            self.statuses[build_id] = "IN_PROGRESS"
+            variables = {variable["name"]: variable["value"] for variable in environmentVariablesOverride}
+            self.started.append({"id": build_id, "token": idempotencyToken} | variables)
+        return {"build": {"id": self._tokens[idempotencyToken]}}
+
+    def batch_get_builds(self, *, ids: list[str]) -> dict[str, Any]:
+        known = [build_id for build_id in ids if build_id in self.statuses]
+        return {"builds": [{"id": build_id, "buildStatus": self.statuses[build_id]} for build_id in known]}
+
+    def end(self, status: str) -> dict[str, str]:
+        """Ends the last build that was started."""
+        build = self.started[-1]
+        self.statuses[build["id"]] = status
+        return build

@@ -1,0 +1,171 @@
+"""The reaper and the runner on an embedded AWS that writes down who calls what."""
+
+import io
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from scripts.aws import Aws
+from scripts.console import Console
+from scripts.embedded import ACCOUNT_ID, EmbeddedAws, seed_shared_infrastructure
+from scripts.interviews.site import Site
+from scripts.reaper import Reaper
+from tests.conftest import SharedStackFactory, SynthesizedStack
+from tests.interviews.conftest import Place, filled
+
+_numbers = count()
+
+
+@dataclass(frozen=True)
+class RecordingAws:
+    """An embedded AWS and the file in which it writes every call down."""
+
+    embedded: EmbeddedAws
+    log: Path
+
+    def calls(self, key: str) -> list[dict[str, Any]]:
+        """What the holder of an access key called."""
+        calls = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [call for call in calls if call["key"] == key]
+
+    @contextmanager
+    def enforcing(self) -> Iterator[None]:
+        """While open, IAM policies are enforced."""
+        self._enforce_after("0")
+        try:
+            yield
+        finally:
+            self._enforce_after("inf")
+
+    def _enforce_after(self, calls: str) -> None:
+        request = urllib.request.Request(  # noqa: S310  (a loopback address of ours)
+            f"{self.embedded.endpoint}/moto-api/reset-auth",
+            data=calls.encode(),
+            headers={"Content-Type": "text/plain"},
+        )
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            assert answer.status == 200
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordingAws]:
+    directory = tmp_path_factory.mktemp("recording")
+    log = directory / "calls.jsonl"
+    log.touch()
+    with EmbeddedAws.start(log=directory / "requests.log", calls=log) as running:
+        yield RecordingAws(running, log)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A seeded shared stack, and the synthesized one that it stands for."""
+
+    place: Place
+    stack: SynthesizedStack
+
+    def policy(self, name: str) -> list[dict[str, Any]]:
+        """The statements of a synthesized policy document, with all that Terraform would know filled in."""
+        values = self.place.values
+        text = json.dumps(list(self.stack.statements(name).values()))
+        for token, value in {
+            "data.aws_caller_identity.account_caller.account_id": ACCOUNT_ID,
+            "data.aws_partition.account_partition.partition": "aws",
+            "data.aws_route53_zone.domain_zone.zone_id": values["hosted_zone_id"],
+            "aws_kms_key.encryption_key.arn": values["kms_key_arn"],
+            "aws_iam_role.execution_role.arn": values["execution_role_arn"],
+            "aws_iam_role.task_role.arn": values["task_role_arn"],
+        }.items():
+            text = text.replace("${" + token + "}", value)
+        assert "${" not in text, text
+        statements: list[dict[str, Any]] = json.loads(text)
+        return statements
+
+    def site(self, **changes: Any) -> Site:
+        """The operations on this stack."""
+        return self.place.site(console=Console(json_lines=True, out=io.StringIO(), err=io.StringIO()), **changes)
+
+    def reaper(self, aws: Aws | None = None, **changes: Any) -> Reaper:
+        """The reaper of this stack; its metrics go nowhere."""
+        defaults: dict[str, Any] = {
+            "bucket": self.place.values["instance_bucket_name"],
+            "cluster": self.place.values["ecs_cluster_name"],
+            "runner": f"{self.place.prefix}-runner",
+            "project_prefix": self.place.prefix,
+            "max_instances": 10,
+            "say": lambda _: None,
+        }
+        return Reaper(aws or self.place.embedded.aws, **(defaults | changes))
+
+
+@pytest.fixture
+def shared(recording: RecordingAws, shared_stack: SharedStackFactory, tmp_path: Path) -> Shared:
+    """A stack whose interviews have DNS records of their own, which takes the most rights."""
+    prefix = f"life{next(_numbers)}"
+    domain = f"{prefix}.example.com"
+    values = seed_shared_infrastructure(
+        recording.embedded.aws, project_prefix=prefix, domain_name=domain, wildcard=False
+    )
+    stack = shared_stack(
+        project_prefix=prefix,
+        aws_region="us-east-1",
+        domain_name=domain,
+        hosted_zone_name=domain,
+        wildcard_domain=False,
+    )
+    return Shared(filled(Place(recording.embedded, values, tmp_path), 10), stack)
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """The credentials of an assumed role."""
+
+    key: str
+    aws: Aws
+    environment: dict[str, str]
+
+
+def assume(shared: Shared, role: str, policy: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Assumed:
+    """Creates ``role`` with ``policy`` as far as moto can match it, and assumes it.
+
+    moto compares resources for S3 alone, and no conditions; the tests do the rest themselves.
+    """
+    embedded = shared.place.embedded
+    iam = embedded.aws.client("iam")
+    bucket = f"arn:aws:s3:::{shared.place.values['instance_bucket_name']}"
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+    matchable = [
+        {
+            "Effect": "Allow",
+            "Action": statement["actions"],
+            # moto matches a deletion of several objects at once with the bucket; AWS, with each object.
+            "Resource": [*statement["resources"], *([bucket] if "s3:DeleteObject" in statement["actions"] else [])]
+            if all(action.startswith("s3:") for action in statement["actions"])
+            else "*",
+        }
+        for statement in policy
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": matchable})
+    iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=document)
+    arn = f"arn:aws:iam::{ACCOUNT_ID}:role/{role}"
+    given = embedded.aws.sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    environment = shared.place.environment | {
+        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["SessionToken"],
+    }
+    monkeypatch.setenv("AWS_ENDPOINT_URL", embedded.endpoint)
+    session = boto3.Session(
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+        region_name="us-east-1",
+    )
+    return Assumed(given["AccessKeyId"], Aws("us-east-1", session=session), environment)

@@ -1,0 +1,137 @@
+"""What moto does not match: whether a policy allows a recorded call on the resources that it names."""
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from scripts.embedded import ACCOUNT_ID
+
+Call = dict[str, Any]
+Statement = dict[str, Any]
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:us-east-1:{ACCOUNT_ID}:{resource}"
+
+
+def _members(call: Call, name: str) -> list[str]:
+    """The values of ``name``, a pattern, in a call by AWS's query protocol, where lists are numbered."""
+    found = [value for key, value in call["parameters"].items() if re.fullmatch(rf"{name}(\.member\.\d+)?", key)]
+    # moto keeps each as a list of its own.
+    return [one for value in found for one in (value if isinstance(value, list) else [value])]
+
+
+def _s3(call: Call) -> list[str]:
+    bucket, _, key = call["path"].partition("?")[0].lstrip("/").partition("/")
+    keys = [key] if key else re.findall("<Key>(.+?)</Key>", str(call["parameters"].get("body", "")))
+    return [f"arn:aws:s3:::{bucket}/{key}" for key in keys] or [f"arn:aws:s3:::{bucket}"]
+
+
+def _parameter(call: Call) -> list[str]:
+    given = call["parameters"]
+    names = given.get("Names") or [given.get("Name") or given.get("ResourceId")]
+    return [_arn("ssm", f"parameter{name}") for name in names]
+
+
+def _service(call: Call) -> list[str]:
+    given = call["parameters"]
+    cluster = given["cluster"].rsplit("/", 1)[-1]
+    names = given.get("services") or [given.get("serviceName") or given.get("service")]
+    return [_arn("ecs", f"service/{cluster}/{name.rsplit('/', 1)[-1]}") for name in names]
+
+
+def _zone(call: Call) -> list[str]:
+    kind, name = re.findall("/(hostedzone|change)/([^/?]+)", call["path"])[0]
+    return [f"arn:aws:route53:::{kind}/{name}"]
+
+
+RESOURCES: dict[str, Callable[[Call], list[str]]] = {
+    "codebuild:BatchGetBuilds": lambda call: [
+        _arn("codebuild", f"project/{build.split(':')[0]}") for build in call["parameters"]["ids"]
+    ],
+    "codebuild:StartBuild": lambda call: [_arn("codebuild", f"project/{call['parameters']['projectName']}")],
+    "ecs:CreateService": _service,
+    "ecs:DeleteService": _service,
+    "ecs:DescribeServices": _service,
+    "ecs:RegisterTaskDefinition": lambda call: [
+        _arn("ecs", f"task-definition/{call['parameters']['family']}:1"),
+    ],
+    "ecs:UpdateService": _service,
+    "elasticloadbalancing:CreateRule": lambda call: _members(call, "ListenerArn"),
+    "elasticloadbalancing:CreateTargetGroup": lambda call: [
+        _arn("elasticloadbalancing", f"targetgroup/{name}/0123456789abcdef") for name in _members(call, "Name")
+    ],
+    "elasticloadbalancing:DeleteRule": lambda call: _members(call, "RuleArn"),
+    "elasticloadbalancing:DeleteTargetGroup": lambda call: _members(call, "TargetGroupArn"),
+    "elasticloadbalancing:ModifyTargetGroupAttributes": lambda call: _members(call, "TargetGroupArn"),
+    "route53:ChangeResourceRecordSets": _zone,
+    "route53:GetChange": _zone,
+    "route53:GetHostedZone": _zone,
+    "route53:ListResourceRecordSets": _zone,
+    "s3:DeleteObject": _s3,
+    "s3:GetObject": _s3,
+    "s3:ListBucket": _s3,
+    "s3:PutObject": _s3,
+    "ssm:AddTagsToResource": _parameter,
+    "ssm:DeleteParameter": _parameter,
+    "ssm:DeleteParameters": _parameter,
+    "ssm:GetParameter": _parameter,
+    "ssm:ListTagsForResource": _parameter,
+    "ssm:PutParameter": _parameter,
+}
+"""The resources of a call, for each action that AWS lets a policy hold to some; the others must be allowed on all."""
+
+
+def _tags(call: Call) -> dict[str, str]:
+    given = call["parameters"]
+    if isinstance(given.get("tags"), list):
+        return {tag["key"]: tag["value"] for tag in given["tags"]}
+    keys, values = _members(call, r"Tags\.member\.\d+\.Key"), _members(call, r"Tags\.member\.\d+\.Value")
+    return dict(zip(keys, values, strict=True))
+
+
+def context(call: Call) -> dict[str, list[str]]:
+    """The condition keys whose values a call itself shows; tags of existing resources are not among them."""
+    given = call["parameters"]
+    found = {f"aws:RequestTag/{key}": [value] for key, value in _tags(call).items()}
+    if call["action"] == "s3:ListBucket":
+        prefix = given.get("prefix", [""])
+        found["s3:prefix"] = prefix if isinstance(prefix, list) else [prefix]
+    if call["action"].startswith("ecs:") and "cluster" in given:
+        found["ecs:cluster"] = [_arn("ecs", f"cluster/{given['cluster'].rsplit('/', 1)[-1]}")]
+    if call["action"] == "route53:ChangeResourceRecordSets":
+        body = str(given.get("body", ""))
+        found["route53:ChangeResourceRecordSetsNormalizedRecordNames"] = [
+            name.rstrip(".") for name in re.findall("<Name>(.+?)</Name>", body)
+        ]
+        found["route53:ChangeResourceRecordSetsRecordTypes"] = re.findall("<Type>(.+?)</Type>", body)
+    return found
+
+
+_SEEN_ELSEWHERE = ("aws:ResourceTag/", "kms:", "iam:", "elasticloadbalancing:CreateAction", "ecs:CreateAction")
+"""Conditions on what a call does not show: they are asserted on the policy itself."""
+
+
+def allows(statement: Statement, call: Call) -> bool:
+    """Whether ``statement`` allows ``call`` on all that it names, under the conditions that the call shows."""
+    if call["action"] not in statement["actions"]:
+        return False
+    known = RESOURCES.get(call["action"])
+    wanted = known(call) if known else ["*"]
+    if not wanted or not all(_matches(resource, statement["resources"]) for resource in wanted):
+        return False
+    shown = context(call)
+    return all(
+        condition["variable"].startswith(_SEEN_ELSEWHERE)
+        or (
+            bool(shown.get(condition["variable"]))
+            and all(_matches(value, condition["values"]) for value in shown[condition["variable"]])
+        )
+        for condition in statement.get("condition", [])
+    )
+
+
+def _matches(value: str, patterns: list[str]) -> bool:
+    # Of fnmatch's own letters, [ is none of IAM's; no ARN of ours has one.
+    return any(fnmatchcase(value, pattern) for pattern in patterns)

@@ -1,0 +1,326 @@
+"""Passes of the reaper, with a clock and builds that only the test moves."""
+
+import json
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.errors import LeakingError
+from scripts.interviews import custody
+from scripts.interviews.create import create
+from scripts.interviews.destroy import destroy
+from scripts.interviews.extend import extend
+from scripts.interviews.leases import SLOTS
+from scripts.interviews.model import Inputs, Intent, Run, Status
+from scripts.interviews.reap import duties
+from scripts.interviews.store import INTENT_FILE, WORKSPACES, Listing, Stored
+from scripts.reaper import LONGEST_RUN, Known, ReaperError, due
+from stacks import names
+from tests.interviews.conftest import Clock
+from tests.lifecycle.builds import Builds
+from tests.lifecycle.conftest import Shared
+
+
+@pytest.fixture
+def builds() -> Builds:
+    return Builds()
+
+
+def run_mark(clock: Clock, **changes: Any) -> Run:
+    fields: dict[str, Any] = {
+        "id": "1",
+        "purpose": "create",
+        "actor": "ada@gone",
+        "host": "gone",
+        "pid": 1,
+        "started_at": clock(),
+    }
+    return Run(**(fields | changes))
+
+
+def mark(shared: Shared, interview_id: str, **changes: Any) -> None:
+    intents = shared.site().intents
+    stored = intents.load(interview_id)
+    assert stored is not None
+    intents.replace(stored, stored.intent.model_copy(update=changes))
+
+
+def run_service(shared: Shared, name: str) -> None:
+    ecs, cluster = shared.place.embedded.aws.ecs, shared.place.prefix
+    ecs.register_task_definition(family=name, containerDefinitions=[{"name": "x", "image": "x", "memory": 128}])
+    ecs.create_service(cluster=cluster, serviceName=name, taskDefinition=name, desiredCount=1)
+
+
+def desired_tasks(shared: Shared, name: str) -> int:
+    ecs, cluster = shared.place.embedded.aws.ecs, shared.place.prefix
+    return ecs.describe_services(cluster=cluster, services=[name])["services"][0]["desiredCount"]
+
+
+@given(
+    status=st.sampled_from(list(Status)),
+    starts=st.integers(-90, 90),
+    lasts=st.integers(1, 90),
+    retry=st.none() | st.integers(-90, 90),
+)
+def test_the_reaper_calls_due_what_reap_calls_due(status: Status, starts: int, lasts: int, retry: int | None) -> None:
+    now = Clock().moment
+    starts_at = now + timedelta(minutes=starts)
+    intent = Intent(
+        id="one",
+        incarnation="1",
+        release_digest="0" * 64,
+        inputs=Inputs(candidate_name="Ada", challenge="python"),
+        created_at=now - timedelta(days=1),
+        starts_at=starts_at,
+        deadline=starts_at + timedelta(minutes=lasts),
+        expires_at=starts_at,
+        status=status,
+        retry_at=None if retry is None else now + timedelta(minutes=retry),
+    ).moved(status, at=now, actor="ada@host")
+    found = duties(Listing({"one": Stored(intent, "etag")}, {}), now)
+    expected = {"start": "recover"}.get(found[0].what, found[0].what) if found else ""
+    assert due(Known(json.loads(intent.model_dump_json()), "etag"), now) == expected
+
+
+def test_the_reaper_shares_its_constants_with_the_operations() -> None:
+    from scripts import reaper
+
+    assert LONGEST_RUN == custody.LONGEST_RUN
+    assert (reaper.SLOTS, reaper.WORKSPACES, reaper.INTENT_FILE) == (SLOTS, WORKSPACES, INTENT_FILE)
+    assert reaper.METRICS_NAMESPACE == names.METRICS_NAMESPACE
+    assert {status.value for status in Status} >= reaper.ENDING
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("first_destroy", ["succeeds", "dies", "leaks"])
+def test_an_interview_whose_creator_vanished_is_gone_within_two_passes(
+    shared: Shared, builds: Builds, monkeypatch: pytest.MonkeyPatch, first_destroy: str
+) -> None:
+    place, reaper = shared.place, shared.reaper(codebuild=builds)
+    request = place.request(duration=timedelta(minutes=60))
+    create(shared.site(), request)
+    assert reaper.run(place.clock()).started == {}
+    place.clock.forward(minutes=60)
+
+    assert list(reaper.run(place.clock()).started) == [request.id]
+    assert desired_tasks(shared, request.id) == 0
+    if first_destroy == "leaks":
+        with monkeypatch.context() as broken:
+            broken.setattr("scripts.interviews.workspace.Workspace.destroy", lambda *_: None)
+            broken.setattr("scripts.interviews.destroy.ATTEMPTS", 1)
+            with pytest.raises(LeakingError):
+                destroy(shared.site(host="build-1"), request.id)
+    if first_destroy != "succeeds":
+        builds.end("FAILED")
+        place.clock.forward(minutes=1)
+        second = reaper.run(place.clock())
+        assert list(second.started) == [request.id]
+        assert [build["token"][-1] for build in builds.started] == ["1", "2"]
+    build = builds.end("SUCCEEDED")
+    assert (build["PREQUEL_ACTION"], build["PREQUEL_INTERVIEW_ID"]) == ("destroy", request.id)
+    destroy(shared.site(host="build-2"), request.id)
+    assert place.live(request.id) == {}
+    reaper.run(place.clock())
+    assert {key.split("/")[0] for key in place.objects()} == {"history"}
+
+
+def test_two_builds_for_one_interview_never_run_at_a_time(shared: Shared, builds: Builds) -> None:
+    shared.place.stored("one", Status.ACTIVE)
+    reaper, clock = shared.reaper(codebuild=builds), shared.place.clock
+    clock.forward(hours=2)
+    passes = [reaper.run(clock())]
+    for _ in range(30):
+        clock.forward(minutes=1)
+        passes.append(reaper.run(clock()))
+    assert len(builds.started) == 1
+    assert all(later.running == ["one"] for later in passes[1:])
+
+
+def test_a_reaper_that_died_before_it_heard_of_its_build_finds_the_same_one(shared: Shared, builds: Builds) -> None:
+    shared.place.stored("one", Status.ACTIVE)
+    clock = shared.place.clock
+    clock.forward(hours=2)
+
+    class Dying(Builds):
+        def start_build(self, **given: Any) -> dict[str, Any]:
+            builds.start_build(**given)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        shared.reaper(codebuild=Dying()).run(clock())
+    clock.forward(minutes=1)
+    done = shared.reaper(codebuild=builds).run(clock())
+    assert done.started == {"one": builds.started[0]["id"]}
+    assert len(builds.started) == 1
+
+
+def test_builds_that_fail_are_started_again_for_ever_and_later_and_later(shared: Shared, builds: Builds) -> None:
+    shared.place.stored("one", Status.ACTIVE)
+    reaper, clock = shared.reaper(codebuild=builds), shared.place.clock
+    clock.forward(hours=2)
+    begun = clock()
+    minutes = []
+    for minute in (0, 0.5, 1, 2, 3, 6, 7, 14, 15, 30, 31, 62, 63, 122, 123, 182, 183, 242, 243):
+        clock.moment = begun + timedelta(minutes=minute)
+        if reaper.run(clock()).started:
+            minutes.append(minute)
+            builds.end("FAILED")
+    assert minutes == [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]
+
+
+def test_an_interview_that_another_run_works_on_is_stopped_and_otherwise_left_alone(
+    shared: Shared, builds: Builds
+) -> None:
+    place = shared.place
+    place.stored("one", Status.ACTIVE)
+    place.clock.forward(hours=2)
+    mark(shared, "one", run=run_mark(place.clock, purpose="destroy"))
+    before = place.site().intents.load("one")
+    run_service(shared, "one")
+    done = shared.reaper(codebuild=builds).run(place.clock())
+    assert (done.waiting, builds.started) == (["one"], [])
+    assert place.site().intents.load("one") == before
+    assert desired_tasks(shared, "one") == 0
+    place.clock.forward(minutes=31)
+    assert list(shared.reaper(codebuild=builds).run(place.clock()).started) == ["one"]
+
+
+def test_an_interview_that_is_being_extended_is_not_touched(shared: Shared, builds: Builds) -> None:
+    place = shared.place
+    place.stored("one", Status.ACTIVE)
+    place.clock.forward(hours=2)
+    mark(shared, "one", run=run_mark(place.clock, purpose="extend"))
+    run_service(shared, "one")
+    assert shared.reaper(codebuild=builds).run(place.clock()).waiting == ["one"]
+    assert desired_tasks(shared, "one") == 1
+
+
+def test_an_overdue_interview_can_no_longer_be_extended_once_its_service_is_stopped(
+    shared: Shared, builds: Builds
+) -> None:
+    from scripts.errors import RefusedError
+
+    shared.place.stored("one", Status.ACTIVE)
+    shared.place.clock.forward(hours=2)
+    shared.reaper(codebuild=builds).run(shared.place.clock())
+    with pytest.raises(RefusedError, match="destroying"):
+        extend(shared.site(), "one", timedelta(hours=2))
+
+
+def test_an_extension_that_came_first_keeps_the_interview(
+    shared: Shared, builds: Builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = shared.place
+    place.stored("one", Status.ACTIVE)
+    place.clock.forward(minutes=91)
+    reaper = shared.reaper(codebuild=builds)
+    real = reaper._claimed
+
+    def claimed_too_late(interview: Known, now: Any) -> bool:
+        extend(shared.site(), "one", timedelta(minutes=30))
+        return real(interview, now)
+
+    monkeypatch.setattr(reaper, "_claimed", claimed_too_late)
+    run_service(shared, "one")
+    with suppress(ReaperError):
+        reaper.run(place.clock())
+    stored = place.site().intents.load("one")
+    assert stored is not None
+    assert (stored.intent.status, desired_tasks(shared, "one")) == (Status.ACTIVE, 1)
+
+
+@pytest.mark.parametrize("unreadable", ["slots/", "workspaces/", "dispatches/"])
+def test_a_listing_that_fails_changes_nothing(
+    shared: Shared, builds: Builds, monkeypatch: pytest.MonkeyPatch, unreadable: str
+) -> None:
+    place = shared.place
+    place.stored("one", Status.ACTIVE)
+    place.clock.forward(hours=2)
+    said: list[str] = []
+    reaper = shared.reaper(codebuild=builds, say=said.append)
+    real = reaper._s3.get_paginator
+
+    class Refusing:
+        def paginate(self, **given: Any) -> Any:
+            if given["Prefix"] == unreadable:
+                raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "ListObjectsV2")
+            return real("list_objects_v2").paginate(**given)
+
+    monkeypatch.setattr(reaper._s3, "get_paginator", lambda _: Refusing())
+    before = {key: place.site().intents.read(key) for key in place.objects()}
+    with pytest.raises(ClientError):
+        reaper.run(place.clock())
+    assert {key: place.site().intents.read(key) for key in place.objects()} == before
+    assert (builds.started, said) == ([], [])
+
+
+def test_what_fails_for_one_interview_hinders_no_other_and_fails_the_pass(shared: Shared) -> None:
+    class OneRefused(Builds):
+        def start_build(self, **given: Any) -> dict[str, Any]:
+            if given["environmentVariablesOverride"][1]["value"] == "first":
+                raise ClientError({"Error": {"Code": "AccountLimitExceeded", "Message": "too many"}}, "StartBuild")
+            return super().start_build(**given)
+
+    builds = OneRefused()
+    said: list[str] = []
+    shared.place.stored("first", Status.ACTIVE)
+    shared.place.stored("second", Status.ACTIVE)
+    shared.place.clock.forward(hours=2)
+    with pytest.raises(ReaperError, match=r"first: .*too many"):
+        shared.reaper(codebuild=builds, say=said.append).run(shared.place.clock())
+    assert [build["PREQUEL_INTERVIEW_ID"] for build in builds.started] == ["second"]
+    assert json.loads(said[0])["Problems"] == 1
+
+
+def test_a_document_that_cannot_be_read_fails_the_pass_and_keeps_its_slot(shared: Shared, builds: Builds) -> None:
+    place = shared.place
+    place.stored("one", Status.ACTIVE)
+    place.embedded.aws.s3.put_object(
+        Bucket=place.values["instance_bucket_name"], Key="workspaces/one/interview.json", Body=b'{"id": "one"}'
+    )
+    with pytest.raises(ReaperError, match=r"one: .*cannot be read"):
+        shared.reaper(codebuild=builds).run(place.clock())
+    assert place.objects("slots/") == ["slots/0.json"]
+
+
+def test_a_scheduled_interview_is_started_when_its_time_has_come(shared: Shared, builds: Builds) -> None:
+    place = shared.place
+    create(shared.site(), place.request(id="later", starts_at=place.clock() + timedelta(minutes=5)))
+    reaper = shared.reaper(codebuild=builds)
+    assert reaper.run(place.clock()).started == {}
+    place.clock.forward(minutes=5)
+    reaper.run(place.clock())
+    assert [build["PREQUEL_ACTION"] for build in builds.started] == ["recover"]
+
+
+def test_metrics_are_told_in_embedded_metric_format(shared: Shared, builds: Builds) -> None:
+    place = shared.place
+    said: list[str] = []
+    place.stored("overdue", Status.ACTIVE)
+    place.clock.forward(minutes=97)
+    place.stored("active", Status.ACTIVE)
+    place.stored("leaking", Status.LEAKING)
+    shared.reaper(codebuild=builds, say=said.append).run(place.clock())
+    (line,) = said
+    document = json.loads(line)
+    (directive,) = document["_aws"]["CloudWatchMetrics"]
+    assert document["_aws"]["Timestamp"] == int(place.clock().timestamp() * 1000)
+    assert (directive["Namespace"], directive["Dimensions"]) == ("Prequel", [["Project"]])
+    assert document["Project"] == place.prefix
+    told = {metric["Name"]: (document[metric["Name"]], metric["Unit"]) for metric in directive["Metrics"]}
+    assert told == {
+        "ReaperRuns": (1, "Count"),
+        "Active": (2, "Count"),
+        "Overdue": (1, "Count"),
+        "LongestOverdue": (420, "Seconds"),
+        "Leaking": (1, "Count"),
+        "SlotsTaken": (3, "Count"),
+        "SlotsFree": (7, "Count"),
+        "BuildsStarted": (2, "Count"),
+        "Problems": (0, "Count"),
+    }

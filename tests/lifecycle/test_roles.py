@@ -1,0 +1,124 @@
+"""The runner and the reaper may do what they do, and nothing else: each call recorded, each right used."""
+
+from datetime import timedelta
+
+import pytest
+
+from scripts.interviews.create import create
+from scripts.interviews.destroy import destroy
+from scripts.interviews.drift import drift
+from scripts.interviews.extend import extend
+from scripts.interviews.model import Status
+from scripts.interviews.reap import reap
+from scripts.interviews.recover import recover
+from scripts.interviews.store import state_key
+from tests.lifecycle.conftest import Assumed, RecordingAws, Shared, assume
+from tests.lifecycle.iam import allows
+
+NEVER_SEEN_AT_THE_RUNNER = {
+    "ecs:DescribeTasks": "only explains why a create failed",
+    "elasticloadbalancing:DescribeTargetHealth": "only explains why a create failed",
+    "ecs:TagResource": "AWS asks for it when something is created with tags; the call is the create",
+    "elasticloadbalancing:AddTags": "AWS asks for it when something is created with tags; the call is the create",
+    "iam:PassRole": "ECS asks for it when a task definition names the roles",
+    "kms:Decrypt": "SSM decrypts in the caller's name",
+    "kms:Encrypt": "SSM encrypts in the caller's name",
+    "logs:CreateLogStream": "CodeBuild itself writes the log",
+    "logs:PutLogEvents": "CodeBuild itself writes the log",
+    "s3:GetObjectVersion": "CodeBuild itself fetches the source",
+}
+NEVER_SEEN_AT_THE_REAPER = {
+    "logs:CreateLogStream": "Lambda itself writes the log",
+    "logs:PutLogEvents": "Lambda itself writes the log",
+    "sqs:SendMessage": "Lambda itself keeps a failed pass",
+}
+
+
+def check(recording: RecordingAws, shared: Shared, role: Assumed, policy: str, never_seen: dict[str, str]) -> None:
+    """Every call of ``role`` was allowed, by ARN and condition too, and every action allowed was used or excused."""
+    calls = recording.calls(role.key)
+    statements = shared.policy(policy)
+    assert len(calls) > 10
+    denied = sorted({call["action"] for call in calls if not call["allowed"]})
+    assert not denied
+    # AWS allows GetCallerIdentity to everybody.
+    unmatched = [
+        call
+        for call in calls
+        if call["action"] != "sts:GetCallerIdentity" and not any(allows(statement, call) for statement in statements)
+    ]
+    assert not unmatched
+    allowed = {action for statement in statements for action in statement["actions"]}
+    unused = allowed - {call["action"] for call in calls}
+    assert unused == set(never_seen)
+
+
+@pytest.mark.e2e
+def test_a_whole_life_takes_each_right_of_the_runner_and_no_other(
+    recording: RecordingAws, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = shared.place
+    role = assume(shared, f"{place.prefix}-runner", shared.policy("runner_role_permissions"), monkeypatch)
+    site = shared.site(aws=role.aws, environment=role.environment)
+    request = place.request()
+    with recording.enforcing():
+        create(site, request)
+        extend(site, request.id, timedelta(minutes=5))
+        assert drift(site, request.id) == []
+    place.embedded.aws.elbv2.delete_rule(RuleArn=place.live(request.id)["rule"])
+    with recording.enforcing():
+        assert "1 created again" in recover(site, request.id).did
+    place.embedded.aws.s3.delete_object(Bucket=site.bucket, Key=state_key(request.id))
+    with recording.enforcing():
+        assert "6 taken back" in recover(site, request.id).did
+        assert destroy(site, request.id).existed
+    later = [place.request(starts_at=place.clock() + timedelta(minutes=1)) for _ in range(2)]
+    with recording.enforcing():
+        for scheduled in later:
+            create(site, scheduled)
+        destroy(site, later[0].id)
+    place.clock.forward(minutes=2)
+    with recording.enforcing():
+        assert recover(site, later[1].id).outcome == "active"
+    place.clock.forward(hours=9)
+    with recording.enforcing():
+        assert reap(site).destroyed == [later[1].id]
+        assert site.intents.tombstone(request.id) is not None
+    assert [place.live(made.id) for made in (request, *later)] == [{}, {}, {}]
+    check(recording, shared, role, "runner_role_permissions", NEVER_SEEN_AT_THE_RUNNER)
+
+
+def test_passes_take_each_right_of_the_reaper_and_no_other(
+    recording: RecordingAws, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, admin = shared.place, shared.place.embedded.aws
+    admin.client("codebuild").create_project(
+        name=f"{place.prefix}-runner",
+        source={"type": "S3", "location": "bucket/key"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment={"type": "LINUX_CONTAINER", "image": "image", "computeType": "BUILD_GENERAL1_SMALL"},
+        serviceRole=f"arn:aws:iam::{admin.account_id}:role/{place.prefix}-runner",
+    )
+    place.stored("overdue", Status.ACTIVE)
+    gone = place.stored("gone", Status.ACTIVE)
+    stored = place.site().intents.load("gone")
+    assert stored is not None
+    place.site().intents.remove(stored)
+    role = assume(shared, f"{place.prefix}-reaper", shared.policy("reaper_role_permissions"), monkeypatch)
+    reaper = shared.reaper(role.aws)
+    place.clock.forward(hours=2)
+    with recording.enforcing():
+        first = reaper.run(place.clock())
+        assert list(first.started) == ["overdue"]
+        assert first.freed_slots == [gone.slot]
+    place.clock.forward(minutes=1)
+    with recording.enforcing():
+        reaper.run(place.clock())
+    stored = place.site().intents.load("overdue")
+    assert stored is not None
+    assert stored.intent.status is Status.DESTROYING
+    place.site().intents.remove(stored)
+    with recording.enforcing():
+        reaper.run(place.clock())
+    assert place.objects("dispatches/") == []
+    check(recording, shared, role, "reaper_role_permissions", NEVER_SEEN_AT_THE_REAPER)

@@ -1,0 +1,230 @@
+"""The runner: what CodeBuild is given, and its build spec, executed as CodeBuild's shell would."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+from constructs.bundle import PROJECT, pack, sources
+from constructs.lifecycle import SOURCES
+from constructs.runner import BUILD_SPEC, REQUIREMENTS, TERRAFORM_SHA256, TERRAFORM_VERSION
+from scripts.interviews.create import create
+from scripts.interviews.model import Status
+from tests.conftest import SharedStackFactory, SynthesizedStack
+from tests.interviews.conftest import CHALLENGE
+from tests.lifecycle.conftest import Shared
+
+
+def project(stack: SynthesizedStack) -> dict[str, Any]:
+    return stack.one("aws_codebuild_project", "runner_project")
+
+
+def variables(stack: SynthesizedStack) -> dict[str, str]:
+    return {v["name"]: v["value"] for v in project(stack)["environment"]["environment_variable"]}
+
+
+def test_the_project_is_unprivileged_encrypted_and_bounded_in_time(default_stack: SynthesizedStack) -> None:
+    found = project(default_stack)
+    assert found["environment"]["privileged_mode"] is False
+    assert found["encryption_key"] == "${aws_kms_key.encryption_key.arn}"
+    assert (found["build_timeout"], found["queued_timeout"]) == (35, 60)
+    assert found["artifacts"] == {"type": "NO_ARTIFACTS"}
+    logs = found["logs_config"]["cloudwatch_logs"]
+    assert logs == {"group_name": "${aws_cloudwatch_log_group.runner_log_group.name}", "status": "ENABLED"}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "type", "image", "file"),
+    [
+        ("X86_64", "LINUX_CONTAINER", "amazonlinux-x86_64-standard:5.0", "linux_amd64.zip"),
+        ("ARM64", "ARM_CONTAINER", "amazonlinux-aarch64-standard:3.0", "linux_arm64.zip"),
+    ],
+)
+def test_image_and_terraform_follow_the_architecture(
+    shared_stack: SharedStackFactory, architecture: str, type: str, image: str, file: str
+) -> None:
+    stack = shared_stack(runner_architecture=architecture)
+    environment = project(stack)["environment"]
+    assert (environment["type"], environment["image"]) == (type, f"aws/codebuild/{image}")
+    given = variables(stack)
+    assert given["TERRAFORM_URL"].endswith(f"/{TERRAFORM_VERSION}/terraform_{TERRAFORM_VERSION}_{file}")
+    assert given["TERRAFORM_SHA256"] == TERRAFORM_SHA256[architecture]
+    assert re.fullmatch("[0-9a-f]{64}", given["TERRAFORM_SHA256"])
+
+
+def test_no_variable_of_the_project_is_a_secret(default_stack: SynthesizedStack) -> None:
+    assert not [name for name in variables(default_stack) if re.search("PASSWORD|SECRET|TOKEN|KEY", name)]
+
+
+def test_the_source_is_named_by_its_content_and_carries_no_tags(default_stack: SynthesizedStack) -> None:
+    source = default_stack.one("aws_s3_object", "runner_source")
+    digest = re.fullmatch(r"runner/([0-9a-f]{64})\.zip", source["key"])
+    assert digest is not None
+    assert source["source"].endswith(f"/{digest[1]}.zip")
+    assert not source["source"].startswith("/")
+    assert source["override_provider"] == {"default_tags": {"tags": {}}}
+    assert project(default_stack)["source"]["location"] == (
+        "${aws_s3_object.runner_source.bucket}/${aws_s3_object.runner_source.key}"
+    )
+
+
+def test_a_bundle_is_the_same_byte_for_byte_whenever_it_is_packed(tmp_path: Path) -> None:
+    paths = [*sources("scripts", "stacks"), REQUIREMENTS]
+    pack(tmp_path / "one.zip", paths)
+    pack(tmp_path / "two.zip", paths)
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
+        assert archive.read("scripts/cli.py") == (PROJECT / "scripts/cli.py").read_bytes()
+
+
+def test_the_reapers_archive_runs_with_nothing_but_boto3(tmp_path: Path) -> None:
+    pack(tmp_path / "reaper.zip", SOURCES)
+    shutil.unpack_archive(tmp_path / "reaper.zip", tmp_path / "task")
+    allowed = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3", "scripts", "site"}
+    allowed.add("certifi")  # which botocore takes where it finds it, and its own certificates otherwise
+    code = (
+        "import sys; from scripts.reaper import handler\n"
+        "tops = {name.partition('.')[0] for name in sys.modules if not name.startswith('_')}\n"
+        "print(*sorted(tops - sys.stdlib_module_names))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "task", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) <= allowed
+
+
+def test_the_runners_packages_are_locked_with_hashes_to_the_projects_own_versions() -> None:
+    lines = (PROJECT / "requirements.txt").read_text().splitlines()
+    ours = {r.name: str(r.specifier) for r in map(Requirement, (x for x in lines if re.match("[a-z]", x)))}
+    text = (PROJECT / REQUIREMENTS).read_text().replace("\\\n", " ")
+    locked = [line for line in text.splitlines() if re.match("[a-z]", line)]
+    assert len(locked) > 15
+    for line in locked:
+        requirement = Requirement(line.partition(" --hash")[0].strip())
+        assert ours[requirement.name] == str(requirement.specifier), requirement.name
+        assert line.count("--hash=sha256:") >= 1
+
+
+def test_the_runners_packages_are_all_that_the_interview_commands_import() -> None:
+    text = (PROJECT / REQUIREMENTS).read_text()
+    locked = {name.replace("-", "_") for name in re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)}
+    modules = {"python_dateutil": "dateutil", "python_hcl2": "hcl2", "markdown_it_py": "markdown_it"}
+    code = (
+        "import sys; import scripts.cli, stacks.settings\n"
+        "from scripts.interviews import bulk, create, destroy, recover, reap; import scripts.releases.store\n"
+        "tops = {name.partition('.')[0] for name in sys.modules if not name.startswith('_')}\n"
+        "print(*sorted(tops - sys.stdlib_module_names))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    # botocore takes certifi where it finds it, and its own certificates otherwise.
+    ours = {"scripts", "stacks", "certifi"}
+    # An editable install registers a finder of its own.
+    found = {name for name in loaded.stdout.split() if "editable" not in name}
+    assert found - {modules.get(name, name) for name in locked} <= ours
+
+
+class Shell:
+    """Runs a project's build spec: each phase is one shell, which stops at the first command that fails."""
+
+    def __init__(self, shared: Shared, directory: Path) -> None:
+        self._shared = shared
+        self._directory = directory
+        pack(directory / "source.zip", [*sources("scripts", "stacks"), REQUIREMENTS])
+        archive = directory / "terraform.zip"
+        binary = shutil.which("terraform")
+        assert binary is not None
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as terraform:
+            terraform.write(Path(binary).resolve(), "terraform")
+        # Where the real download is out of reach, and its checksum with it.
+        self._download = {
+            "TERRAFORM_URL": archive.as_uri(),
+            "TERRAFORM_SHA256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+        }
+        self.runs = 0
+
+    def run(self, **overrides: str) -> subprocess.CompletedProcess[str]:
+        """One build in a new container; ``overrides`` are the variables that StartBuild was given."""
+        self.runs += 1
+        source = self._directory / f"source{self.runs}"
+        shutil.unpack_archive(self._directory / "source.zip", source)
+        found = project(self._shared.stack)
+        document = json.loads(found["source"]["buildspec"])
+        commands = [command for phase in document["phases"].values() for command in phase["commands"]]
+        given = variables(self._shared.stack) | self._download | overrides
+        inherited = {n: v for n, v in self._shared.place.embedded.environment.items() if not n.startswith("PREQUEL_")}
+        return subprocess.run(
+            ["bash", "-ec", "\n".join(commands)],
+            cwd=source,
+            env=inherited | given | {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def shell(shared: Shared, tmp_path: Path) -> Shell:
+    return Shell(shared, tmp_path)
+
+
+@pytest.mark.e2e
+def test_the_build_spec_creates_recovers_and_destroys_an_interview(shared: Shared, shell: Shell) -> None:
+    place = shared.place
+    name = 'Ada "$(touch /tmp/never)" `id` O\'Neill'
+    made = shell.run(
+        PREQUEL_ACTION="create", PREQUEL_INTERVIEW_ID="one", PREQUEL_CHALLENGE=CHALLENGE, PREQUEL_CANDIDATE=name
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    stored = shared.site().intents.load("one")
+    assert stored is not None
+    assert (stored.intent.status, stored.intent.inputs.candidate_name) == (Status.ACTIVE, name)
+    assert {"service", "rule", "password"} <= place.live("one").keys()
+    password = place.embedded.aws.ssm.get_parameter(
+        Name=f"/{place.prefix}/interviews/one/password", WithDecryption=True
+    )["Parameter"]["Value"]
+    assert password not in made.stdout + made.stderr
+
+    place.embedded.aws.elbv2.delete_rule(RuleArn=place.live("one")["rule"])
+    repaired = shell.run(PREQUEL_ACTION="recover", PREQUEL_INTERVIEW_ID="one")
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert "rule" in place.live("one")
+
+    gone = shell.run(PREQUEL_ACTION="destroy", PREQUEL_INTERVIEW_ID="one")
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert place.live("one") == {}
+    assert shared.site().intents.tombstone("one") is not None
+
+
+@pytest.mark.e2e
+def test_terraform_of_another_checksum_is_never_run(shared: Shared, shell: Shell) -> None:
+    create(shared.site(), shared.place.request(id="kept"))
+    done = shell.run(PREQUEL_ACTION="destroy", PREQUEL_INTERVIEW_ID="kept", TERRAFORM_SHA256="0" * 64)
+    assert done.returncode != 0
+    assert "FAILED" in done.stdout + done.stderr
+    assert shared.place.live("kept") != {}
+
+
+@pytest.mark.parametrize(("action", "interview"), [("sh", "one"), ("destroy", "--help"), ("destroy", "$(id)")])
+def test_what_is_no_action_or_no_id_is_refused(shared: Shared, action: str, interview: str, tmp_path: Path) -> None:
+    (last,) = [c for c in BUILD_SPEC["phases"]["build"]["commands"] if c.startswith("case")]
+    given = {"PREQUEL_ACTION": action, "PREQUEL_INTERVIEW_ID": interview, "PREQUEL_CONFIG_DIR": str(tmp_path)}
+    (tmp_path / "terraform.tfvars").touch()
+    settings = {name: value for name, value in variables(shared.stack).items() if name.startswith("PREQUEL_")}
+    environment = shared.place.embedded.environment | settings | given
+    environment["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    done = subprocess.run(
+        ["bash", "-ec", last], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "expected" in done.stderr
