@@ -27,6 +27,7 @@ lint: .venv/.ready
 
 types: .venv/.ready
 	$(BIN)/mypy
+	$(BIN)/pyright
 
 fix: .venv/.ready ## Repair what the linter can
 	$(BIN)/ruff check --fix .

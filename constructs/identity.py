@@ -378,12 +378,15 @@ def _interview_route(account: Account, project_prefix: str) -> list[DataAwsIamPo
     return [
         DataAwsIamPolicyDocumentStatement(
             sid="CreateRoute",
+            # parliament misses a network load balancer's listener, which AWS takes in the place of ours, not beside it.
             actions=["elasticloadbalancing:CreateRule", "elasticloadbalancing:CreateTargetGroup"],
             resources=[groups, listeners],
             condition=[_of_this_project("Request", project_prefix), _of_an_interview("Request")],
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="TagRoute",
+            # parliament looks for the condition among those of Classic Load Balancers, which share the prefix
+            # (https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/tagging-resources-during-creation.html).
             actions=["elasticloadbalancing:AddTags"],
             resources=[groups, rules],
             condition=[
@@ -460,8 +463,7 @@ def _interview_task(
         DataAwsIamPolicyDocumentStatement(
             sid="ListTasks",
             actions=["ecs:ListTasks"],
-            # A listing by family names no container instance, the one resource that AWS offers for it.
-            resources=["*"],
+            resources=["*"],  # AWS offers container instances for it, which Fargate has not
             condition=[in_cluster],
         ),
         DataAwsIamPolicyDocumentStatement(

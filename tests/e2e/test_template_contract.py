@@ -6,7 +6,6 @@ write ``terraform.tfvars``, run terraform.
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ class PlainClient:
 
 
 @pytest.fixture(scope="module")
-def created(published: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainClient]:
+def created(published: Deployed, tmp_path_factory: pytest.TempPathFactory) -> PlainClient:
     client = PlainClient(published, tmp_path_factory.mktemp("plain"))
     client.terraform("init", "-input=false")
     client.terraform("plan", "-input=false", "-out=plan")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from scripts.aws import Aws
 from scripts.console import Console
 from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
 from scripts.interviews.create import Request
@@ -27,6 +28,7 @@ from scripts.shared_values import LIMITS
 
 CHALLENGE = "python/two-sum"
 _numbers = itertools.count()
+_clients: dict[str, Aws] = {}
 
 
 @dataclass
@@ -62,11 +64,22 @@ class Place:
             "XDG_CACHE_HOME": str(self.directory / "cache"),
         }
 
+    @property
+    def aws(self) -> Aws:
+        """Clients that all tests share, because making them takes most of a fast test's time."""
+        if self.embedded.endpoint not in _clients:
+            _clients[self.embedded.endpoint] = self.embedded.aws
+        return _clients[self.embedded.endpoint]
+
+    def breakable_site(self) -> Site:
+        """A view with clients of its own, for a test to break."""
+        return self.site(aws=self.embedded.aws)
+
     def site(self, **changes: Any) -> Site:
-        """A new process's view: nothing is remembered from another one."""
+        """A new process's view: nothing but the clients is remembered from another one."""
         out = changes.pop("out", io.StringIO())
         defaults: dict[str, Any] = {
-            "aws": self.embedded.aws,
+            "aws": self.aws,
             "bucket": self.values["instance_bucket_name"],
             "console": Console(json_lines=True, out=out, err=io.StringIO()),
             "environment": self.environment,
@@ -131,13 +144,13 @@ class Place:
 
     def objects(self, prefix: str = "") -> list[str]:
         """What the bucket holds, apart from what was published."""
-        listed = self.embedded.aws.s3.list_objects_v2(Bucket=self.values["instance_bucket_name"], Prefix=prefix)
+        listed = self.aws.s3.list_objects_v2(Bucket=self.values["instance_bucket_name"], Prefix=prefix)
         published = ("instance/", "releases/", "challenge/")
         return [entry["Key"] for entry in listed.get("Contents", []) if not entry["Key"].startswith(published)]
 
     def live(self, interview_id: str) -> dict[str, str]:
         """What exists of an interview, asked of the embedded AWS without the code under test."""
-        aws = self.embedded.aws
+        aws = self.aws
         found: dict[str, str] = {}
         for service in aws.ecs.describe_services(cluster=self.prefix, services=[interview_id])["services"]:
             if service["status"] != "INACTIVE":
@@ -160,7 +173,7 @@ class Place:
         return found
 
 
-def publish(place_values: dict[str, Any], embedded: EmbeddedAws, max_instances: int) -> str:
+def publish(place_values: dict[str, Any], aws: Aws, max_instances: int) -> str:
     """Publishes the committed template set as it is, without the gate, and returns its digest."""
     values = {name: value for name, value in place_values.items() if name not in LIMITS}
     limits = Limits(max_instances=max_instances, interview_default_minutes=90, interview_maximum_minutes=240)
@@ -176,7 +189,7 @@ def publish(place_values: dict[str, Any], embedded: EmbeddedAws, max_instances: 
         origin=Origin(published_by="test", published_at=datetime.now(UTC)),
         files={name: FileRecord.of(content) for name, content in release.files.items()},
     )
-    store = ReleaseStore(embedded.aws, place_values["instance_bucket_name"])
+    store = ReleaseStore(aws, place_values["instance_bucket_name"])
     store.store(release, manifest)
     store.switch(release, manifest, store.look())
     return release.digest
@@ -225,15 +238,15 @@ def seeded(embedded: EmbeddedAws) -> dict[str, Any]:
 @pytest.fixture
 def place(embedded: EmbeddedAws, seeded: dict[str, Any], bucket: Place) -> Place:
     """The session's shared stack, with a bucket and a listener of this test's own."""
-    balancer = embedded.aws.elbv2.describe_load_balancers(Names=[seeded["project_prefix"]])["LoadBalancers"][0]
-    listener = embedded.aws.elbv2.create_listener(
+    balancer = bucket.aws.elbv2.describe_load_balancers(Names=[seeded["project_prefix"]])["LoadBalancers"][0]
+    listener = bucket.aws.elbv2.create_listener(
         LoadBalancerArn=balancer["LoadBalancerArn"],
         Protocol="HTTP",
         Port=1000 + next(_numbers),
         DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
     )["Listeners"][0]["ListenerArn"]
     values = seeded | {"instance_bucket_name": bucket.values["instance_bucket_name"], "listener_arn": listener}
-    embedded.aws.s3.put_bucket_versioning(
+    bucket.aws.s3.put_bucket_versioning(
         Bucket=values["instance_bucket_name"], VersioningConfiguration={"Status": "Enabled"}
     )
     return filled(Place(embedded, values, bucket.directory), 10)
@@ -241,8 +254,8 @@ def place(embedded: EmbeddedAws, seeded: dict[str, Any], bucket: Place) -> Place
 
 def filled(place: Place, max_instances: int) -> Place:
     """``place`` with a release and a challenge."""
-    publish(place.values, place.embedded, max_instances)
-    place.embedded.aws.s3.put_object(
+    publish(place.values, place.aws, max_instances)
+    place.aws.s3.put_object(
         Bucket=place.values["instance_bucket_name"], Key=f"challenge/{CHALLENGE}/README.md", Body=b"Solve it."
     )
     return place
@@ -252,5 +265,6 @@ def filled(place: Place, max_instances: int) -> Place:
 def bucket(embedded: EmbeddedAws, tmp_path: Path) -> Place:
     """No more than an empty bucket, for what needs no interview to run."""
     name = f"b{os.getpid()}x{next(_numbers)}-instance"
-    embedded.aws.s3.create_bucket(Bucket=name)
-    return Place(embedded, {"instance_bucket_name": name, "project_prefix": name}, tmp_path)
+    place = Place(embedded, {"instance_bucket_name": name, "project_prefix": name}, tmp_path)
+    place.aws.s3.create_bucket(Bucket=name)
+    return place

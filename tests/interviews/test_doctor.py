@@ -128,7 +128,7 @@ def test_another_clients_interview_is_told_and_never_destroyed_unasked(place: Pl
 
 
 def test_a_listing_that_fails_is_an_error_and_no_clean_bill(place: Place) -> None:
-    site = place.site()
+    site = place.breakable_site()
 
     def denied(*_: object, **__: object) -> object:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListServices")

@@ -29,7 +29,7 @@ def denied(*_: Any, **__: Any) -> Any:
 
 
 def unable_to_see_target_groups(place: Place) -> Site:
-    site = place.site()
+    site = place.breakable_site()
     site.aws.elbv2.describe_target_groups = denied  # type: ignore[method-assign]
     return site
 
@@ -123,7 +123,7 @@ def test_a_listing_that_fails_changes_nothing(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
     place.clock.forward(hours=9)
     before = place.objects()
-    site = place.site()
+    site = place.breakable_site()
     site.aws.s3.get_paginator = denied  # type: ignore[method-assign]
     with pytest.raises(AwsError):
         reap(site)

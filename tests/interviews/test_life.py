@@ -38,7 +38,7 @@ def test_an_interview_is_created_does_not_drift_is_changed_noticed_and_proven_go
     rows, unreadable = all_rows(place.site())
     assert [row["id"] for row in rows] == [request.id]
     assert not unreadable
-    stored = place.embedded.aws.s3.list_objects_v2(Bucket=place.site().bucket, Prefix=f"workspaces/{request.id}/")
+    stored = place.aws.s3.list_objects_v2(Bucket=place.site().bucket, Prefix=f"workspaces/{request.id}/")
     assert {entry["Key"].split("/")[2] for entry in stored["Contents"]} == {
         "main.tf", "service.tf", "variables.tf", "outputs.tf", "shared.auto.tfvars.json", "terraform.tfvars",
         "interview.json", "terraform.log",
@@ -46,7 +46,7 @@ def test_an_interview_is_created_does_not_drift_is_changed_noticed_and_proven_go
     assert sum(entry["Size"] for entry in stored["Contents"]) <= 50_000
 
     assert drift(place.site(), request.id) == []
-    place.embedded.aws.elbv2.modify_target_group(
+    place.aws.elbv2.modify_target_group(
         TargetGroupArn=place.live(request.id)["target group"], HealthCheckIntervalSeconds=30
     )
     (found,) = drift(place.site(), request.id)
@@ -75,7 +75,7 @@ def test_without_the_wildcard_an_interview_has_a_record_of_its_own_that_goes_wit
 
 
 def test_a_failed_create_is_destroyed_by_itself_and_says_why(place: Place) -> None:
-    rule = place.embedded.aws.elbv2.create_rule(
+    rule = place.aws.elbv2.create_rule(
         ListenerArn=place.values["listener_arn"],
         Priority=1000,
         Conditions=[{"Field": "host-header", "Values": ["somebody.else"]}],
@@ -97,7 +97,7 @@ def test_a_failed_create_is_destroyed_by_itself_and_says_why(place: Place) -> No
         assert stored is not None
         assert stored.intent.status is Status.FAILED
     finally:
-        place.embedded.aws.elbv2.delete_rule(RuleArn=rule)
+        place.aws.elbv2.delete_rule(RuleArn=rule)
     assert recover(place.site(), "kept").outcome == "active"
     assert set(place.live("kept")) == ALL
 
@@ -117,7 +117,7 @@ def test_a_lost_state_is_rebuilt_without_replacing_what_the_candidate_uses(place
     request = place.request()
     create(place.site(), request)
     before = place.live(request.id)
-    s3, bucket = place.embedded.aws.s3, place.site().bucket
+    s3, bucket = place.aws.s3, place.site().bucket
     s3.delete_object(Bucket=bucket, Key=state_key(request.id))
 
     said = io.StringIO()
@@ -132,7 +132,7 @@ def test_a_lost_state_is_rebuilt_without_replacing_what_the_candidate_uses(place
     assert drift(place.site(), request.id) == []
     assert recover(place.site(), request.id).did == "nothing: it is as it should be"
     name = f"/{place.prefix}/interviews/{request.id}/password"
-    value = place.embedded.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    value = place.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     assert value == request.password
 
     s3.delete_object(Bucket=bucket, Key=state_key(request.id))
@@ -148,7 +148,7 @@ def test_a_scheduled_interview_is_started_by_the_first_pass_after_its_time_with_
     assert reap(place.site()).started == [request.id]
     assert set(place.live(request.id)) == ALL
     name = f"/{place.prefix}/interviews/{request.id}/password"
-    value = place.embedded.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    value = place.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     assert value == request.password
     place.clock.forward(minutes=30)
     assert reap(place.site()).destroyed == [request.id]
@@ -158,7 +158,7 @@ def test_resources_without_an_intent_are_found_with_their_price_and_destroyed(ne
     place = new_place()
     request = place.request()
     create(place.site(), request)
-    s3, bucket = place.embedded.aws.s3, place.site().bucket
+    s3, bucket = place.aws.s3, place.site().bucket
     for key in (*place.objects("workspaces/"), state_key(request.id)):
         s3.delete_object(Bucket=bucket, Key=key)
 

@@ -50,7 +50,7 @@ def a_service(rollout: str, running: int = 0, reason: str = "") -> dict[str, Any
 
 
 def wait(bucket: Place, ecs: StubEcs, *health: dict[str, str], seconds: float = 30) -> None:
-    site = bucket.site()
+    site = bucket.breakable_site()
     site.aws.__dict__.update(ecs=ecs, elbv2=StubBalancer(*health))
     wait_until_steady(site, "demo", VALUES, seconds)
 

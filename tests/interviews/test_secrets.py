@@ -53,7 +53,7 @@ def test_the_password_is_found_in_ssm_and_in_no_other_place(new_place: PlaceFact
     assert seen > 10
 
     name = f"/{place.prefix}/interviews/secret/password"
-    value = place.embedded.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    value = place.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     assert value == SENTINEL
     lines = out.splitlines()
     assert json.loads(lines[-1])["result"]["password"] == SENTINEL  # told once, to whom it may concern
@@ -88,7 +88,7 @@ def _text(path: Path) -> str:
 
 def _nowhere_in_s3(place: Place) -> None:
     """Every version of every object, what was deleted since included."""
-    s3, bucket = place.embedded.aws.s3, place.values["instance_bucket_name"]
+    s3, bucket = place.aws.s3, place.values["instance_bucket_name"]
     states = 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         for version in page.get("Versions", []):
