@@ -16,10 +16,10 @@ demo: setup ## Deploy everything on an embedded AWS, run one interview, prove th
 	@$(BIN)/python -m scripts.demo
 
 test: setup lint types ## Run every test, the real terraform and AWS provider included
-	$(BIN)/pytest -m "not soak"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak"
 
 check: setup lint types ## Run the linters, the type checker and the fast tests
-	$(BIN)/pytest -m "not e2e and not soak"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not e2e and not soak"
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

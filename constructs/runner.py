@@ -76,7 +76,7 @@ BUILD_SPEC: dict[str, Any] = {
                 "  create)\n"
                 '    python -m scripts interview create --id="$PREQUEL_INTERVIEW_ID" \\\n'
                 '      --challenge="$PREQUEL_CHALLENGE" --candidate="$PREQUEL_CANDIDATE" \\\n'
-                '      --duration="$PREQUEL_DURATION" > /dev/null ;;\n'
+                '      ${PREQUEL_DURATION:+--duration="$PREQUEL_DURATION"} > /dev/null ;;\n'
                 "  destroy|recover)\n"
                 '    python -m scripts interview "$PREQUEL_ACTION" -- "$PREQUEL_INTERVIEW_ID" > /dev/null ;;\n'
                 "  *)\n"
@@ -149,7 +149,6 @@ class Runner(Construct):
         variables = {
             "TERRAFORM_URL": f"https://releases.hashicorp.com/terraform/{TERRAFORM_VERSION}/{download}",
             "TERRAFORM_SHA256": TERRAFORM_SHA256[architecture],
-            "PREQUEL_DURATION": str(settings["interview_default_minutes"]),
         } | {f"PREQUEL_{key.upper()}": value for key, value in settings.items()}
         project = CodebuildProject(
             self,

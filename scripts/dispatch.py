@@ -62,7 +62,8 @@ class Dispatch:
     @property
     def next_at(self) -> datetime:
         """When the next attempt may begin."""
-        return self.started_at + min(FIRST_PAUSE * 2 ** min(self.attempt - 1, 10), LONGEST_PAUSE)
+        pause: timedelta = FIRST_PAUSE * 2 ** min(self.attempt - 1, 10)
+        return self.started_at + min(pause, LONGEST_PAUSE)
 
 
 class Dispatcher:

@@ -206,6 +206,10 @@ class Terraform:
         document = json.loads(self._run("version", "-json", json_events=False).stdout)
         return document["terraform_version"], document["provider_selections"].get(f"{_REGISTRY}/hashicorp/aws", "")
 
+    def forget(self, *addresses: str) -> None:
+        """Takes resources out of the state, without touching them."""
+        self._run("state", "rm", *addresses, json_events=False)
+
     def changes(self, *arguments: str, variables: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """The resource changes that a plan would make, without the no-ops; empty means none.
 

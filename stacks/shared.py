@@ -184,7 +184,6 @@ class SharedStack(ReadableStack):
                 "environment": settings.environment,
                 "domain_name": domain,
                 "project_prefix": prefix,
-                "interview_default_minutes": str(settings.interview_default_minutes),
             },
             bucket_name=instance_bucket.name,
             bucket_arn=instance_bucket.arn,

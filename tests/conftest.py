@@ -98,8 +98,16 @@ def portal_stack(shared_stack: SharedStackFactory) -> SynthesizedStack:
     return shared_stack(portal_image="ghcr.io/example/portal:1.0.0")
 
 
+_ONE_WORKER = ("candidate", "e2e", "lifecycle")
+"""Directories whose tests share something that is dear to set up, such as the deployed shared stack."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves the soak tests out unless they are asked for by name: ``-m soak``."""
+    """Leaves the soak tests out unless they are asked for by name: ``-m soak``; keeps what shares setup together."""
     if "soak" not in str(config.option.markexpr):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("soak")])
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
+    for item in items:
+        directory = item.path.parent.name
+        if directory in _ONE_WORKER:
+            item.add_marker(pytest.mark.xdist_group(directory))

@@ -1,7 +1,7 @@
 """`prequel interview`: from create to proven gone."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +12,9 @@ from scripts.commands.session import DryRunOption, JsonOption, Session
 from scripts.errors import InterruptedRunError
 
 if TYPE_CHECKING:
-    from scripts.interviews.create import Created
+    from scripts.interviews.create import Created, Request
     from scripts.interviews.model import Intent, Tombstone
+    from scripts.interviews.remote import Remote
     from scripts.interviews.site import Site
 
 EXIT_CODES = """\
@@ -28,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+RemoteOption = Annotated[bool, typer.Option("--remote", help="Let AWS do it: CodeBuild and the reaper's function.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The interview's id.")]
 
 
@@ -36,6 +38,16 @@ def site_of(session: Session) -> "Site":
     from scripts.interviews.site import Site
 
     return Site(session.aws, session.bucket, session.console)
+
+
+def remote_of(session: Session, site: "Site") -> "Remote":
+    """The runner of the configured stack."""
+    from scripts.dispatch import Dispatcher
+    from scripts.interviews.remote import Remote
+    from stacks.names import runner_project
+
+    project = runner_project(session.configuration.settings.project_prefix)
+    return Remote(site, Dispatcher(session.aws, bucket=session.bucket, project=project))
 
 
 @contextmanager
@@ -68,6 +80,7 @@ def create(
         ),
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=32, help="How many at once, with --from.")] = 4,
+    remote: RemoteOption = False,
     json_lines: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -83,7 +96,15 @@ def create(
     session = Session(json_lines=json_lines)
     site = site_of(session)
     if from_file is not None:
-        _create_all(site, from_file, parallel=parallel, wait_seconds=wait_seconds, keep=keep, dry_run=dry_run)
+        _create_all(
+            site,
+            from_file,
+            parallel=parallel,
+            wait_seconds=wait_seconds,
+            keep=keep,
+            dry_run=dry_run,
+            creator=remote_of(session, site).create if remote else operation.create,
+        )
         return
     if challenge is None or candidate is None:
         raise typer.BadParameter("--challenge and --candidate are needed, or --from")
@@ -101,12 +122,26 @@ def create(
     request.check()
     session.console.say(f"Creating interview {request.id} …")
     with _graceful(f"`prequel interview recover {request.id}` completes it, destroy removes it"):
-        created = operation.create(site, request, dry_run=dry_run)
+        made_remotely = remote and not dry_run
+        created = (
+            remote_of(session, site).create(site, request)
+            if made_remotely
+            else operation.create(site, request, dry_run=dry_run)
+        )
     if created is not None:
         session.console.result(_created(created), _card(created))
 
 
-def _create_all(site: "Site", path: Path, *, parallel: int, wait_seconds: float, keep: bool, dry_run: bool) -> None:
+def _create_all(
+    site: "Site",
+    path: Path,
+    *,
+    parallel: int,
+    wait_seconds: float,
+    keep: bool,
+    dry_run: bool,
+    creator: "Callable[[Site, Request], Created | None]",
+) -> None:
     """One interview for each row; the exit code is the worst row's."""
     from scripts.interviews import bulk
 
@@ -120,7 +155,7 @@ def _create_all(site: "Site", path: Path, *, parallel: int, wait_seconds: float,
         site.console.event("row", row=row.row, id=row.id, outcome=row.outcome, error=row.error)
         site.console.say(f"row {row.row}: {row.id}: {row.error or row.outcome}")
 
-    results = bulk.create_all(site, requests, parallel=parallel, on_result=tell)
+    results = bulk.create_all(site, requests, parallel=parallel, on_result=tell, creator=creator)
     lines = [
         f"{row.id}  {row.outcome}  {row.access_url}  {row.password or '(in SSM)'}"
         for row in results
@@ -395,20 +430,27 @@ def drift(id: IdArgument, *, json_lines: JsonOption = False) -> None:
 def reap(
     *,
     parallel: Annotated[int, typer.Option(min=1, max=32, help="How many at once.")] = 4,
+    remote: RemoteOption = False,
     json_lines: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
     """One pass: destroy what is overdue, end what a dead run left, start what is due, free orphan slots.
 
-    What fails is tried again by the next pass, later and later.
+    What fails is tried again by the next pass, later and later. With --remote the reaper makes its pass now.
 
     Example: prequel interview reap
     """
     from dataclasses import asdict
 
     from scripts.interviews import reap as operation
+    from scripts.interviews.remote import reap_remotely
 
     session = Session(json_lines=json_lines)
+    if remote and not dry_run:
+        value = reap_remotely(session.aws, session.configuration.settings.project_prefix)
+        started = ", ".join(value.get("started", {})) or "none"
+        session.console.result(value, f"builds started for: {started}; overdue: {len(value.get('overdue', []))}")
+        return
     report = operation.reap(site_of(session), parallel=parallel, dry_run=dry_run)
     value = asdict(report)
     parts = [

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from scripts.errors import PrequelError, RefusedError
-from scripts.interviews.create import Request, create
+from scripts.interviews.create import Created, Request, create
 from scripts.interviews.model import Status
 from scripts.interviews.recover import recover
 from scripts.interviews.request import parsed_duration, parsed_time
@@ -110,9 +110,17 @@ def derived_id(row: dict[str, str], occurrence: int) -> str:
 
 
 def create_all(
-    site: Site, requests: list[Request], *, parallel: int, on_result: Callable[[RowResult], None]
+    site: Site,
+    requests: list[Request],
+    *,
+    parallel: int,
+    on_result: Callable[[RowResult], None],
+    creator: Callable[[Site, Request], Created | None] = create,
 ) -> list[RowResult]:
-    """Creates what is not there yet; each row ends on its own, and is told to ``on_result`` at once."""
+    """Creates what is not there yet; each row ends on its own, and is told to ``on_result`` at once.
+
+    ``creator`` does it, here or elsewhere.
+    """
     site.prepare_clients()
 
     def one(item: tuple[int, Request]) -> RowResult:
@@ -120,7 +128,7 @@ def create_all(
         if interrupted():
             result = RowResult(number, request.id, "failed", error="interrupted before it began", exit_code=130)
         else:
-            result = _ended(site, number, request)
+            result = _ended(site, number, request, creator)
         on_result(result)
         return result
 
@@ -128,14 +136,14 @@ def create_all(
         return list(pool.map(one, enumerate(requests, start=2)))
 
 
-def _ended(site: Site, number: int, request: Request) -> RowResult:
+def _ended(site: Site, number: int, request: Request, creator: Callable[[Site, Request], Created | None]) -> RowResult:
     try:
-        return _one(site, number, request)
+        return _one(site, number, request, creator)
     except PrequelError as error:
         return RowResult(number, request.id, "failed", error=str(error), exit_code=error.exit_code)
 
 
-def _one(site: Site, number: int, request: Request) -> RowResult:
+def _one(site: Site, number: int, request: Request, creator: Callable[[Site, Request], Created | None]) -> RowResult:
     stored = site.intents.load(request.id)
     if stored is not None:
         intent = stored.intent
@@ -151,7 +159,7 @@ def _one(site: Site, number: int, request: Request) -> RowResult:
         return RowResult(number, request.id, "already over")
     if request.starts_at is not None and request.starts_at <= site.now():
         raise RefusedError(f"the start {request.starts_at:%Y-%m-%dT%H:%M%z} of row {number} is in the past")
-    created = create(site, request)
+    created = creator(site, request)
     if created is None:
         raise AssertionError  # only a dry run creates nothing
     outcome = "created" if created.intent.status is Status.ACTIVE else "scheduled"

@@ -18,7 +18,7 @@ from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.resources import Survey, survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import INTENT_FILE, ChangedMeanwhileError, lock_key, state_key, workspace_key
-from scripts.interviews.workspace import Workspace, private_directory, state_addresses, unknown_to_state, workspace_of
+from scripts.interviews.workspace import Workspace, private_directory, state_addresses, workspace_of
 from stacks.names import password_parameter
 
 ATTEMPTS = 4
@@ -137,7 +137,7 @@ def _destroy_until_gone(site: Site, held: Custody, workspace: Workspace) -> tupl
             found = _settled_survey(site, held, workspace)
             if not _proven(site, held.intent, found):
                 if found.live or state_addresses(site, held.intent.id):
-                    _destroy_once(site, held, workspace, found)
+                    _destroy_once(held, workspace, found)
                 found = survey(site.aws, held.intent.id, workspace.values)
             if not _proven(site, held.intent, found):
                 raise _NotGoneYetError(found.leftovers or "the Terraform state still holds resources")
@@ -155,12 +155,10 @@ def _proven(site: Site, intent: Intent, found: Survey) -> bool:
     return found.proven_gone and not state_addresses(site, intent.id) - _SURVEYED
 
 
-def _destroy_once(site: Site, held: Custody, workspace: Workspace, found: Survey) -> None:
-    lost = unknown_to_state(site, held.intent, found.live)
+def _destroy_once(held: Custody, workspace: Workspace, found: Survey) -> None:
+    lost = workspace.reconcile(held, found)
     if lost:
         # Terraform does not import while it destroys, so the lost resources come back into the state first.
-        workspace.adopt(lost)
-        site.console.event("adopted", interview=held.intent.id, addresses=sorted(lost))
         workspace.apply(held, generated_password(), *(f"-target={address}" for address in lost))
         workspace.adopted()
     workspace.destroy(held)

@@ -13,7 +13,7 @@ from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.resources import RECORD, SERVICE_OF, TASKS, survey
 from scripts.interviews.site import Site
-from scripts.interviews.workspace import Workspace, unknown_to_state, workspace_of
+from scripts.interviews.workspace import Workspace, workspace_of
 
 Outcome = Literal["active", "destroyed", "scheduled"]
 
@@ -72,14 +72,14 @@ def _complete(site: Site, held: Custody, workspace: Workspace, wait_seconds: flo
         raise
     held.move(Status.CREATING, f"recovered from {before}", slot=slot)
     password = existing_password(site, held.intent.id, workspace.values) or generated_password()
-    _adopt_lost(site, held, workspace)
+    _reconcile(site, held, workspace)
     bring_up(site, held, workspace, password, keep=before is Status.FAILED, wait_seconds=wait_seconds)
     return ("started" if before is Status.SCHEDULED else "completed"), password
 
 
 def _repair(site: Site, held: Custody, workspace: Workspace, wait_seconds: float) -> str:
     """Gives an active interview back what it or its state lost; returns what was done."""
-    live, lost = _adopt_lost(site, held, workspace)
+    live, lost = _reconcile(site, held, workspace)
     expected = {address for address in SERVICE_OF if address not in {TASKS, RECORD}}
     if workspace.values.get("create_dns_record"):
         expected.add(RECORD)
@@ -94,13 +94,9 @@ def _repair(site: Site, held: Custody, workspace: Workspace, wait_seconds: float
     return f"repaired: {len(missing)} created again, {len(lost)} taken back into the state"
 
 
-def _adopt_lost(site: Site, held: Custody, workspace: Workspace) -> tuple[dict[str, str], dict[str, str]]:
-    """Declares imports for what exists and the state lost; returns what exists, and what was lost."""
+def _reconcile(site: Site, held: Custody, workspace: Workspace) -> tuple[dict[str, str], dict[str, str]]:
+    """Brings state and AWS together; returns what exists, and what of that the state had lost."""
     found = survey(site.aws, held.intent.id, workspace.values)
     if found.unknown:
         raise AwsError(f"cannot tell what exists of interview {held.intent.id}: {found.leftovers}; try again")
-    lost = unknown_to_state(site, held.intent, found.live)
-    if lost:
-        workspace.adopt(lost)
-        site.console.event("adopted", interview=held.intent.id, addresses=sorted(lost))
-    return found.live, lost
+    return found.live, workspace.reconcile(held, found)

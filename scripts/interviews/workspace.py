@@ -16,6 +16,7 @@ from typing import Any
 from scripts.errors import AlteredReleaseError, BusyInterviewError, PrequelError, RefusedError
 from scripts.interviews.custody import LONGEST_RUN, Custody
 from scripts.interviews.model import Intent
+from scripts.interviews.resources import Survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import LOG_FILE, lock_key, state_key, timestamp, workspace_key
 from scripts.terraform import Event, Terraform
@@ -141,9 +142,27 @@ class Workspace:
         self.init()
         return self._terraform(None).changes("-lock=false")
 
-    def adopt(self, live: Mapping[str, str]) -> None:
-        """Declares imports for live resources (id by address) that the state does not know; the next apply does it."""
-        blocks = [f"import {{\n  to = {address}\n  id = {hcl_string(known)}\n}}\n" for address, known in live.items()]
+    def reconcile(self, held: Custody, found: Survey) -> dict[str, str]:
+        """Makes the next apply know what AWS said exists, and nothing that it said is gone.
+
+        What the state lost is declared for import, and returned as id by address. What is gone is taken out of the
+        state: the provider would wait two minutes for a deleted service to come back.
+        """
+        known = state_addresses(self._site, held.intent.id)
+        gone = sorted(known & {sighting.address for sighting in found.sightings if sighting.gone})
+        lost = {address: identity for address, identity in found.live.items() if address not in known}
+        if gone:
+            self.init(held)
+            clear_stale_lock(self._site, held)
+            self._terraform(held).forget(*gone)
+        if lost:
+            self._adopt(lost)
+        if gone or lost:
+            self._site.console.event("reconciled", interview=held.intent.id, adopted=sorted(lost), forgotten=gone)
+        return lost
+
+    def _adopt(self, lost: Mapping[str, str]) -> None:
+        blocks = [f"import {{\n  to = {address}\n  id = {hcl_string(known)}\n}}\n" for address, known in lost.items()]
         (self.directory / ADOPTION_FILE).write_text("\n".join(blocks))
         (self.directory / OVERRIDE_FILE).write_text(_OVERRIDE)
 
@@ -311,9 +330,3 @@ def state_addresses(site: Site, interview_id: str) -> frozenset[str]:
             index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
             addresses.add(f"{resource['type']}.{resource['name']}{index}")
     return frozenset(addresses)
-
-
-def unknown_to_state(site: Site, intent: Intent, live: Mapping[str, str]) -> dict[str, str]:
-    """Live resources, id by address, that the state lost."""
-    known = state_addresses(site, intent.id)
-    return {address: found for address, found in live.items() if address not in known}

@@ -66,6 +66,7 @@ def test_an_interview_is_created_does_not_drift_is_changed_noticed_and_proven_go
     assert all(seconds >= 0 for seconds in created_at.values())
 
 
+@pytest.mark.soak  # a record is waited for, for half a minute
 def test_without_the_wildcard_an_interview_has_a_record_of_its_own_that_goes_with_it(new_place: PlaceFactory) -> None:
     place = new_place(wildcard=False)
     request = place.request()
@@ -137,6 +138,18 @@ def test_a_lost_state_is_rebuilt_without_replacing_what_the_candidate_uses(place
 
     s3.delete_object(Bucket=bucket, Key=state_key(request.id))
     destroy(place.site(), request.id)
+    assert place.live(request.id) == {}
+
+
+def test_a_service_that_somebody_deleted_is_created_again_and_costs_no_destroy_its_time(place: Place) -> None:
+    """Left to itself, the provider waits two minutes for a deleted service to come back."""
+    request = place.request()
+    create(place.site(), request)
+    place.aws.ecs.delete_service(cluster=place.prefix, service=request.id, force=True)
+    assert recover(place.site(), request.id).did == "repaired: 1 created again, 0 taken back into the state"
+    assert set(place.live(request.id)) == ALL
+    place.aws.ecs.delete_service(cluster=place.prefix, service=request.id, force=True)
+    assert destroy(place.site(), request.id).seconds < 60
     assert place.live(request.id) == {}
 
 

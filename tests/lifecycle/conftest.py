@@ -120,6 +120,9 @@ def shared(recording: RecordingAws, shared_stack: SharedStackFactory, tmp_path: 
         hosted_zone_name=domain,
         wildcard_domain=False,
     )
+    settings = {"aws_region": "us-east-1", "environment": "test", "domain_name": domain, "project_prefix": prefix}
+    lines = [f'{name} = "{value}"\n' for name, value in settings.items()]
+    (tmp_path / "terraform.tfvars").write_text("".join(lines))
     return Shared(filled(Place(recording.embedded, values, tmp_path), 10), stack)
 
 

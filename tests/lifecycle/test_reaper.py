@@ -1,6 +1,7 @@
 """Passes of the reaper, with a clock and builds that only the test moves."""
 
 import json
+from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from scripts.reaper import LONGEST_RUN, Known, ReaperError, due
 from stacks import names
 from tests.interviews.conftest import Clock
 from tests.lifecycle.builds import Builds
-from tests.lifecycle.conftest import Shared
+from tests.lifecycle.conftest import RecordingAws, Shared
 
 
 @pytest.fixture
@@ -323,4 +324,31 @@ def test_metrics_are_told_in_embedded_metric_format(shared: Shared, builds: Buil
         "SlotsFree": (7, "Count"),
         "BuildsStarted": (2, "Count"),
         "Problems": (0, "Count"),
+    }
+
+
+def test_a_pass_over_99_interviews_reads_each_document_once_and_starts_ten_builds(
+    recording: RecordingAws, shared: Shared, builds: Builds
+) -> None:
+    place, s3 = shared.place, shared.place.embedded.aws.s3
+    place.stored("n0", Status.ACTIVE)
+    bucket = place.values["instance_bucket_name"]
+    intent = json.loads(s3.get_object(Bucket=bucket, Key="workspaces/n0/interview.json")["Body"].read())
+    lease = json.loads(s3.get_object(Bucket=bucket, Key="slots/0.json")["Body"].read())
+    place.clock.forward(minutes=90)
+    for n in range(99):
+        deadline = place.clock() + timedelta(minutes=0 if n < 10 else n)
+        own = {"id": f"n{n}", "incarnation": f"inc{n}", "slot": n, "deadline": deadline.isoformat()}
+        s3.put_object(Bucket=bucket, Key=f"workspaces/n{n}/interview.json", Body=json.dumps(intent | own).encode())
+        held = {"interview_id": f"n{n}", "incarnation": f"inc{n}"}
+        s3.put_object(Bucket=bucket, Key=f"slots/{n}.json", Body=json.dumps(lease | held).encode())
+    before = len(recording.calls("embedded"))
+    done = shared.reaper(codebuild=builds, max_instances=99).run(place.clock())
+    assert (done.active, done.slots_free, len(done.started), len(builds.started)) == (99, 0, 10, 10)
+    calls = Counter(call["action"] for call in recording.calls("embedded")[before:])
+    assert calls == {
+        "s3:ListBucket": 3,
+        "s3:GetObject": 2 * 99 + 10,
+        "s3:PutObject": 3 * 10,
+        "ecs:UpdateService": 10,
     }

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from packaging.requirements import Requirement
 from constructs.bundle import PROJECT, pack, sources
 from constructs.lifecycle import SOURCES
 from constructs.runner import BUILD_SPEC, REQUIREMENTS, TERRAFORM_SHA256, TERRAFORM_VERSION
-from scripts.interviews.create import create
 from scripts.interviews.model import Status
+from stacks.settings import load_settings
 from tests.conftest import SharedStackFactory, SynthesizedStack
 from tests.interviews.conftest import CHALLENGE
 from tests.lifecycle.conftest import Shared
@@ -58,6 +59,17 @@ def test_image_and_terraform_follow_the_architecture(
     assert given["TERRAFORM_URL"].endswith(f"/{TERRAFORM_VERSION}/terraform_{TERRAFORM_VERSION}_{file}")
     assert given["TERRAFORM_SHA256"] == TERRAFORM_SHA256[architecture]
     assert re.fullmatch("[0-9a-f]{64}", given["TERRAFORM_SHA256"])
+
+
+def test_the_operations_accept_the_settings_that_a_build_is_given(
+    shared_stack: SharedStackFactory, tmp_path: Path
+) -> None:
+    (tmp_path / "terraform.tfvars").touch()
+    for given in ({}, {"interview_default_minutes": 300, "interview_maximum_minutes": 600}):
+        stack = shared_stack(**given)
+        settings = load_settings(tmp_path, variables(stack)).settings
+        assert (settings.aws_region, settings.project_prefix) == ("eu-central-1", "prequel")
+        assert settings.domain_name == "interviews.example.com"
 
 
 def test_no_variable_of_the_project_is_a_secret(default_stack: SynthesizedStack) -> None:
@@ -183,12 +195,17 @@ def test_the_build_spec_creates_recovers_and_destroys_an_interview(shared: Share
     place = shared.place
     name = 'Ada "$(touch /tmp/never)" `id` O\'Neill'
     made = shell.run(
-        PREQUEL_ACTION="create", PREQUEL_INTERVIEW_ID="one", PREQUEL_CHALLENGE=CHALLENGE, PREQUEL_CANDIDATE=name
+        PREQUEL_ACTION="create",
+        PREQUEL_INTERVIEW_ID="one",
+        PREQUEL_CHALLENGE=CHALLENGE,
+        PREQUEL_CANDIDATE=name,
+        PREQUEL_DURATION="45m",
     )
     assert made.returncode == 0, made.stdout + made.stderr
     stored = shared.site().intents.load("one")
     assert stored is not None
     assert (stored.intent.status, stored.intent.inputs.candidate_name) == (Status.ACTIVE, name)
+    assert stored.intent.deadline - stored.intent.starts_at == timedelta(minutes=45)
     assert {"service", "rule", "password"} <= place.live("one").keys()
     password = place.embedded.aws.ssm.get_parameter(
         Name=f"/{place.prefix}/interviews/one/password", WithDecryption=True
@@ -208,11 +225,13 @@ def test_the_build_spec_creates_recovers_and_destroys_an_interview(shared: Share
 
 @pytest.mark.e2e
 def test_terraform_of_another_checksum_is_never_run(shared: Shared, shell: Shell) -> None:
-    create(shared.site(), shared.place.request(id="kept"))
+    shared.place.stored("kept", Status.ACTIVE)
     done = shell.run(PREQUEL_ACTION="destroy", PREQUEL_INTERVIEW_ID="kept", TERRAFORM_SHA256="0" * 64)
     assert done.returncode != 0
     assert "FAILED" in done.stdout + done.stderr
-    assert shared.place.live("kept") != {}
+    stored = shared.site().intents.load("kept")
+    assert stored is not None
+    assert stored.intent.status is Status.ACTIVE
 
 
 @pytest.mark.parametrize(("action", "interview"), [("sh", "one"), ("destroy", "--help"), ("destroy", "$(id)")])

@@ -1,0 +1,123 @@
+"""Having terraform run on AWS instead of on this machine, with the same results.
+
+A remote create writes the interview down as one whose time has come, with its password in SSM, and starts a build that
+recovers it, as the reaper would: so a client that dies in between has lost nothing, and no build is given a secret.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from scripts.aws import Aws, error_code, explained
+from scripts.dispatch import Dispatcher
+from scripts.errors import BusyInterviewError, LeakingError, NotReadyError, PrequelError
+from scripts.interviews.create import Created, Request, create
+from scripts.interviews.destroy import destroy
+from scripts.interviews.model import Intent, Status
+from scripts.interviews.site import Site
+from stacks.names import reaper_function
+
+SETUP_SECONDS = 300.0
+"""How much longer than terraform's own work a build may take: to be placed, and to install what it needs."""
+
+_POLL_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Creates interviews of ``site`` through ``dispatcher``; ``pause`` waits for so many seconds."""
+
+    site: Site
+    dispatcher: Dispatcher
+    pause: Callable[[float], object] = time.sleep
+
+    def create(self, site: Site, request: Request) -> Created:
+        """Like ``scripts.interviews.create.create``; one that has a start time is left to the reaper.
+
+        Raises ``NoFreeSlotError`` and ``RefusedError`` before anything is touched, ``AwsError`` when no build can be
+        started, and ``NotReadyError`` when the build did not bring the interview up.
+        """
+        start = time.monotonic()
+        request.check()
+        if request.starts_at is None:
+            self._refuse_without_slot()
+        created = create(site, replace(request, starts_at=request.starts_at or site.now()))
+        if created is None:
+            raise AssertionError  # only a dry run creates nothing
+        if request.starts_at is not None:
+            return created
+        intent = created.intent
+        with explained(f"start a build for interview {intent.id}; the reaper tries again within a minute"):
+            _, build_id = self.dispatcher.dispatch(intent.id, intent.incarnation, "recover", site.now())
+        site.console.event("build", interview=intent.id, build=build_id)
+        active = self._until_active(intent, build_id, request.wait_seconds + SETUP_SECONDS)
+        return Created(active, request.password, time.monotonic() - start)
+
+    def _refuse_without_slot(self) -> None:
+        pointer = self.site.releases.current()
+        if pointer is not None:  # without one, `create` says so
+            limit = self.site.releases.manifest(pointer.digest).limits.max_instances
+            if len(self.site.leases.taken()) >= limit:
+                raise self.site.leases.refusal(limit, self.site.now())
+
+    def _until_active(self, intent: Intent, build_id: str, seconds: float) -> Intent:
+        deadline = time.monotonic() + seconds
+        said = intent.status
+        while True:
+            with explained(f"look at build {build_id}"):
+                ended = bool(build_id) and self.dispatcher.status(build_id) != "IN_PROGRESS"
+            stored = self.site.intents.load(intent.id)
+            now = stored.intent if stored is not None and stored.intent.incarnation == intent.incarnation else None
+            if now is not None and now.status is Status.ACTIVE:
+                return now
+            if now is not None and now.status is not said:
+                said = now.status
+                self.site.console.say(f"interview {intent.id} is {said} (build {build_id})")
+            if now is None or ended:
+                raise self._failure(intent, now, build_id)
+            if time.monotonic() > deadline:
+                raise NotReadyError(
+                    f"interview {intent.id} is {now.status} after {seconds:.0f} s; build {build_id} goes on, "
+                    f"see `prequel interview show {intent.id}`"
+                )
+            self.pause(_POLL_SECONDS)
+
+    def _failure(self, intent: Intent, now: Intent | None, build_id: str) -> PrequelError:
+        """Why it did not become active; what no build has begun with is taken back."""
+        if now is None:
+            tombstone = self.site.intents.tombstone(intent.id)
+            reason = tombstone.intent.error if tombstone is not None else ""
+            return NotReadyError(
+                f"creating interview {intent.id} failed ({reason or 'see its log'}); it is proven gone"
+            )
+        if now.status is Status.SCHEDULED:
+            destroy(self.site, intent.id, note="its build failed")
+            return NotReadyError(f"build {build_id} failed before it began with interview {intent.id}; see its log")
+        if now.status is Status.LEAKING:
+            return LeakingError(f"creating interview {intent.id} failed, and it is not proven gone: {now.error}")
+        return NotReadyError(
+            f"build {build_id} ended while interview {intent.id} was {now.status}; the reaper goes on with it"
+        )
+
+
+def reap_remotely(aws: Aws, project_prefix: str) -> dict[str, Any]:
+    """Has the reaper make a pass now, and returns what it found and did.
+
+    Raises ``BusyInterviewError`` when it is making one already, and ``PrequelError`` with its words when it failed.
+    """
+    function = reaper_function(project_prefix)
+    with explained(f"call {function}"):
+        try:
+            answer = aws.client("lambda").invoke(FunctionName=function, InvocationType="RequestResponse")
+        except ClientError as error:
+            if error_code(error) != "TooManyRequestsException":
+                raise
+            raise BusyInterviewError(f"{function} is making a pass at this moment; try again") from error
+        document: dict[str, Any] = json.loads(answer["Payload"].read() or b"{}")
+    if answer.get("FunctionError"):
+        raise PrequelError(f"{function} failed: {document.get('errorMessage', 'see its log')}")
+    return document

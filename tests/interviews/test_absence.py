@@ -1,0 +1,167 @@
+"""What counts as gone, kind by kind, and that destroying goes on until it is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from tenacity import wait_none
+
+from scripts.aws import Aws
+from scripts.errors import LeakingError, TerraformError
+from scripts.interviews.destroy import ATTEMPTS, destroy
+from scripts.interviews.model import Status
+from scripts.interviews.resources import survey
+from scripts.interviews.workspace import Workspace
+from tests.interviews.conftest import Place, PlaceFactory
+
+CONTAINER: Any = {"name": "code-server", "image": "x", "memory": 512, "cpu": 256}
+
+
+def a_password(aws: Aws, name: str, values: dict[str, Any]) -> None:
+    aws.ssm.put_parameter(
+        Name=f"/{values['project_prefix']}/interviews/{name}/password", Value="x", Type="SecureString"
+    )
+
+
+def a_target_group(aws: Aws, name: str, values: dict[str, Any]) -> None:
+    aws.elbv2.create_target_group(Name=name, Protocol="HTTP", Port=8443, VpcId=values["vpc_id"], TargetType="ip")
+
+
+def a_rule(aws: Aws, name: str, values: dict[str, Any]) -> None:
+    aws.elbv2.create_rule(
+        ListenerArn=values["listener_arn"],
+        Priority=len(aws.elbv2.describe_rules(ListenerArn=values["listener_arn"])["Rules"]),
+        Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [f"{name}.{values['domain_name']}"]}}],
+        Actions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+    )
+
+
+def a_task_definition(aws: Aws, name: str, values: dict[str, Any]) -> None:
+    aws.ecs.register_task_definition(family=f"{values['project_prefix']}-{name}", containerDefinitions=[CONTAINER])
+
+
+def a_service(aws: Aws, name: str, values: dict[str, Any]) -> None:
+    family = f"{values['project_prefix']}-other-{name}"
+    aws.ecs.register_task_definition(family=family, containerDefinitions=[CONTAINER])
+    aws.ecs.create_service(cluster=values["ecs_cluster_name"], serviceName=name, taskDefinition=family, desiredCount=0)
+
+
+def a_record(aws: Aws, name: str, values: dict[str, Any]) -> None:
+    record: Any = {
+        "Name": f"{name}.{values['domain_name']}",
+        "Type": "A",
+        "TTL": 60,
+        "ResourceRecords": [{"Value": "192.0.2.1"}],
+    }
+    aws.route53.change_resource_record_sets(
+        HostedZoneId=values["hosted_zone_id"],
+        ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]},
+    )
+
+
+Maker = Callable[[Aws, str, dict[str, Any]], None]
+
+KINDS: list[tuple[str, Maker]] = [
+    ("password parameter", a_password),
+    ("target group", a_target_group),
+    ("listener rule", a_rule),
+    ("task definition", a_task_definition),
+    ("service", a_service),
+    ("DNS record", a_record),
+]
+
+
+@pytest.mark.parametrize(("what", "make"), KINDS)
+def test_each_kind_is_seen_by_itself_and_not_for_a_neighbour_of_a_similar_name(
+    new_place: PlaceFactory, what: str, make: Maker
+) -> None:
+    place = new_place(wildcard=False)
+    name = place.request().id
+    make(place.aws, f"{name}-2", place.values)
+    assert survey(place.aws, name, place.values).proven_gone
+    make(place.aws, name, place.values)
+    found = survey(place.aws, name, place.values)
+    assert [sighting.what for sighting in found.sightings if sighting.found] == [what]
+    assert not found.proven_gone
+
+
+def test_inactive_services_and_task_definitions_count_as_gone(place: Place) -> None:
+    name = place.request().id
+    a_service(place.aws, name, place.values)
+    a_task_definition(place.aws, name, place.values)
+    place.aws.ecs.delete_service(cluster=place.prefix, service=name, force=True)
+    for arn in survey(place.aws, name, place.values).live.values():
+        place.aws.ecs.deregister_task_definition(taskDefinition=arn)
+    assert survey(place.aws, name, place.values).proven_gone
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "what"),
+    [
+        ("ssm", "get_parameter", "password parameter"),
+        ("elbv2", "describe_target_groups", "target group"),
+        ("ecs", "describe_services", "service"),
+    ],
+)
+def test_a_call_that_fails_makes_that_kind_unknown_and_nothing_else(
+    place: Place, service: str, call: str, what: str
+) -> None:
+    aws = place.breakable_site().aws
+
+    def throttled(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, call)
+
+    setattr(getattr(aws, service), call, throttled)
+    found = survey(aws, "a", place.values)
+    assert [sighting.what for sighting in found.unknown] == [what]
+    assert not found.proven_gone
+    assert found.leftovers == f"{what}: unknown (ThrottlingException: slow down)"
+
+
+@pytest.fixture
+def flaky_terraform(place: Place, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Terraform whose first two destroys fail with an error of the passing kind, and whose third deletes the rest."""
+    monkeypatch.setattr("scripts.interviews.destroy.PAUSES", wait_none())
+    runs: list[str] = []
+
+    def fail_twice(_workspace: Workspace, held: Any) -> None:
+        runs.append(held.intent.id)
+        if len(runs) < 3:
+            raise TerraformError("terraform apply: ResourceInUse: the target group is in use")
+        (group,) = place.aws.elbv2.describe_target_groups(Names=[held.intent.id])["TargetGroups"]
+        place.aws.elbv2.delete_target_group(TargetGroupArn=group["TargetGroupArn"])
+
+    monkeypatch.setattr(Workspace, "apply", lambda *_: {})
+    monkeypatch.setattr(Workspace, "destroy", fail_twice)
+    return runs
+
+
+def test_an_error_that_passes_is_tried_again_within_one_destroy(place: Place, flaky_terraform: list[str]) -> None:
+    name = place.request().id
+    place.stored(name, Status.ACTIVE)
+    a_target_group(place.aws, name, place.values)
+    assert destroy(place.site(), name).existed
+    assert flaky_terraform == [name] * 3
+
+
+def test_an_error_that_stays_ends_in_leaking_with_the_reason(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = place.request().id
+    monkeypatch.setattr("scripts.interviews.destroy.PAUSES", wait_none())
+    runs: list[int] = []
+
+    def fail(*_: Any) -> None:
+        runs.append(1)
+        raise TerraformError("terraform apply: DependencyViolation: no")
+
+    monkeypatch.setattr(Workspace, "apply", lambda *_: {})
+    monkeypatch.setattr(Workspace, "destroy", fail)
+    place.stored(name, Status.ACTIVE)
+    a_target_group(place.aws, name, place.values)
+    with pytest.raises(LeakingError, match="DependencyViolation"):
+        destroy(place.site(), name)
+    assert len(runs) == ATTEMPTS
+    stored = place.site().intents.load(name)
+    assert stored is not None
+    assert stored.intent.status is Status.LEAKING
+    assert "DependencyViolation" in stored.intent.error

@@ -1,0 +1,123 @@
+"""`prequel interview` and `prequel doctor`, as a person and as a machine use them."""
+
+import inspect
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from scripts.commands import interview
+from scripts.interviews.model import Status
+from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
+
+WRITING = {"create", "destroy", "recover", "extend", "reap"}
+
+
+@pytest.fixture
+def stocked(new_place: PlaceFactory) -> Place:
+    """A stack with two slots, both taken."""
+    place = new_place(max_instances=2)
+    place.stored("ada", Status.ACTIVE)
+    place.stored("bob", Status.ACTIVE, deadline=place.clock() + timedelta(minutes=10))
+    return place
+
+
+def parameters() -> dict[str, set[str]]:
+    commands = {
+        c.name or (c.callback.__name__ if c.callback else ""): c.callback for c in interview.app.registered_commands
+    }
+    return {name: set(inspect.signature(call).parameters) for name, call in commands.items() if call is not None}
+
+
+def test_every_command_speaks_json_and_every_writing_one_has_a_dry_run() -> None:
+    found = parameters()
+    assert found.keys() > WRITING
+    assert [name for name, given in found.items() if "json_lines" not in given] == []
+    assert {name for name, given in found.items() if "dry_run" in given} == WRITING
+
+
+def test_help_documents_the_exit_codes(new_place: PlaceFactory) -> None:
+    said = new_place().prequel("interview", "create", "--help").stdout
+    for code in (
+        "0 done",
+        "1 refused or failed",
+        "2 wrong usage",
+        "3 not proven gone",
+        "4 no free slot",
+        "130 interrupted",
+    ):
+        assert code in " ".join(said.split())
+
+
+def test_list_shows_who_ends_next_first_to_people_and_machines(stocked: Place) -> None:
+    table = stocked.prequel("interview", "list").stdout
+    assert table.index("bob") < table.index("ada")
+    assert "python/two-sum" in table
+    line = stocked.prequel("interview", "list", "--json").stdout.splitlines()[-1]
+    rows = json.loads(line)["result"]
+    assert [row["id"] for row in rows] == ["bob", "ada"]
+    assert rows[0]["status"] == "active"
+    assert rows[0]["cost_usd"] > 0
+
+
+def test_show_tells_the_history_and_a_gone_interview_its_proof(stocked: Place) -> None:
+    assert stocked.prequel("interview", "destroy", "bob").returncode == 0
+    shown = json.loads(stocked.prequel("interview", "show", "bob", "--json").stdout.splitlines()[-1])["result"]
+    assert shown["status"] == "destroyed"
+    assert "service: none" in shown["proof"]
+    assert [step["status"] for step in shown["history"]] == ["creating", "active", "destroying", "destroyed"]
+    assert "proven gone" in stocked.prequel("interview", "show", "bob").stdout
+
+
+def refusal(place: Place, *arguments: str) -> tuple[int, dict[str, Any]]:
+    done = place.prequel("interview", *arguments, "--json")
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_each_failure_has_its_exit_code_and_one_line_as_the_last_event(stocked: Place) -> None:
+    asked = ("create", "--candidate", "Eve", "--challenge")
+    code, error = refusal(stocked, *asked, "python/nope")
+    assert (code, error["event"]) == (1, "error")
+    assert error["message"].startswith("challenge python/nope is not published")
+    code, error = refusal(stocked, *asked, CHALLENGE)
+    assert (code, error["event"]) == (4, "error")
+    assert "all 2 slots are taken by bob until" in error["message"]
+    assert stocked.prequel("interview", "create", "--candidate", "Eve").returncode == 2
+    assert stocked.prequel("interview", "show", "nobody").returncode == 1
+    assert stocked.prequel("interview", "show", "No_Id").stderr.startswith('error: "No_Id" cannot name an interview')
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["create", "--candidate", "Eve", "--challenge", CHALLENGE, "--id", "eve"],
+        ["destroy", "ada"],
+        ["recover", "ada"],
+        ["extend", "ada", "--by", "10m"],
+        ["reap"],
+    ],
+)
+def test_a_dry_run_changes_nothing(new_place: PlaceFactory, arguments: list[str]) -> None:
+    place = new_place()
+    place.stored("ada", Status.ACTIVE)
+    site = place.site()
+    before = {key: site.intents.read(key) for key in place.objects()}
+    assert place.prequel("interview", *arguments, "--dry-run").returncode == 0
+    after = {key: site.intents.read(key) for key in place.objects()}
+    assert {key: found[0] for key, found in after.items() if found} == {
+        key: found[0] for key, found in before.items() if found
+    }
+
+
+def test_doctor_names_the_difference_and_the_command_and_fails(stocked: Place) -> None:
+    done = stocked.prequel("doctor", "--json")
+    findings = json.loads(done.stdout.splitlines()[-1])["result"]
+    assert done.returncode == 1
+    assert {(finding["kind"], finding["command"]) for finding in findings} == {
+        ("ghost", "prequel interview recover ada"),
+        ("ghost", "prequel interview recover bob"),
+    }
+    assert findings[0]["fixable"] is True
+    assert "hourly_price_usd" in findings[0]

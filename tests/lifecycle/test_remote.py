@@ -1,0 +1,163 @@
+"""`--remote`: the same results, with terraform somewhere else."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from scripts.aws import Aws
+from scripts.dispatch import Dispatcher
+from scripts.errors import AwsError, BusyInterviewError, NoFreeSlotError, NotReadyError, PrequelError
+from scripts.interviews.bulk import create_all
+from scripts.interviews.custody import custody_of
+from scripts.interviews.model import Status
+from scripts.interviews.recover import recover
+from scripts.interviews.remote import Remote, reap_remotely
+from tests.interviews.conftest import CHALLENGE, publish
+from tests.lifecycle.builds import Builds
+from tests.lifecycle.conftest import Shared
+
+
+def remote(shared: Shared, builds: Builds, while_waiting: Callable[[], object]) -> Remote:
+    site = shared.site()
+    dispatcher = Dispatcher(site.aws, bucket=site.bucket, project="runner", codebuild=builds)
+    return Remote(site, dispatcher, pause=lambda _: while_waiting())
+
+
+def activate(shared: Shared, builds: Builds) -> None:
+    """What a build does, in short."""
+    with custody_of(shared.site(host="build"), builds.started[-1]["PREQUEL_INTERVIEW_ID"], "recover") as held:
+        held.move(Status.CREATING, slot=0)
+        held.move(Status.ACTIVE, outputs={"access_url": "https://one"})
+    builds.end("SUCCEEDED")
+
+
+@pytest.fixture
+def builds() -> Builds:
+    return Builds()
+
+
+def test_a_remote_create_starts_a_build_and_tells_url_and_password(shared: Shared, builds: Builds) -> None:
+    request = shared.place.request(id="one", password="correct-horse-battery")
+    made = remote(shared, builds, lambda: activate(shared, builds)).create(shared.site(), request)
+    assert (made.intent.status, made.access_url, made.password) == (Status.ACTIVE, "https://one", request.password)
+    (build,) = builds.started
+    assert (build["PREQUEL_ACTION"], build["PREQUEL_INTERVIEW_ID"]) == ("recover", "one")
+    assert "Ada" not in json.dumps(build)
+    assert request.password not in json.dumps(build)
+    parameter = f"/{shared.place.prefix}/interviews/one/password"
+    kept = shared.place.embedded.aws.ssm.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]
+    assert kept["Value"] == request.password
+
+
+def test_the_reaper_does_not_start_a_second_build_meanwhile(shared: Shared, builds: Builds) -> None:
+    def wait() -> None:
+        assert shared.reaper(codebuild=builds, runner="runner").run(shared.place.clock()).started == {}
+        activate(shared, builds)
+
+    remote(shared, builds, wait).create(shared.site(), shared.place.request(id="one"))
+    assert len(builds.started) == 1
+
+
+def test_a_build_that_dies_before_it_begins_leaves_nothing(shared: Shared, builds: Builds) -> None:
+    with pytest.raises(NotReadyError, match="failed before it began"):
+        remote(shared, builds, lambda: builds.end("FAILED")).create(shared.site(), shared.place.request(id="one"))
+    assert shared.place.live("one") == {}
+    assert shared.place.objects("workspaces/") == []
+
+
+def test_a_create_whose_build_cannot_start_is_left_to_the_reaper(shared: Shared, builds: Builds) -> None:
+    class Refusing(Builds):
+        def start_build(self, **_: Any) -> dict[str, Any]:
+            raise ClientError({"Error": {"Code": "AccountLimitExceededException", "Message": "full"}}, "StartBuild")
+
+    with pytest.raises(AwsError, match="the reaper tries again"):
+        remote(shared, Refusing(), lambda: None).create(shared.site(), shared.place.request(id="one"))
+    shared.place.clock.forward(seconds=30)
+    assert list(shared.reaper(codebuild=builds).run(shared.place.clock()).started) == ["one"]
+
+
+def test_without_a_free_slot_nothing_is_begun(shared: Shared, builds: Builds) -> None:
+    publish(shared.place.values, shared.place.embedded.aws, 1)
+    shared.place.stored("other", Status.ACTIVE)
+    with pytest.raises(NoFreeSlotError):
+        remote(shared, builds, lambda: None).create(shared.site(), shared.place.request(id="one"))
+    assert builds.started == []
+
+
+def test_one_that_starts_later_is_left_to_the_reaper(shared: Shared, builds: Builds) -> None:
+    later = shared.place.request(id="one", starts_at=shared.place.clock() + timedelta(hours=1))
+    made = remote(shared, builds, lambda: None).create(shared.site(), later)
+    assert (made.intent.status, builds.started) == (Status.SCHEDULED, [])
+
+
+def test_bulk_creation_runs_remotely(shared: Shared, builds: Builds) -> None:
+    runner = remote(shared, builds, lambda: activate(shared, builds))
+    requests = [shared.place.request(id="one"), shared.place.request(id="two")]
+    rows = create_all(shared.site(), requests, parallel=1, on_result=lambda _: None, creator=runner.create)
+    assert [row.outcome for row in rows] == ["created", "created"]
+    assert len(builds.started) == 2
+
+
+@pytest.mark.e2e
+def test_a_remote_create_with_the_real_terraform_ends_in_a_running_interview(shared: Shared, builds: Builds) -> None:
+    def build() -> None:
+        recover(shared.site(host="build"), builds.started[-1]["PREQUEL_INTERVIEW_ID"])
+        builds.end("SUCCEEDED")
+
+    made = remote(shared, builds, build).create(shared.site(), shared.place.request(id="one"))
+    assert made.intent.status is Status.ACTIVE
+    assert {"service", "rule", "password"} <= shared.place.live("one").keys()
+
+
+class Function(Aws):
+    """Clients of which the one for Lambda answers as told."""
+
+    def __init__(self, payload: object, error: str = "") -> None:
+        super().__init__("us-east-1")
+        self._payload = payload
+        self._error = error
+
+    def client(self, service: str, **_: Any) -> Any:
+        assert service == "lambda"
+        return self
+
+    def invoke(self, **given: str) -> dict[str, Any]:
+        assert given == {"FunctionName": "prequel-reaper", "InvocationType": "RequestResponse"}
+        if self._error == "TooManyRequestsException":
+            raise ClientError({"Error": {"Code": self._error, "Message": "busy"}}, "Invoke")
+        answer = {"Payload": io.BytesIO(json.dumps(self._payload).encode())}
+        return answer | ({"FunctionError": self._error} if self._error else {})
+
+
+def test_reap_remote_returns_what_the_pass_did() -> None:
+    assert reap_remotely(Function({"started": {"one": "b"}}), "prequel") == {"started": {"one": "b"}}
+
+
+def test_a_failed_pass_is_told_in_its_own_words() -> None:
+    with pytest.raises(PrequelError, match="one: too many"):
+        reap_remotely(Function({"errorMessage": "one: too many"}, "Unhandled"), "prequel")
+
+
+def test_a_pass_that_is_being_made_is_no_failure_of_ours() -> None:
+    with pytest.raises(BusyInterviewError, match="at this moment"):
+        reap_remotely(Function({}, "TooManyRequestsException"), "prequel")
+
+
+def test_the_commands_reach_the_stacks_own_runner_and_reaper(shared: Shared) -> None:
+    """Neither exists here, so each command ends by naming what it called."""
+    made = shared.place.prequel(
+        "interview", "create", "--remote", "--id", "one", "--challenge", CHALLENGE, "--candidate", "Ada"
+    )
+    assert made.returncode == 1
+    assert f"project/{shared.place.prefix}-runner" in made.stderr
+    stored = shared.site().intents.load("one")
+    assert stored is not None
+    assert stored.intent.status is Status.SCHEDULED
+    passed = shared.place.prequel("interview", "reap", "--remote")
+    assert passed.returncode == 1
+    assert f"{shared.place.prefix}-reaper" in passed.stderr
