@@ -71,12 +71,14 @@ BUILD_SPEC: dict[str, Any] = {
                 'export PATH="$PWD/bin:$PATH" PREQUEL_CONFIG_DIR="$PWD"',
                 # Every setting that an interview needs comes from the environment.
                 ": > terraform.tfvars",
+                # No braces after a dollar or percent sign: Terraform would take them for its own.
                 # The result holds the password, which belongs in no log; progress goes to standard error.
                 'case "$PREQUEL_ACTION" in\n'
                 "  create)\n"
+                '    set --; test -z "$PREQUEL_DURATION" || set -- --duration="$PREQUEL_DURATION"\n'
                 '    python -m scripts interview create --id="$PREQUEL_INTERVIEW_ID" \\\n'
                 '      --challenge="$PREQUEL_CHALLENGE" --candidate="$PREQUEL_CANDIDATE" \\\n'
-                '      ${PREQUEL_DURATION:+--duration="$PREQUEL_DURATION"} > /dev/null ;;\n'
+                '      "$@" > /dev/null ;;\n'
                 "  destroy|recover)\n"
                 '    python -m scripts interview "$PREQUEL_ACTION" -- "$PREQUEL_INTERVIEW_ID" > /dev/null ;;\n'
                 "  *)\n"

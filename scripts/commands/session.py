@@ -11,9 +11,8 @@ from scripts.console import Console
 from scripts.errors import PrequelError
 
 if TYPE_CHECKING:
-    from stacks.settings import Configuration
-
     from scripts.aws import Aws
+    from stacks.settings import Configuration
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON lines for machines instead of text.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]

@@ -109,9 +109,9 @@ def test_a_remote_create_with_the_real_terraform_ends_in_a_running_interview(sha
         recover(shared.site(host="build"), builds.started[-1]["PREQUEL_INTERVIEW_ID"])
         builds.end("SUCCEEDED")
 
-    made = remote(shared, builds, build).create(shared.site(), shared.place.request(id="one"))
+    made = remote(shared, builds, build).create(shared.site(), shared.place.request())
     assert made.intent.status is Status.ACTIVE
-    assert {"service", "rule", "password"} <= shared.place.live("one").keys()
+    assert {"service", "rule", "password"} <= shared.place.live(made.intent.id).keys()
 
 
 class Function(Aws):

@@ -193,34 +193,35 @@ def shell(shared: Shared, tmp_path: Path) -> Shell:
 @pytest.mark.e2e
 def test_the_build_spec_creates_recovers_and_destroys_an_interview(shared: Shared, shell: Shell) -> None:
     place = shared.place
+    interview = f"{place.prefix}-one"  # target groups of all stacks share the account
     name = 'Ada "$(touch /tmp/never)" `id` O\'Neill'
     made = shell.run(
         PREQUEL_ACTION="create",
-        PREQUEL_INTERVIEW_ID="one",
+        PREQUEL_INTERVIEW_ID=interview,
         PREQUEL_CHALLENGE=CHALLENGE,
         PREQUEL_CANDIDATE=name,
         PREQUEL_DURATION="45m",
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    stored = shared.site().intents.load("one")
+    stored = shared.site().intents.load(interview)
     assert stored is not None
     assert (stored.intent.status, stored.intent.inputs.candidate_name) == (Status.ACTIVE, name)
     assert stored.intent.deadline - stored.intent.starts_at == timedelta(minutes=45)
-    assert {"service", "rule", "password"} <= place.live("one").keys()
+    assert {"service", "rule", "password"} <= place.live(interview).keys()
     password = place.embedded.aws.ssm.get_parameter(
-        Name=f"/{place.prefix}/interviews/one/password", WithDecryption=True
+        Name=f"/{place.prefix}/interviews/{interview}/password", WithDecryption=True
     )["Parameter"]["Value"]
     assert password not in made.stdout + made.stderr
 
-    place.embedded.aws.elbv2.delete_rule(RuleArn=place.live("one")["rule"])
-    repaired = shell.run(PREQUEL_ACTION="recover", PREQUEL_INTERVIEW_ID="one")
+    place.embedded.aws.elbv2.delete_rule(RuleArn=place.live(interview)["rule"])
+    repaired = shell.run(PREQUEL_ACTION="recover", PREQUEL_INTERVIEW_ID=interview)
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
-    assert "rule" in place.live("one")
+    assert "rule" in place.live(interview)
 
-    gone = shell.run(PREQUEL_ACTION="destroy", PREQUEL_INTERVIEW_ID="one")
+    gone = shell.run(PREQUEL_ACTION="destroy", PREQUEL_INTERVIEW_ID=interview)
     assert gone.returncode == 0, gone.stdout + gone.stderr
-    assert place.live("one") == {}
-    assert shared.site().intents.tombstone("one") is not None
+    assert place.live(interview) == {}
+    assert shared.site().intents.tombstone(interview) is not None
 
 
 @pytest.mark.e2e
@@ -232,6 +233,10 @@ def test_terraform_of_another_checksum_is_never_run(shared: Shared, shell: Shell
     stored = shared.site().intents.load("kept")
     assert stored is not None
     assert stored.intent.status is Status.ACTIVE
+
+
+def test_the_build_spec_holds_nothing_that_terraform_would_interpolate(default_stack: SynthesizedStack) -> None:
+    assert not re.search("[$%][{]", project(default_stack)["source"]["buildspec"])
 
 
 @pytest.mark.parametrize(("action", "interview"), [("sh", "one"), ("destroy", "--help"), ("destroy", "$(id)")])
