@@ -524,7 +524,7 @@ _ARN = "arn:aws:{}:eu-central-1:123456789012:{}"
 VALUES = {
     "interview_id": "ada-2026",
     "candidate_name": 'Ada "the first" Lovelace',
-    "challenge": "python/two-sum",
+    "challenge": "python/rate-limiter",
     "password": "correct horse",
     "aws_region": "eu-central-1",
     "aws_account_id": "123456789012",

@@ -62,7 +62,7 @@ def _graceful(what_next: str) -> Iterator[None]:
 @app.command(epilog=EXIT_CODES)
 def create(
     *,
-    challenge: Annotated[str | None, typer.Option(help="A published challenge, such as python/two-sum.")] = None,
+    challenge: Annotated[str | None, typer.Option(help="A published challenge, such as python/rate-limiter.")] = None,
     candidate: Annotated[str | None, typer.Option(help="The candidate's name.")] = None,
     duration: Annotated[str | None, typer.Option(help="Minutes, or a text such as 90m or 1h30m.")] = None,
     at: Annotated[str | None, typer.Option(help="Start later, at this ISO 8601 time; `reap` starts it.")] = None,
@@ -88,7 +88,7 @@ def create(
 
     The password is printed once; it is stored in SSM only. A failed create is destroyed again.
 
-    Example: prequel interview create --challenge python/two-sum --candidate "Ada Lovelace" --duration 90m
+    Example: prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace" --duration 90m
     """
     from scripts.interviews import create as operation
     from scripts.interviews.request import generated_id, generated_password, parsed_duration, parsed_time

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scripts.aws import explained
+from scripts.challenges.catalog import pin
+from scripts.challenges.names import name_of
 from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedError
 from scripts.interviews.custody import Custody, custody_of_new
 from scripts.interviews.destroy import tear_down
@@ -90,7 +92,7 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
         site.prepare_clients()
         with ThreadPoolExecutor(4) as pool:
             downloading = pool.submit(site.releases.download, pointer.digest, directory)
-            known = pool.submit(site.intents.holds_challenge, request.challenge)
+            known = pool.submit(pin, site.aws, site.bucket, request.challenge)
             taken = pool.submit(site.leases.taken)
             traces = pool.submit(_traces, site, request.id)
         workspace = Workspace(site, directory, downloading.result())
@@ -98,11 +100,7 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
         duration = checked_duration(
             request.duration or timedelta(minutes=limits.interview_default_minutes), limits.interview_maximum_minutes
         )
-        if not known.result():
-            raise RefusedError(
-                f"challenge {request.challenge} is not published; run `prequel challenge list`, "
-                f"or publish it with `prequel challenge publish`"
-            )
+        known.result()
         if traces.result():
             raise RefusedError(
                 f"the id {request.id} is in use ({traces.result()[0]}); choose another, "
@@ -165,20 +163,30 @@ def _traces(site: Site, interview_id: str) -> list[str]:
 def _create_now(site: Site, held: Custody, workspace: Workspace, request: Request) -> None:
     try:
         workspace.render(held.intent)
-        with ThreadPoolExecutor(3) as pool:
+        with ThreadPoolExecutor(4) as pool:
             claiming = pool.submit(slot_for, site, held, workspace.manifest.limits.max_instances)
             surveying = pool.submit(survey, site.aws, held.intent.id, workspace.values)
             # Once more, now that the intent pins it: `prune` may have begun to remove it in between.
             confirming = pool.submit(site.releases.manifest, held.intent.release_digest)
+            pinning = pool.submit(pinned, site, held.intent)
             workspace.init(held)
         confirming.result()
         slot = claiming.result()
         _refuse_foreign(surveying.result(), request.id)
-        held.update(slot=slot)
+        held.update(slot=slot, inputs=pinning.result())
     except (PrequelError, KeyboardInterrupt):
         withdraw(site, held)
         raise
     bring_up(site, held, workspace, request.password, keep=request.keep, wait_seconds=request.wait_seconds)
+
+
+def pinned(site: Site, intent: Intent) -> Inputs:
+    """The inputs with the challenge's present version, so that every task of the interview gets that one, whole.
+
+    Asked after the intent is written: `challenge remove` either sees the interview, or has been seen here.
+    """
+    path = pin(site.aws, site.bucket, name_of(intent.inputs.challenge))
+    return intent.inputs.model_copy(update={"challenge": path})
 
 
 def _refuse_foreign(found: Survey, interview_id: str) -> None:
@@ -251,6 +259,7 @@ def _schedule(site: Site, held: Custody, values: dict[str, Any], request: Reques
     """Puts the password where the start will find it; Terraform adopts the parameter then."""
     try:
         _refuse_foreign(survey(site.aws, held.intent.id, values), request.id)
+        held.update(inputs=pinned(site, held.intent))
     except PrequelError:
         withdraw(site, held)
         raise

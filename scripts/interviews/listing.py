@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from scripts.challenges.names import name_of
 from scripts.errors import RefusedError
 from scripts.interviews.model import Intent, Tombstone
 from scripts.interviews.request import checked_id, shown_duration
@@ -17,7 +18,7 @@ def row(intent: Intent, now: datetime) -> dict[str, Any]:
         "status": intent.status,
         "slot": intent.slot,
         "candidate_name": intent.inputs.candidate_name,
-        "challenge": intent.inputs.challenge,
+        "challenge": name_of(intent.inputs.challenge),
         "access_url": intent.outputs.get("access_url", ""),
         "starts_at": timestamp(intent.starts_at),
         "deadline": timestamp(intent.deadline),

@@ -4,8 +4,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal
 
+from scripts.challenges.names import name_of
 from scripts.errors import AwsError, NoFreeSlotError, RefusedError
-from scripts.interviews.create import DEFAULT_WAIT_SECONDS, bring_up, existing_password, slot_for
+from scripts.interviews.create import DEFAULT_WAIT_SECONDS, bring_up, existing_password, pinned, slot_for
 from scripts.interviews.custody import Custody, custody_of
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.model import Status
@@ -70,7 +71,9 @@ def _complete(site: Site, held: Custody, workspace: Workspace, wait_seconds: flo
         if before is Status.CREATING:
             tear_down(site, held, note="no slot was free")
         raise
-    held.move(Status.CREATING, f"recovered from {before}", slot=slot)
+    known = held.intent.inputs
+    inputs = known if name_of(known.challenge) != known.challenge else pinned(site, held.intent)
+    held.move(Status.CREATING, f"recovered from {before}", slot=slot, inputs=inputs)
     password = existing_password(site, held.intent.id, workspace.values) or generated_password()
     _reconcile(site, held, workspace)
     bring_up(site, held, workspace, password, keep=before is Status.FAILED, wait_seconds=wait_seconds)

@@ -45,7 +45,7 @@ def checked_challenge(value: str) -> str:
     if len(value) > LONGEST_CHALLENGE or not re.fullmatch(CHALLENGE_PATTERN.removeprefix("^").removesuffix("$"), value):
         raise RefusedError(
             f'"{value}" cannot name a challenge, expected a path of letters, digits, hyphens and underscores '
-            "such as python/two-sum"
+            "such as python/rate-limiter"
         )
     return value
 

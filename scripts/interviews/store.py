@@ -174,12 +174,6 @@ class IntentStore:
         for problem in answer.get("Errors", []):
             raise PrequelError(f"cannot delete {problem.get('Key')}: {problem.get('Code')}: {problem.get('Message')}")
 
-    def holds_challenge(self, challenge: str) -> bool:
-        """Whether anything is published below ``challenge/{challenge}/``."""
-        with explained(f"look for the challenge {challenge}"):
-            answer = self._aws.s3.list_objects_v2(Bucket=self.bucket, Prefix=f"challenge/{challenge}/", MaxKeys=1)
-        return answer.get("KeyCount", 0) > 0
-
     def _write(self, intent: Intent, **condition: Any) -> Stored:
         key = workspace_key(intent.id, INTENT_FILE)
         body = _json(intent)

@@ -15,7 +15,7 @@ from scripts.shared_values import TemplateVariables
 from scripts.terraform import Terraform
 from stacks.names import PLACEHOLDERS
 
-CLIENT_INPUTS = {"interview_id": "gate", "candidate_name": "Ada Lovelace", "challenge": "python/two-sum"}
+CLIENT_INPUTS = {"interview_id": "gate", "candidate_name": "Ada Lovelace", "challenge": "python/rate-limiter"}
 """What every client gives."""
 
 CONTRACT_VARIABLES = frozenset({*CLIENT_INPUTS, "password", "aws_region"})

@@ -93,7 +93,7 @@ def _prepare(release: Release, directory: Path, embedded_values: Mapping[str, An
     given = {
         "interview_id": INTERVIEW_ID,
         "candidate_name": "Ada Lovelace",
-        "challenge": "python/two-sum",
+        "challenge": "python/rate-limiter",
         "expires_at": "2030-01-31T12:00:00Z",
         "release_digest": release.digest,
     }

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 
 from scripts.aws import Aws
+from scripts.challenges.bucket import ChallengeBucket
+from scripts.challenges.publish import publish as publish_challenge
+from scripts.challenges.source import read_challenges
 from scripts.console import Console
 from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
 from scripts.interviews.create import Request
@@ -26,7 +29,7 @@ from scripts.releases.release import FileRecord, Limits, Manifest, Origin, Rehea
 from scripts.releases.store import ReleaseStore
 from scripts.shared_values import LIMITS
 
-CHALLENGE = "python/two-sum"
+CHALLENGE = "python/rate-limiter"
 _numbers = itertools.count()
 _clients: dict[str, Aws] = {}
 
@@ -145,7 +148,7 @@ class Place:
     def objects(self, prefix: str = "") -> list[str]:
         """What the bucket holds, apart from what was published."""
         listed = self.aws.s3.list_objects_v2(Bucket=self.values["instance_bucket_name"], Prefix=prefix)
-        published = ("instance/", "releases/", "challenge/")
+        published = ("instance/", "releases/", "challenge/", "challenge-manifests/")
         return [entry["Key"] for entry in listed.get("Contents", []) if not entry["Key"].startswith(published)]
 
     def live(self, interview_id: str) -> dict[str, str]:
@@ -255,9 +258,8 @@ def place(embedded: EmbeddedAws, seeded: dict[str, Any], bucket: Place) -> Place
 def filled(place: Place, max_instances: int) -> Place:
     """``place`` with a release and a challenge."""
     publish(place.values, place.aws, max_instances)
-    place.aws.s3.put_object(
-        Bucket=place.values["instance_bucket_name"], Key=f"challenge/{CHALLENGE}/README.md", Body=b"Solve it."
-    )
+    (sample,) = [challenge for challenge in read_challenges(PROJECT / "challenge") if challenge.name == CHALLENGE]
+    publish_challenge(ChallengeBucket(place.aws, place.values["instance_bucket_name"]), sample)
     return place
 
 

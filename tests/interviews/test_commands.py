@@ -53,7 +53,7 @@ def test_help_documents_the_exit_codes(new_place: PlaceFactory) -> None:
 def test_list_shows_who_ends_next_first_to_people_and_machines(stocked: Place) -> None:
     table = stocked.prequel("interview", "list").stdout
     assert table.index("bob") < table.index("ada")
-    assert "python/two-sum" in table
+    assert "python/rate-limiter" in table
     line = stocked.prequel("interview", "list", "--json").stdout.splitlines()[-1]
     rows = json.loads(line)["result"]
     assert [row["id"] for row in rows] == ["bob", "ada"]
@@ -80,7 +80,7 @@ def test_each_failure_has_its_exit_code_and_one_line_as_the_last_event(stocked: 
     asked = ("create", "--candidate", "Eve", "--challenge")
     code, error = refusal(stocked, *asked, "python/nope")
     assert (code, error["event"]) == (1, "error")
-    assert error["message"].startswith("challenge python/nope is not published")
+    assert error["message"].startswith('there is no challenge "python/nope"')
     code, error = refusal(stocked, *asked, CHALLENGE)
     assert (code, error["event"]) == (4, "error")
     assert "all 2 slots are taken by bob until" in error["message"]

@@ -19,7 +19,7 @@ def refused(place: Place, message: str, **request: object) -> None:
 
 
 def test_a_challenge_that_is_not_published(place: Place) -> None:
-    refused(place, "challenge python/nope is not published", challenge="python/nope")
+    refused(place, 'there is no challenge "python/nope"', challenge="python/nope")
 
 
 def test_a_duration_over_the_maximum(place: Place) -> None:
