@@ -56,8 +56,8 @@ clean: ## Remove what the other targets made
 .venv/.ready: requirements.txt pyproject.toml | tools
 	@echo "Installing the Python packages (about half a minute) …"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check -e .
+	@$(BIN)/pip install -qq --no-compile --disable-pip-version-check -r requirements.txt
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation --disable-pip-version-check -e .
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q -j 0 -x "cdktf_cdktf_provider_aws|/tests?/" .venv/lib/*/site-packages >/dev/null || true
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import stacks.shared"
 	@touch $@

@@ -60,7 +60,7 @@ def test_alarms_mail_only_when_there_is_an_address(
 
 def test_every_alarm_reaches_the_topic_and_explains_itself(portal_stack: SynthesizedStack) -> None:
     alarms = portal_stack.all("aws_cloudwatch_metric_alarm")
-    assert set(alarms) == {"alarms_load_balancer_errors", "alarms_portal_unhealthy"}
+    assert {"alarms_load_balancer_errors", "alarms_portal_unhealthy", "reaper_reaper_silent"} <= set(alarms)
     for alarm in alarms.values():
         assert alarm["alarm_actions"] == ["${aws_sns_topic.alarms_topic.arn}"]
         assert alarm["alarm_description"]

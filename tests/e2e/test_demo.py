@@ -13,10 +13,18 @@ from scripts.local import PROJECT
 
 pytestmark = pytest.mark.e2e
 
+# Whoever runs the tests in the background had their shell ignore ctrl-C, and an ignored signal is inherited.
+_AS_IN_A_TERMINAL = """
+import signal
+from scripts.demo import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+
 
 def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     demo = subprocess.Popen(
-        [sys.executable, "-m", "scripts.demo"],
+        [sys.executable, "-c", _AS_IN_A_TERMINAL],
         cwd=PROJECT,
         env=os.environ | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,

@@ -89,10 +89,11 @@ def test_a_start_that_has_passed_is_no_problem_for_a_row_that_was_done(place: Pl
 
 
 @pytest.mark.e2e
-def test_ten_at_once_are_all_created_with_slots_of_their_own(place: Place) -> None:
-    requests = [place.request() for _ in range(10)]
+@pytest.mark.parametrize("number", [3, pytest.param(10, marks=pytest.mark.soak)])
+def test_many_at_once_are_all_created_with_slots_of_their_own(place: Place, number: int) -> None:
+    requests = [place.request() for _ in range(number)]
     results = create_all(place.site(), requests, parallel=5, on_result=lambda _: None)
     assert [result.error for result in results if result.error] == []
-    assert place.site().leases.taken() == list(range(10))
+    assert place.site().leases.taken() == list(range(number))
     for request in requests:
         assert len(place.live(request.id)) == 5
