@@ -1,5 +1,6 @@
 """The `prequel` command."""
 
+import signal
 import sys
 
 import typer
@@ -31,6 +32,8 @@ def main() -> None:
     try:
         app()
     except PrequelError as error:
+        # One more ctrl-C while this process ends must change neither its last line nor its exit code.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         console = Console(json_lines="--json" in sys.argv)
         for line in str(error).splitlines():
             console.error(line)

@@ -129,6 +129,7 @@ class Container:
                 "KILL",
                 "unshare",
                 "--mount",
+                "--uts",
                 "--pid",
                 "--fork",
                 "--kill-child",
