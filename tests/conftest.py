@@ -102,12 +102,21 @@ _ONE_WORKER = ("candidate", "e2e", "lifecycle")
 """Directories whose tests share something that is dear to set up, such as the deployed shared stack."""
 
 
+_AWS_FIXTURES = frozenset({"deployed", "embedded", "recording"})
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves the soak tests out unless they are asked for by name: ``-m soak``; keeps what shares setup together."""
+    """Leaves the soak tests out unless they are asked for by name: ``-m soak``; keeps what shares setup together.
+
+    Whatever uses an embedded AWS is marked ``e2e``, so that `make check` stays quick.
+    """
     if "soak" not in str(config.option.markexpr):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("soak")])
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
     for item in items:
+        if _AWS_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.e2e)
         directory = item.path.parent.name
         if directory in _ONE_WORKER:
             item.add_marker(pytest.mark.xdist_group(directory))

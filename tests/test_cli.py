@@ -11,6 +11,8 @@ import pytest
 from scripts.embedded import EmbeddedAws
 from scripts.local import PROJECT
 
+pytestmark = pytest.mark.e2e
+
 
 def prequel(
     *arguments: str, directory: Path, environment: dict[str, str] | None = None

@@ -11,6 +11,8 @@ import pytest
 from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
 from scripts.local import PROJECT
 
+pytestmark = pytest.mark.e2e
+
 
 def test_two_run_side_by_side_and_know_nothing_of_each_other() -> None:
     with EmbeddedAws.start() as one, EmbeddedAws.start() as other:

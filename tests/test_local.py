@@ -4,8 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from scripts import local
 from scripts.embedded import EmbeddedAws
+
+pytestmark = pytest.mark.e2e
 
 
 def test_a_local_aws_is_found_while_it_runs_and_forgotten_when_it_stops(tmp_path: Path) -> None:
