@@ -11,8 +11,8 @@ from typing import Any
 from scripts.aws import explained
 from scripts.challenges.catalog import pin
 from scripts.challenges.names import name_of
-from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedError
-from scripts.interviews.custody import Custody, custody_of_new
+from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedError, TerraformError
+from scripts.interviews.custody import LONGEST_RUN, Custody, custody_of_new
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.model import Inputs, Intent, Run, Status
 from scripts.interviews.readiness import wait_until_steady
@@ -28,7 +28,7 @@ from scripts.interviews.request import (
 from scripts.interviews.resources import Survey, survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, state_key, timestamp, workspace_key
-from scripts.interviews.workspace import Workspace, private_directory
+from scripts.interviews.workspace import LONGEST_TERRAFORM, Workspace, private_directory
 from scripts.prices import interview_per_hour
 from stacks.names import LISTENER_PRIORITY_BASE, password_parameter
 
@@ -226,7 +226,7 @@ def bring_up(
         workspace.render_inputs(held.intent)
         with ThreadPoolExecutor(1) as pool:
             uploading = pool.submit(site.intents.upload, interview_id, workspace.files())
-            outputs = workspace.apply(held, password)
+            outputs = _apply(site, held, workspace, password)
         uploading.result()
         workspace.adopted()
         wait_until_steady(site, interview_id, workspace.values, wait_seconds)
@@ -243,6 +243,22 @@ def bring_up(
         if isinstance(error, InterruptedRunError | KeyboardInterrupt):
             raise InterruptedRunError(f"interrupted; interview {interview_id} is proven gone") from error
         raise type(error)(f"{error}; what had been created is proven gone") from error
+
+
+def _apply(site: Site, held: Custody, workspace: Workspace, password: str) -> dict[str, Any]:
+    """Applies; once more when resources exist that the state does not know.
+
+    Nothing of this name existed before, so they are ours: a request succeeded and its answer was lost, and the
+    provider's own second try met the first one's resource.
+    """
+    start = time.monotonic()
+    try:
+        return workspace.apply(held, password)
+    except TerraformError:
+        in_time = time.monotonic() - start < (LONGEST_RUN - LONGEST_TERRAFORM).total_seconds() / 2
+        if not in_time or not workspace.reconcile(held, survey(site.aws, held.intent.id, workspace.values)):
+            raise
+        return workspace.apply(held, password)
 
 
 def existing_password(site: Site, interview_id: str, values: dict[str, Any]) -> str | None:

@@ -139,6 +139,8 @@ class Browser:
         row = self.find(f".explorer-folders-view [aria-label='{name}']")
         ActionChains(self._chrome).double_click(row).perform()
         self.wait_for_text(".tab.active", name)
+        # While the workbench still loads, the explorer may take the focus back; a person clicks into the text then.
+        ActionChains(self._chrome).click(self.find(".editor-group-container.active .monaco-editor")).perform()
         self.find(".monaco-editor.focused")
 
     def open_terminal(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from scripts.errors import NotReadyError, TerraformError
 from scripts.interviews.create import create
+from scripts.interviews.custody import Custody
 from scripts.interviews.destroy import destroy
 from scripts.interviews.doctor import diagnose, fix
 from scripts.interviews.drift import drift
@@ -16,7 +17,7 @@ from scripts.interviews.model import Status
 from scripts.interviews.reap import reap
 from scripts.interviews.recover import recover
 from scripts.interviews.store import state_key
-from scripts.interviews.workspace import state_addresses
+from scripts.interviews.workspace import Workspace, state_addresses
 from tests.interviews.conftest import Place, PlaceFactory
 
 pytestmark = pytest.mark.e2e
@@ -64,6 +65,28 @@ def test_an_interview_is_created_does_not_drift_is_changed_noticed_and_proven_go
     created_at = {event["address"]: event["seconds"] for event in events if event["event"] == "resource"}
     assert len(created_at) == 5
     assert all(seconds >= 0 for seconds in created_at.values())
+
+
+def test_an_answer_that_was_lost_costs_no_interview(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider repeats a request whose answer it did not get, and is told that the resource exists already."""
+    request = place.request()
+    apply = Workspace.apply
+    applies: list[str] = []
+
+    def lose_the_first_answer(workspace: Workspace, held: Custody, password: str, *arguments: str) -> object:
+        outputs = apply(workspace, held, password, *arguments)
+        applies.append(held.intent.id)
+        if len(applies) == 1:
+            place.aws.s3.delete_object(Bucket=place.site().bucket, Key=state_key(held.intent.id))
+            raise TerraformError("terraform apply: DuplicateTargetGroupName")
+        return outputs
+
+    monkeypatch.setattr(Workspace, "apply", lose_the_first_answer)
+    created = create(place.site(), request)
+    assert created is not None
+    assert created.intent.status is Status.ACTIVE
+    assert len(applies) == 2
+    assert len(state_addresses(place.site(), request.id)) == len(ALL)
 
 
 @pytest.mark.soak  # a record is waited for, for half a minute
