@@ -19,7 +19,7 @@ test: setup lint types ## Run every test, the real terraform and AWS provider in
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak"
 
 check: setup lint types ## Run the linters, the type checker and the fast tests
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not e2e and not soak"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not e2e and not slow and not soak"
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

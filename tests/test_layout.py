@@ -67,6 +67,7 @@ def test_main_is_under_40_lines() -> None:
     assert len((ROOT / "main.py").read_text().splitlines()) < 40
 
 
+@pytest.mark.slow
 def test_loading_the_bindings_lazily_in_node_changes_nothing_in_the_synthesized_stacks(tmp_path: Path) -> None:
     (tmp_path / "terraform.tfvars").write_text(
         'aws_region = "us-east-1"\nenvironment = "test"\ndomain_name = "example.com"\n'

@@ -65,6 +65,7 @@ def test_both_stacks_are_synthesized(tmp_path: Path) -> None:
     assert shared["terraform"]["backend"] == {"local": {"path": str(tmp_path / "terraform.shared.tfstate")}}
 
 
+@pytest.mark.slow
 def test_cdktf_shows_the_problem(tmp_path: Path) -> None:
     (tmp_path / "terraform.tfvars").write_text(REQUIRED + "max_instances = 100\n")
     assert CDKTF.exists(), "run `make setup`"

@@ -4,11 +4,11 @@ import shutil
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -135,22 +135,48 @@ class Browser:
         field.send_keys(Keys.ENTER)
 
     def open_file(self, name: str) -> None:
-        """Opens a file of the folder and puts the cursor into it."""
+        """Opens a file of the folder."""
         row = self.find(f".explorer-folders-view [aria-label='{name}']")
         ActionChains(self._chrome).double_click(row).perform()
         self.wait_for_text(".tab.active", name)
-        # While the workbench still loads, the explorer may take the focus back; a person clicks into the text then.
-        ActionChains(self._chrome).click(self.find(".editor-group-container.active .monaco-editor")).perform()
-        self.find(".monaco-editor.focused")
 
-    def open_terminal(self) -> None:
-        """Opens a terminal and puts the cursor into it."""
+    def write_line(self, text: str) -> None:
+        """Writes a line above the others of the open file, and again where it was lost."""
+        # While the workbench still loads, it may take the focus away; a person sees that, and clicks once more.
+        self._wait(lambda: self._line_written(text) or None, f"the line {text}")
+
+    def run_in_terminal(self, command: str) -> None:
+        """Opens a terminal and runs a shell command in it."""
         self.choose("Terminal: Create New Terminal")
-        self._wait(lambda: self._all(".terminal-wrapper.active .xterm.focus") or None, "a terminal")
+        self._wait(lambda: self._command_written(command) or None, f"the command {command}")
+        self.type("\n")
 
     def screenshot(self, path: Path) -> None:
         """Writes a PNG."""
         self._chrome.save_screenshot(str(path))
+
+    def _line_written(self, text: str) -> bool:
+        lines = ".editor-group-container.active .view-lines"
+        ActionChains(self._chrome).click(self.find(lines)).perform()
+        if self._visible(".editor-group-container.active .monaco-editor.focused") and text not in self.text_of(lines):
+            ActionChains(self._chrome).key_down(Keys.CONTROL).send_keys(Keys.HOME).key_up(Keys.CONTROL).perform()
+            self.type(f"{text}\n")
+        return text in self.text_of(lines)
+
+    def _command_written(self, command: str) -> bool:
+        rows = ".terminal-wrapper.active .xterm-rows"
+        written = "".join(command.split())
+
+        def shown() -> bool:
+            return written in "".join(self.text_of(rows).split())  # a row ends where the terminal does
+
+        if not shown():
+            ActionChains(self._chrome).click(self.find(rows)).perform()
+            self.press(Keys.CONTROL, "u")
+            self.type(command)
+            with suppress(TimeoutException):
+                WebDriverWait(self._chrome, 5, 0.2).until(lambda _: shown())
+        return shown()
 
     def _after(self, key: str, selector: str) -> WebElement | None:
         self.press(key)

@@ -65,15 +65,14 @@ def test_the_candidate_sees_the_challenge_and_its_instructions_first(session: Se
 
 def test_what_the_candidate_types_is_saved_without_asking(session: Session) -> None:
     session.browser.open_file("rate_limiter.py")
-    session.browser.type("# by the candidate\n")
+    session.browser.write_line("# by the candidate")
     file = session.home / "challenge" / "rate_limiter.py"
-    wait_for(lambda: file.read_text().startswith("# by the candidate\n") or None, "the typed line")
+    wait_for(lambda: "# by the candidate\n" in file.read_text() or None, "the typed line")
 
 
 def test_the_challenges_own_tests_run_in_the_terminal(session: Session, tmp_path: Path) -> None:
     session.browser.open_file("rate_limiter.py")
-    session.browser.open_terminal()
-    session.browser.type("python3 -m unittest\n")
+    session.browser.run_in_terminal("python3 -m unittest")
     for told in ("Ran 13 tests", "FAILED (failures="):
         session.browser.wait_for_text(".terminal-wrapper.active .xterm-rows", told)
     # Set PREQUEL_SCREENSHOT=docs/images/editor.png to renew the picture in the documentation.
@@ -83,8 +82,7 @@ def test_the_challenges_own_tests_run_in_the_terminal(session: Session, tmp_path
 
 
 def test_a_terminal_in_the_editor_finds_no_way_to_credentials(session: Session, interview: Interview) -> None:
-    session.browser.open_terminal()
-    session.browser.type("(env; cat /proc/[0-9]*/environ) > ~/found 2>/dev/null; touch ~/searched\n")
+    session.browser.run_in_terminal("(env; cat /proc/[0-9]*/environ) > ~/found 2>/dev/null; touch ~/searched")
     wait_for((session.home / "searched").stat, "the search")
     found = (session.home / "found").read_bytes()
     assert b"HOME=/home/coder" in found

@@ -24,6 +24,7 @@ from tests.releases.conftest import Cloud
 from tests.releases.samples import assert_readers_are_safe, assert_settled, manifest, published, release
 from tests.releases.steering import Counter, before_each_call, interleave, is_write, refusal
 
+pytestmark = pytest.mark.slow
 SEED = 20261123
 one_at_a_time = pytest.mark.usefixtures("one_request_at_a_time")
 PUBLISH_CALLS = 33

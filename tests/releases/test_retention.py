@@ -144,6 +144,7 @@ def test_a_release_that_is_being_pruned_cannot_be_begun_with(store: ReleaseStore
         store.read(digests[0])
 
 
+@pytest.mark.slow
 def test_a_prune_that_was_cut_off_anywhere_is_completed_by_the_next(cloud: Cloud) -> None:
     def cut() -> None:
         raise KeyboardInterrupt
