@@ -130,7 +130,7 @@ class InterviewService(Construct):
             self,
             "code_server",
             name=interview_id,
-            cluster=text["ecs_cluster_name"],
+            cluster=text["ecs_cluster_arn"],
             task_definition=task_definition.arn,
             desired_count=1,
             launch_type="FARGATE",

@@ -164,7 +164,7 @@ resource "aws_ecs_task_definition" "task" {
 resource "aws_ecs_service" "code_server" {
   name                               = var.interview_id
   availability_zone_rebalancing      = "DISABLED"
-  cluster                            = var.ecs_cluster_name
+  cluster                            = var.ecs_cluster_arn
   deployment_maximum_percent         = 100
   deployment_minimum_healthy_percent = 0
   desired_count                      = 1

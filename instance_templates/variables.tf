@@ -275,14 +275,14 @@ variable "code_server_security_group_id" {
   }
 }
 
-variable "ecs_cluster_name" {
+variable "ecs_cluster_arn" {
   type        = string
-  description = "The shared ECS cluster."
+  description = "The shared ECS cluster; AWS names a service's cluster so, and Terraform compares."
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]{1,255}$", var.ecs_cluster_name))
-    error_message = "ecs_cluster_name must be the name of a cluster."
+    condition     = can(regex("^arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]+$", var.ecs_cluster_arn))
+    error_message = "ecs_cluster_arn must be the ARN of an ECS cluster."
   }
 }
 

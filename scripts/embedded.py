@@ -164,7 +164,7 @@ def seed_shared_infrastructure(
         Port=80,
         DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
     )["Listeners"][0]["ListenerArn"]
-    aws.ecs.create_cluster(clusterName=project_prefix)
+    cluster = aws.ecs.create_cluster(clusterName=project_prefix)["cluster"]["clusterArn"]
     zone = aws.route53.create_hosted_zone(Name=domain_name, CallerReference=project_prefix)["HostedZone"]["Id"]
     key = aws.client("kms").create_key(Description=project_prefix)["KeyMetadata"]["Arn"]
     aws.client("logs").create_log_group(logGroupName=f"/{project_prefix}/interviews")
@@ -200,7 +200,7 @@ def seed_shared_infrastructure(
         "vpc_id": vpc,
         "private_subnet_ids": subnets,
         "code_server_security_group_id": group,
-        "ecs_cluster_name": project_prefix,
+        "ecs_cluster_arn": cluster,
         "execution_role_arn": roles["execution"],
         "task_role_arn": roles["task"],
         "kms_key_arn": key,

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from scripts.aws import Aws, error_code, explained
 from scripts.errors import SharedValuesError
+from stacks.names import LOCAL_STATE_FILE
 
 if TYPE_CHECKING:
     from stacks.settings import BackendSettings, Configuration
@@ -33,9 +34,6 @@ CLIENT_VARIABLES = frozenset(
 
 LIMITS = ("max_instances", "interview_default_minutes", "interview_maximum_minutes")
 """Outputs for the operations alone: they go into a release's manifest and not to the template."""
-
-LOCAL_STATE_FILE = "terraform.shared.tfstate"
-"""In the configuration's directory, when there is no backend.config; the shared stack names it."""
 
 STATE_VERSION = 4
 """Of Terraform's state format since 0.12."""

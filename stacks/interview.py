@@ -241,7 +241,12 @@ SHARED_VARIABLES = (
         "^sg-[0-9a-f]+$",
         "an id such as sg-0123456789abcdef0",
     ),
-    _text("ecs_cluster_name", "The shared ECS cluster.", "^[A-Za-z0-9_-]{1,255}$", "the name of a cluster"),
+    _text(
+        "ecs_cluster_arn",
+        "The shared ECS cluster; AWS names a service's cluster so, and Terraform compares.",
+        _ARN + ":ecs:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]+$",
+        "the ARN of an ECS cluster",
+    ),
     _text(
         "execution_role_arn", "Pulls the images, reads the password, writes the logs.", _ROLE, "the ARN of an IAM role"
     ),

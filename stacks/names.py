@@ -32,6 +32,9 @@ TEMPLATE_FILES = ("main.tf", "service.tf", "variables.tf", "outputs.tf")
 SHARED_VALUES_FILE = "shared.auto.tfvars.json"
 """The shared stack's outputs that the template set takes, published beside it."""
 
+LOCAL_STATE_FILE = "terraform.shared.tfstate"
+"""The shared stack's state beside terraform.tfvars, where there is no backend.config."""
+
 METRICS_NAMESPACE = "Prequel"
 """Of the metrics that the reaper tells, each with the dimension ``Project``."""
 

@@ -18,10 +18,8 @@ from constructs.runner import Runner
 from constructs.security_groups import SecurityGroups
 from constructs.storage import InstanceBucket, LogBucket
 from stacks.base import ReadableStack, aws_provider
-from stacks.names import CODE_SERVER_PORT, bucket_name
+from stacks.names import CODE_SERVER_PORT, LOCAL_STATE_FILE, bucket_name
 from stacks.settings import Configuration, SubnetPlan
-
-LOCAL_STATE_FILE = "terraform.shared.tfstate"
 
 
 class SharedStack(ReadableStack):
@@ -209,6 +207,7 @@ class SharedStack(ReadableStack):
 
         outputs = {
             "ecs_cluster_name": (cluster.name, "For creating ECS services."),
+            "ecs_cluster_arn": (cluster.arn, "For creating ECS services."),
             "alb_dns_name": (load_balancer.dns_name, "The load balancer's own name."),
             "alb_zone_id": (load_balancer.zone_id, "The load balancer's hosted zone, for alias records."),
             "portal_url": (portal_url, "Where the portal is reached when it is hosted here."),

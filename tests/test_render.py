@@ -539,7 +539,7 @@ VALUES = {
     "vpc_id": "vpc-0123456789abcdef0",
     "private_subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
     "code_server_security_group_id": "sg-0123456789abcdef0",
-    "ecs_cluster_name": "prequel",
+    "ecs_cluster_arn": _ARN.format("ecs", "cluster/prequel"),
     "execution_role_arn": "arn:aws:iam::123456789012:role/prequel-execution",
     "task_role_arn": "arn:aws:iam::123456789012:role/prequel-task",
     "kms_key_arn": _ARN.format("kms", "key/01234567-89ab-cdef-0123-456789abcdef"),

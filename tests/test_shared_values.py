@@ -12,7 +12,6 @@ from scripts.aws import Aws
 from scripts.embedded import ACCOUNT_ID
 from scripts.errors import AwsError, SharedValuesError
 from scripts.shared_values import (
-    LOCAL_STATE_FILE,
     Place,
     SharedValues,
     TemplateVariables,
@@ -20,6 +19,7 @@ from scripts.shared_values import (
     parse_outputs,
     read_outputs,
 )
+from stacks.names import LOCAL_STATE_FILE
 from stacks.settings import BackendSettings, Configuration, Settings
 
 SETTINGS = Settings(aws_region="us-east-1", environment="test", domain_name="")

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from scripts.bucket import LostRaceError
 from scripts.challenges.bucket import ChallengeBucket, Seen
 from scripts.challenges.manifest import Manifest
 from scripts.challenges.names import plain_prefix, version_prefix
 from scripts.challenges.source import Challenge, SourceFile
 from scripts.errors import ChallengeError, InterruptedRunError, PrequelError
-from scripts.releases.bucket import LostRaceError
 
 _AT_ONCE = 4
-"""Challenges at one time; each has ``scripts.releases.bucket.WORKERS`` requests under way."""
+"""Challenges at one time; each has ``scripts.bucket.WORKERS`` requests under way."""
 
 _ATTEMPTS = 8
 
@@ -84,8 +84,8 @@ def publish(bucket: ChallengeBucket, challenge: Challenge, *, dry_run: bool = Fa
         if dry_run or outcome.status == "unchanged":
             return outcome
         for difference in differences.values():
-            bucket.each(lambda item: bucket.write(item[0], item[1].read()), difference.missing.items())
-            bucket.each(bucket.delete, difference.surplus)
+            bucket.in_parallel(lambda item: bucket.write(item[0], item[1].read()), difference.missing.items())
+            bucket.in_parallel(bucket.delete, difference.surplus)
         try:
             bucket.put_manifest(Manifest.of(challenge, by=bucket.aws.caller_arn, at=datetime.now(UTC)), seen)
         except LostRaceError:

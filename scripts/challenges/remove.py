@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
+from scripts.bucket import LostRaceError
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.catalog import not_published
 from scripts.challenges.names import CHALLENGES, VERSIONS, checked_name, plain_prefix
 from scripts.challenges.usage import users
 from scripts.errors import ChallengeError, PrequelError
-from scripts.releases.bucket import LostRaceError
 
 
 def removable(bucket: ChallengeBucket, name: str) -> None:
@@ -41,7 +41,7 @@ def remove(bucket: ChallengeBucket, name: str) -> int:
         bucket.put_manifest(seen.manifest.model_copy(update={"retired_at": None}), retired)
         raise
     keys = [*bucket.etags(plain_prefix(name)), *bucket.etags(f"{CHALLENGES}{VERSIONS}/{name}/")]
-    bucket.each(bucket.delete, keys)
+    bucket.in_parallel(bucket.delete, keys)
     bucket.delete_manifest(name, retired.etag or "")
     return len(keys) + 1
 

@@ -119,7 +119,7 @@ def _shared_values(site: Site) -> dict[str, Any]:
 
 
 def _service_names(site: Site, values: Mapping[str, Any]) -> list[str]:
-    cluster, ecs = values["ecs_cluster_name"], site.aws.ecs
+    cluster, ecs = values["ecs_cluster_arn"], site.aws.ecs
     with explained(f"list the services of {cluster}"):
         arns = [
             arn for page in ecs.get_paginator("list_services").paginate(cluster=cluster) for arn in page["serviceArns"]

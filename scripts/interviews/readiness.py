@@ -17,7 +17,7 @@ def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], 
     Behind a load balancer ECS calls a deployment complete only when its targets are healthy
     (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html).
     """
-    cluster = values["ecs_cluster_name"]
+    cluster = values["ecs_cluster_arn"]
     deadline = time.monotonic() + seconds
     pause = 0.5
     while True:

@@ -153,14 +153,14 @@ def _task_definitions(aws: Aws, interview_id: str, values: Mapping[str, Any]) ->
 
 
 def _services(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-    cluster = values["ecs_cluster_name"]
+    cluster = values["ecs_cluster_arn"]
     services = aws.ecs.describe_services(cluster=cluster, services=[interview_id])["services"]
-    return tuple(f"{cluster}/{s['serviceName']}" for s in services if s["status"] != "INACTIVE")
+    return tuple(f"{cluster.rsplit('/', 1)[-1]}/{s['serviceName']}" for s in services if s["status"] != "INACTIVE")
 
 
 def _tasks(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     family = f"{values['project_prefix']}-{interview_id}"
-    pages = aws.ecs.get_paginator("list_tasks").paginate(cluster=values["ecs_cluster_name"], family=family)
+    pages = aws.ecs.get_paginator("list_tasks").paginate(cluster=values["ecs_cluster_arn"], family=family)
     return tuple(arn for page in pages for arn in page["taskArns"])
 
 

@@ -32,15 +32,6 @@ OLDEST_FOREIGN_LOCK = timedelta(hours=1)
 """After that a state lock of a client that is not ours counts as stale; none of its creates takes as long."""
 
 ADOPTION_FILE = "prequel_adoption.tf"
-OVERRIDE_FILE = "prequel_override.tf"
-_OVERRIDE = """\
-# The provider reads a service's cluster back as an ARN and would replace an adopted service for that alone.
-resource "aws_ecs_service" "code_server" {
-  lifecycle {
-    ignore_changes = [cluster]
-  }
-}
-"""
 
 
 def hcl_string(text: str) -> str:
@@ -138,7 +129,6 @@ class Workspace:
 
     def changes(self) -> list[dict[str, Any]]:
         """What a plan would change, read-only: without a lock, so that it disturbs nobody."""
-        (self.directory / OVERRIDE_FILE).write_text(_OVERRIDE)
         self.init()
         return self._terraform(None).changes("-lock=false")
 
@@ -164,7 +154,6 @@ class Workspace:
     def _adopt(self, lost: Mapping[str, str]) -> None:
         blocks = [f"import {{\n  to = {address}\n  id = {hcl_string(known)}\n}}\n" for address, known in lost.items()]
         (self.directory / ADOPTION_FILE).write_text("\n".join(blocks))
-        (self.directory / OVERRIDE_FILE).write_text(_OVERRIDE)
 
     def adopted(self) -> None:
         """Takes the imports away again; Terraform does not accept them for what is already in its state."""

@@ -11,6 +11,7 @@ from scripts.console import Console
 from scripts.errors import GateError, ReleaseError, TerraformError
 from scripts.releases.policy import POLICIES, SENTINEL_PASSWORD, Plan
 from scripts.releases.release import Release
+from scripts.secrets_scan import find_secrets
 from scripts.shared_values import TemplateVariables
 from scripts.terraform import Terraform
 from stacks.names import PLACEHOLDERS
@@ -34,16 +35,10 @@ CONTRACT_OUTPUTS = frozenset(
 )
 """What clients rely on, whichever release they run."""
 
-_SECRETS = {
-    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    "a private key": re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
-    "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22,})"),
-    "a Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    "a literal secret": re.compile(
-        r'"?\b\w*(?:password|passwd|secret|secret_?access_?key|token|api_?key)"?\s*[=:]\s*"(?!\$\{)[^"\s]{4,}"',
-        re.IGNORECASE,
-    ),
-}
+_LITERAL_SECRET = re.compile(
+    r'"?\b\w*(?:password|passwd|secret|secret_?access_?key|token|api_?key)"?\s*[=:]\s*"(?!\$\{)[^"\s]{4,}"',
+    re.IGNORECASE,
+)
 
 _MOCKED_PLAN = "gate.tftest.hcl"
 _ACCOUNT = "123456789012"
@@ -114,10 +109,11 @@ def _contract(release: Release) -> Iterator[str]:
 
 def _secrets(release: Release) -> Iterator[str]:
     for name, content in release.files.items():
+        found = {finding.line: finding.kind for finding in find_secrets(content)}
         for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
-            for kind, pattern in _SECRETS.items():
-                if pattern.search(line):
-                    yield f"{name} line {number} looks like {kind}; take it out"
+            kind = found.get(number) or ("literal secret" if _LITERAL_SECRET.search(line) else "")
+            if kind:
+                yield f"{name} line {number} looks like a credential ({kind}); take it out"
 
 
 def _unformatted(terraform: Terraform) -> list[str]:

@@ -33,7 +33,7 @@ EMBEDDED_VALUES = (
     "vpc_id",
     "private_subnet_ids",
     "code_server_security_group_id",
-    "ecs_cluster_name",
+    "ecs_cluster_arn",
     "execution_role_arn",
     "task_role_arn",
     "kms_key_arn",
@@ -136,7 +136,7 @@ def _run(
 
 def inventory(aws: Aws, seeded: Mapping[str, Any]) -> set[str]:
     """Everything of an interview's kinds that the embedded AWS itself lists, one name for each thing."""
-    cluster = seeded["ecs_cluster_name"]
+    cluster = seeded["ecs_cluster_arn"]
     services = aws.ecs.list_services(cluster=cluster)["serviceArns"]
     described = aws.ecs.describe_services(cluster=cluster, services=services)["services"] if services else []
     rules = aws.elbv2.describe_rules(ListenerArn=seeded["listener_arn"])["Rules"]

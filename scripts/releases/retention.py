@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from scripts.bucket import Bucket, LostRaceError, StoredVersion
 from scripts.console import Console
 from scripts.errors import AwsError, ReleaseError
-from scripts.releases.bucket import Bucket, LostRaceError, StoredVersion
 from scripts.releases.release import short
 from scripts.releases.store import Entry, ReleaseStore, is_retired, manifest_key, tombstone
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.aws import Aws
+from scripts.bucket import Bucket, LostRaceError, StoredObject
 from scripts.errors import AlteredReleaseError, ReleaseError
-from scripts.releases.bucket import Bucket, LostRaceError, StoredObject
 from scripts.releases.release import RELEASE_FILES, SCHEMA_VERSION, Manifest, Pointer, PublishedFile, Release, short
 
 POINTER_KEY = "instance/manifest.json"

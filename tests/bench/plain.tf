@@ -26,7 +26,7 @@ variable "interview_id" { type = string }
 variable "aws_region" { type = string }
 variable "vpc_id" { type = string }
 variable "private_subnet_ids" { type = list(string) }
-variable "ecs_cluster_name" { type = string }
+variable "ecs_cluster_arn" { type = string }
 variable "execution_role_arn" { type = string }
 variable "task_role_arn" { type = string }
 variable "code_server_image" { type = string }
@@ -98,7 +98,7 @@ resource "aws_ecs_task_definition" "code_server" {
 
 resource "aws_ecs_service" "code_server" {
   name            = var.interview_id
-  cluster         = var.ecs_cluster_name
+  cluster         = var.ecs_cluster_arn
   task_definition = aws_ecs_task_definition.code_server.arn
   desired_count   = 1
   launch_type     = "FARGATE"

@@ -29,7 +29,7 @@ class Interview:
     @property
     def definition(self) -> dict[str, Any]:
         """The task definition that the service runs, from ECS."""
-        ecs, cluster = self.embedded.aws.ecs, self.values["ecs_cluster_name"]
+        ecs, cluster = self.embedded.aws.ecs, self.values["ecs_cluster_arn"]
         [service] = ecs.describe_services(cluster=cluster, services=[self.id])["services"]
         described = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
         return dict(described)
@@ -37,7 +37,7 @@ class Interview:
     @property
     def service(self) -> dict[str, Any]:
         """The service, from ECS."""
-        cluster = self.values["ecs_cluster_name"]
+        cluster = self.values["ecs_cluster_arn"]
         [service] = self.embedded.aws.ecs.describe_services(cluster=cluster, services=[self.id])["services"]
         return dict(service)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from scripts.bucket import LostRaceError
 from scripts.challenges import catalog
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.names import version_path
@@ -13,7 +14,6 @@ from scripts.challenges.remove import remove
 from scripts.challenges.source import read_challenges
 from scripts.challenges.usage import users
 from scripts.errors import AwsError, ChallengeError
-from scripts.releases.bucket import LostRaceError
 from tests.challenges.conftest import Calls, Killed, Tree, beside, stored
 
 NAME = "python/rate"

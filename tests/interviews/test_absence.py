@@ -44,7 +44,7 @@ def a_task_definition(aws: Aws, name: str, values: dict[str, Any]) -> None:
 def a_service(aws: Aws, name: str, values: dict[str, Any]) -> None:
     family = f"{values['project_prefix']}-other-{name}"
     aws.ecs.register_task_definition(family=family, containerDefinitions=[CONTAINER])
-    aws.ecs.create_service(cluster=values["ecs_cluster_name"], serviceName=name, taskDefinition=family, desiredCount=0)
+    aws.ecs.create_service(cluster=values["ecs_cluster_arn"], serviceName=name, taskDefinition=family, desiredCount=0)
 
 
 def a_record(aws: Aws, name: str, values: dict[str, Any]) -> None:

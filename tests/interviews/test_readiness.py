@@ -8,7 +8,7 @@ from scripts.errors import NotReadyError
 from scripts.interviews.readiness import explained_stop, wait_until_steady
 from tests.interviews.conftest import Place
 
-VALUES = {"ecs_cluster_name": "prequel"}
+VALUES = {"ecs_cluster_arn": "prequel"}
 
 
 class StubEcs:

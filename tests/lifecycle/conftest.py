@@ -96,7 +96,7 @@ class Shared:
         """The reaper of this stack; its metrics go nowhere."""
         defaults: dict[str, Any] = {
             "bucket": self.place.values["instance_bucket_name"],
-            "cluster": self.place.values["ecs_cluster_name"],
+            "cluster": self.place.values["ecs_cluster_arn"],
             "runner": f"{self.place.prefix}-runner",
             "project_prefix": self.place.prefix,
             "max_instances": 10,

@@ -96,4 +96,4 @@ def served_cloud(embedded: EmbeddedAws) -> Cloud:
 @pytest.fixture
 def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the order of S3 calls the same in every run."""
-    monkeypatch.setattr("scripts.releases.bucket.WORKERS", 1)
+    monkeypatch.setattr("scripts.bucket.WORKERS", 1)

@@ -56,17 +56,17 @@ def test_a_missing_or_doubled_or_stray_placeholder_is_refused(placeholder: str) 
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
-        (f"# {AWS_KEY}", "an AWS access key"),
-        (f"# {PRIVATE_KEY}", "a private key"),
-        ("# ghp_" + "a" * 36, "a GitHub token"),
-        ("# xoxb-" + "1234567890", "a Slack token"),
-        ("# password = " + '"hunter22"', "a literal secret"),
-        ("# db_secret: " + '"hunter22"', "a literal secret"),
+        (f"# {AWS_KEY}", "AWS access key id"),
+        (f"# {PRIVATE_KEY}", "private key"),
+        ("# ghp_" + "a" * 36, "GitHub token"),
+        ("# xoxb-" + "1234567890", "Slack token"),
+        ("# password = " + '"hunter22"', "literal secret"),
+        ("# db_secret: " + '"hunter22"', "literal secret"),
     ],
 )
 def test_what_looks_like_a_secret_is_refused_with_file_and_line(line: str, kind: str) -> None:
     told = refusal(with_text(committed(), "outputs.tf", lambda text: f"{line}\n{text}"))
-    assert told == f"outputs.tf line 1 looks like {kind}; take it out"
+    assert told == f"outputs.tf line 1 looks like a credential ({kind}); take it out"
     assert line[2:] not in told
 
 

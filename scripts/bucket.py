@@ -1,4 +1,4 @@
-"""The instance bucket, as releases need it: whole objects, conditional writes, versions, and one owner."""
+"""The instance bucket: whole objects, conditional writes, versions, and one owner."""
 
 import base64
 import hashlib
@@ -118,7 +118,7 @@ class Bucket:
     def read_all(self, keys: Iterable[str]) -> dict[str, StoredObject | None]:
         """Several objects at a time, by key."""
         wanted = list(keys)
-        return dict(zip(wanted, self._in_parallel(self.read, wanted), strict=True))
+        return dict(zip(wanted, self.in_parallel(self.read, wanted), strict=True))
 
     def write(self, key: str, body: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
         """Stores ``body`` and returns its version id.
@@ -164,7 +164,7 @@ class Bucket:
             if on_written is not None:
                 on_written(key)
 
-        self._in_parallel(write, list(bodies))
+        self.in_parallel(write, list(bodies))
 
     def replace_all(self, bodies: Mapping[str, bytes], found: Mapping[str, StoredObject | None]) -> dict[str, str]:
         """Like ``write_all``, but each only over the object that was ``found`` there, or over none."""
@@ -174,13 +174,39 @@ class Bucket:
             return self.write(key, bodies[key], if_match=old.etag if old else None, if_absent=old is None)
 
         keys = list(bodies)
-        return dict(zip(keys, self._in_parallel(replace, keys), strict=True))
+        return dict(zip(keys, self.in_parallel(replace, keys), strict=True))
 
     def listing(self, prefix: str) -> dict[str, datetime]:
         """Every key that begins with ``prefix``, and when it was last written."""
         with self._explained("s3:ListBucket"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
             return {entry["Key"]: entry["LastModified"] for page in pages for entry in page.get("Contents", [])}
+
+    def etags(self, prefix: str) -> dict[str, str]:
+        """The ETag of every object below ``prefix`` by key, without its quotes.
+
+        It is the content's MD5 where the object was uploaded in one part and encrypted with S3's own keys, as this
+        bucket is (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html). Any other ETag differs from every
+        MD5, so that such an object counts as changed.
+        """
+        with self._explained("s3:ListBucket"):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
+            return {entry["Key"]: entry["ETag"].strip('"') for page in pages for entry in page.get("Contents", [])}
+
+    def delete(self, key: str, *, if_match: str = "") -> None:
+        """Deletes an object; one that is already gone is no error, and the bucket's versioning can bring it back.
+
+        With ``if_match`` only the object with that ETag; otherwise raises ``LostRaceError``.
+        """
+        condition: dict[str, Any] = {"IfMatch": if_match} if if_match else {}
+        try:
+            with self._explained("s3:DeleteObject", key):
+                self._s3.delete_object(Key=key, **self._place, **condition)
+        except AwsError as error:
+            code = error_code(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
+            if not condition or code not in {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}:
+                raise
+            raise LostRaceError(f"{key} was just written by somebody else; try again") from error
 
     def versions(self, prefix: str) -> dict[str, list[StoredVersion]]:
         """Every version and delete marker under ``prefix`` by key."""
@@ -204,9 +230,10 @@ class Bucket:
             with self._explained("s3:DeleteObjectVersion", version.key):
                 self._s3.delete_object(Key=version.key, VersionId=version.version_id, **self._place)
 
-        self._in_parallel(delete, list(versions))
+        self.in_parallel(delete, list(versions))
 
-    def _in_parallel(self, work: Callable[[_Item], _Result], items: list[_Item]) -> list[_Result]:
+    def in_parallel(self, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+        """What ``work`` gives for each of ``items``, ``WORKERS`` at a time; raises the first failure."""
         _ = self._s3, self._place  # made once, before the threads
         with ThreadPoolExecutor(WORKERS) as pool:
             return list(pool.map(work, items))
