@@ -42,8 +42,8 @@ deploy: setup ## Deploy the shared stack to the AWS account of your credentials
 bench: setup ## Measure, and print
 	$(BIN)/python -m scripts.bench
 
-soak: setup ## Run the long seeded tests whole
-	$(BIN)/pytest -m soak
+soak: setup ## Run the long seeded tests whole, and write docs/soak.md
+	$(BIN)/pytest -p tests.soak_report -m soak
 
 lock: .venv/.ready ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra dev -o requirements.txt --no-emit-index-url --python-version 3.11

@@ -89,7 +89,7 @@ def test_a_start_that_has_passed_is_no_problem_for_a_row_that_was_done(place: Pl
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("number", [3, pytest.param(10, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("number", [3, pytest.param(10, marks=pytest.mark.soak(amount="10 at once"))])
 def test_many_at_once_are_all_created_with_slots_of_their_own(place: Place, number: int) -> None:
     requests = [place.request() for _ in range(number)]
     results = create_all(place.site(), requests, parallel=5, on_result=lambda _: None)

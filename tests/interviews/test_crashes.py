@@ -176,7 +176,7 @@ def test_killed_at_random_moments_one_sweep_leaves_no_leak(new_place: PlaceFacto
     assert crash_and_sweep(place, 1, dice) == []
 
 
-@pytest.mark.soak
+@pytest.mark.soak(amount=f"{(100 // AT_ONCE + 1) * AT_ONCE} kills", seed=SEED + 1)
 def test_killed_at_a_hundred_random_moments_one_sweep_each_leaves_no_leak(new_place: PlaceFactory) -> None:
     dice = random.Random(SEED + 1)
     for number in range(100 // AT_ONCE + 1):

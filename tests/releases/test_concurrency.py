@@ -82,7 +82,7 @@ def test_two_publishers_that_interrupt_each_other_leave_one_whole_release(cloud:
     both_publish(cloud, chance.randint(1, PUBLISH_CALLS), chance.randint(1, PUBLISH_CALLS))
 
 
-@pytest.mark.soak
+@pytest.mark.soak(amount=f"{PUBLISH_CALLS**2} pairs of calls")
 @one_at_a_time
 def test_two_publishers_interrupt_each_other_at_every_pair_of_calls(cloud: Cloud) -> None:
     for first in range(1, PUBLISH_CALLS + 1):
@@ -163,7 +163,7 @@ def test_the_first_publisher_ever_may_be_killed(served_cloud: Cloud) -> None:
     killed_and_retried(served_cloud, PUBLISH_WRITES, writes_only=True)
 
 
-@pytest.mark.soak
+@pytest.mark.soak(amount=f"{PUBLISH_CALLS} kills")
 @one_at_a_time
 def test_a_publisher_killed_between_any_two_calls_harms_no_reader_and_its_retry_completes(served_cloud: Cloud) -> None:
     published(served_cloud.observer(), "before")
@@ -285,7 +285,7 @@ def test_a_reader_that_follows_the_pointer_never_gets_a_mixed_set(cloud: Cloud) 
     assert switches_with_a_reader(cloud, 20) > 5
 
 
-@pytest.mark.soak
+@pytest.mark.soak(amount="1000 switches", seed=SEED)
 def test_a_reader_that_follows_the_pointer_never_gets_a_mixed_set_during_1000_switches(cloud: Cloud) -> None:
     assert sum(switches_with_a_reader(cloud.another(f"reader-{n}"), 50) for n in range(20)) > 100
 
@@ -329,7 +329,7 @@ def test_a_prune_and_a_rollback_that_interrupt_each_other_leave_one_whole_releas
     prune_beside_rollback(cloud, chance.randint(1, 60), chance.randint(1, PUBLISH_CALLS))
 
 
-@pytest.mark.soak
+@pytest.mark.soak(amount="649 pairs of calls")
 @one_at_a_time
 def test_a_prune_and_a_rollback_interrupt_each_other_at_every_pair_of_calls(cloud: Cloud) -> None:
     for first in range(1, 60):
