@@ -1,8 +1,9 @@
 """`prequel interview`: from create to proven gone."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+_WATCH_SECONDS = 5
 
 RemoteOption = Annotated[bool, typer.Option("--remote", help="Let AWS do it: CodeBuild and the reaper's function.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The interview's id.")]
@@ -205,18 +208,32 @@ def _card(created: "Created") -> str:
 
 
 @app.command("list", epilog=EXIT_CODES)
-def list_(*, json_lines: JsonOption = False) -> None:
+def list_(
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every five seconds, until ctrl-C.")] = False,
+    json_lines: JsonOption = False,
+) -> None:
     """List every interview that is not proven gone, the next to end first.
 
-    Example: prequel interview list
+    Example: prequel interview list --watch
     """
     from scripts.interviews import listing
 
     session = Session(json_lines=json_lines)
-    rows, unreadable = listing.all_rows(site_of(session))
-    for problem in unreadable:
-        session.console.warn(problem)
-    session.console.result(rows, None if json_lines else _table(rows))
+    site = site_of(session)
+    with suppress(KeyboardInterrupt) if watch else nullcontext():
+        while True:
+            rows, unreadable = listing.all_rows(site)
+            if watch and sys.stdout.isatty():
+                from rich.console import Console as RichConsole
+
+                RichConsole().clear()
+            for problem in unreadable:
+                session.console.warn(problem)
+            session.console.result(rows, None if json_lines else _table(rows))
+            if not watch:
+                return
+            time.sleep(_WATCH_SECONDS)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

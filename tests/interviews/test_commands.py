@@ -2,6 +2,9 @@
 
 import inspect
 import json
+import signal
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 
 from scripts.commands import interview
 from scripts.interviews.model import Status
+from scripts.local import PROJECT
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 
 WRITING = {"create", "destroy", "recover", "extend", "reap"}
@@ -59,6 +63,23 @@ def test_list_shows_who_ends_next_first_to_people_and_machines(stocked: Place) -
     assert [row["id"] for row in rows] == ["bob", "ada"]
     assert rows[0]["status"] == "active"
     assert rows[0]["cost_usd"] > 0
+
+
+def test_a_watched_list_goes_on_until_ctrl_c_which_is_no_failure(stocked: Place) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts", "interview", "list", "--watch", "--json"],
+        cwd=PROJECT,
+        env=stocked.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for _ in range(2):
+        assert len(json.loads(process.stdout.readline())["result"]) == 2
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
 
 
 def test_show_tells_the_history_and_a_gone_interview_its_proof(stocked: Place) -> None:

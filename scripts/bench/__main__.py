@@ -1,0 +1,202 @@
+"""The whole run: both flows, the commands, growth, and where the time of one create goes."""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from scripts.bench import report
+from scripts.bench.flows import Flows, run
+from scripts.bench.measure import Cost, Meter, Process, median
+from scripts.console import Console
+from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
+from scripts.local import EMBEDDED_SETTINGS, PROJECT
+
+RUNS = 3
+ALIVE = (1, 10, 50, 99)
+EAGER = (
+    "import os, stacks; del os.environ['NODE_OPTIONS']; import cdktf_cdktf_provider_aws; "
+    "import main; raise SystemExit(main.main())"
+)
+"""Synthesis as it is without docs/decisions/0002: every binding is imported, by Python and by Node.js."""
+
+Told = list[tuple[float, dict[str, Any]]]
+
+
+class Run:
+    """One run of the benchmarks in ``directory`` on ``embedded``."""
+
+    def __init__(self, embedded: EmbeddedAws, directory: Path, calls: Path) -> None:
+        self.console = Console()
+        self.flows = Flows(embedded, seed_shared_infrastructure(embedded.aws) | {"max_instances": 99}, directory)
+        self.meter = Meter(embedded.process.pid if embedded.process else 0, calls)
+
+    def cost(self, what: str, work: Callable[[], object]) -> Cost:
+        """Measures once, and tells."""
+        cost = self.meter.measure(work)
+        self.console.done(what, cost.seconds)
+        return cost
+
+    def seconds(self, what: str, work: Callable[[], object], *, runs: int = 3) -> float:
+        """The median of several, after one that only warms up."""
+        work()
+        return median(self.cost(what, work) for _ in range(runs)).seconds
+
+    def one(self) -> tuple[report.Table, str]:
+        """One interview by each flow, three times, and the chart of it."""
+        ours = median(self.cost("ours", partial(self.flows.create, f"ours-{n}")) for n in range(RUNS))
+        costs: list[Cost] = []
+        uploads: list[float] = []
+        stored = 0
+
+        def plain_create(name: str) -> None:
+            uploads.append(self.flows.plain(name))
+
+        for name in (f"plain-{number}" for number in range(RUNS)):
+            costs.append(self.cost("the plain flow", partial(plain_create, name)))
+            stored = self.flows.stored(name)
+            self.flows.forget(name)
+        plain = median(costs)
+        table = report.side_by_side(
+            "One interview",
+            f"Medians of {RUNS}. Of the plain flow's seconds, the upload of the directory, in which the provider lies, "
+            f"takes {statistics.median(uploads):.1f}.",
+            plain,
+            ours,
+            (stored, self.flows.stored("ours-0")),
+        )
+        bars = [
+            ("time to outputs", plain.seconds, ours.seconds, "s"),
+            ("CPU", plain.cpu_seconds, ours.cpu_seconds, "s"),
+            ("peak memory", plain.memory / 1e6, ours.memory / 1e6, "MB"),
+            ("AWS API calls", plain.aws_calls, ours.aws_calls, ""),
+        ]
+        return table, report.chart(bars)
+
+    def ten(self) -> tuple[report.Table, report.Table]:
+        """Ten interviews, five at a time, once by each flow; and the end of ours."""
+        ours = self.cost("ten of ours", lambda: self.flows.create_many(ten("ten")))
+        stored = sum(self.flows.stored(name) for name in ten("ten"))
+        reaped = self.cost("reap of ten", self.flows.reap).seconds
+        plain = self.cost("ten of the plain flow", lambda: self.flows.plain_many(ten("plain-ten")))
+        plain_stored = sum(self.flows.stored(name) for name in ten("plain-ten"))
+        for name in ten("plain-ten"):
+            self.flows.forget(name)
+        self.flows.create("brief")
+        destroyed = self.cost("destroy", lambda: self.flows.destroy("brief")).seconds
+        endings = [("", "seconds"), ("`interview destroy`", f"{destroyed:.1f}"), ("reap of ten", f"{reaped:.1f}")]
+        return (
+            report.side_by_side(
+                "Ten at once", "Five at a time on both sides, once.", plain, ours, (plain_stored, stored)
+            ),
+            report.Table("Ending", "Until all is proven gone, not until it was asked for.", endings),
+        )
+
+    def commands(self, first_publish: float) -> report.Table:
+        """What else a person waits for."""
+        here = os.environ | {
+            "PREQUEL_CONFIG_DIR": str(self.flows.directory),
+            "CDKTF_OUTDIR": str(self.flows.directory / "cdktf.out"),
+        }
+        prequel = str(Path(sys.executable).parent / "prequel")
+        eager = self.seconds("synthesis, eager", lambda: run([sys.executable, "-c", EAGER], here, PROJECT), runs=1)
+        lazy = self.seconds("synthesis", lambda: run([sys.executable, "main.py"], here, PROJECT), runs=5)
+        rows = [
+            ("", "seconds", "wanted"),
+            ("synthesis of both stacks, every binding imported", f"{eager:.2f}", ""),
+            ("synthesis of both stacks, ours", f"{lazy:.2f}", "2.5"),
+            (
+                "`prequel --help`",
+                f"{self.seconds('help', lambda: run([prequel, '--help'], here, PROJECT), runs=9):.2f}",
+                "0.3",
+            ),
+            ("`templates publish`, the first, with its rehearsal", f"{first_publish:.1f}", ""),
+            ("`templates publish`, unchanged", f"{self.seconds('publish', self.flows.publish):.2f}", "1"),
+        ]
+        return report.Table("Commands", "Medians, warm.", rows)
+
+    def growth(self) -> report.Table:
+        """Creates and lists with ever more interviews alive."""
+        rows: list[tuple[str, ...]] = [("alive", "create, seconds", "AWS API calls", "`interview list`, seconds")]
+        alive = len(self.flows.prequel("interview", "list")[-1][1]["result"])
+        for wanted in ALIVE:
+            missing = wanted - alive
+            if missing > 1:
+                self.flows.create_many([f"g{alive + n}" for n in range(missing - 1)])
+            if missing > 0:
+                cost = self.cost(f"create number {wanted}", partial(self.flows.create, f"last-{wanted}"))
+                listed = self.seconds(f"list of {wanted}", lambda: self.flows.prequel("interview", "list"))
+                rows.append((str(wanted), f"{cost.seconds:.1f}", f"{cost.aws_calls:.0f}", f"{listed:.2f}"))
+                alive = wanted
+        return report.Table(
+            "Growth",
+            "Ours with that many interviews alive. Of the plain flow's load balancers AWS allows 50 in a region.",
+            rows,
+        )
+
+    def breakdown(self) -> report.Table:
+        """Where the time of one create goes, beside Terraform doing nothing."""
+        bare = self.seconds("terraform with nothing", lambda: self.flows.floor("bare", provider=False))
+        floor = self.seconds("terraform with the provider", lambda: self.flows.floor("asks", provider=True))
+        told: Told = []
+        begun = time.time()
+        total = self.cost("create", lambda: told.extend(self.flows.create("parts"))).seconds
+        marks = _marks(begun, total, self.meter.processes, told)
+        rows = [("part", "seconds"), *((part, f"{seconds:.2f}") for part, seconds in marks)]
+        rows += [
+            ("**all of it**", f"**{total:.2f}**"),
+            ("floor: `init` and `apply` of an empty configuration", f"{bare:.2f}"),
+            ("floor: the same with the AWS provider and one question to AWS", f"{floor:.2f}"),
+        ]
+        return report.Table("Where the time of a create goes", "", rows)
+
+
+def ten(kind: str) -> list[str]:
+    """The ids of ten interviews."""
+    return [f"{kind}-{number}" for number in range(10)]
+
+
+def _marks(begun: float, total: float, processes: list[Process], told: Told) -> list[tuple[str, float]]:
+    def start(command: str) -> float:
+        return next(process.begun for process in processes if process.command.startswith(command))
+
+    resources = [(at, event) for at, event in told if event["event"] == "resource"]
+    first = min(at - event.get("seconds", 0) for at, event in resources)
+    active = next(at for at, event in told if event.get("status") == "active")
+    return [
+        ("our client: start, intent, lease, download", start("terraform init") - begun),
+        ("`terraform init`", start("terraform apply") - start("terraform init")),
+        ("`terraform apply`: start, provider, plan", first - start("terraform apply")),
+        ("the five resources", resources[-1][0] - first),
+        ("state write, readiness", active - resources[-1][0]),
+        ("our client: log, upload, end", begun + total - active),
+    ]
+
+
+def main() -> None:
+    """Measures, prints, and writes docs/benchmarks.md."""
+    with tempfile.TemporaryDirectory(prefix="prequel-bench-") as scratch:
+        directory = Path(scratch)
+        (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS.replace("local", "embedded"))
+        calls = directory / "calls"
+        with EmbeddedAws.start(calls=calls) as embedded:
+            bench = Run(embedded, directory, calls)
+            first = bench.cost("publish with its rehearsal", bench.flows.publish).seconds
+            bench.flows.prequel("challenge", "publish")
+            bench.flows.create("warm")
+            bench.flows.destroy("warm")
+            ten_at_once, endings = bench.ten()
+            one, chart = bench.one()
+            tables = [one, ten_at_once, bench.breakdown(), bench.commands(first), endings, bench.growth()]
+        report.write(tables, chart)
+        for table in tables:
+            bench.console.result(None, table.markdown() + "\n")
+
+
+if __name__ == "__main__":
+    main()

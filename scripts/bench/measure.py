@@ -1,0 +1,115 @@
+"""What one piece of work costs: time, CPU, memory, processes and AWS calls."""
+
+import resource
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import psutil
+
+_SAMPLE_SECONDS = 0.1
+"""Terraform takes longer than that for anything, so that no process of it is missed."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process as it was seen: its ``command`` and when it began, in seconds since the epoch."""
+
+    command: str
+    begun: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one run or, by ``median``, of several: seconds of wall and of CPU, bytes, and numbers."""
+
+    seconds: float
+    cpu_seconds: float
+    memory: float
+    terraform_processes: float
+    aws_calls: float
+
+
+def median(costs: Iterable[Cost]) -> Cost:
+    """The median of each field by itself."""
+    costs = list(costs)
+    return Cost(
+        **{field.name: statistics.median(getattr(cost, field.name) for cost in costs) for field in fields(Cost)}
+    )
+
+
+class Meter:
+    """Measures work that this process does itself or has done by child processes, the one with ``exempt`` left out.
+
+    ``calls`` is the file to which the embedded AWS adds a line for each API call.
+    """
+
+    def __init__(self, exempt: int, calls: Path) -> None:
+        self._exempt = exempt
+        self._calls = calls
+        self.processes: list[Process] = []
+        """Those of the last run, in the order in which they began."""
+
+    def measure(self, work: Callable[[], object]) -> Cost:
+        """The cost of ``work``, once."""
+        sampler = _Sampler(self._exempt)
+        calls, cpu = self._called(), _cpu_seconds()
+        begun = time.monotonic()
+        with sampler:
+            work()
+            seconds = time.monotonic() - begun
+        self.processes = sorted(sampler.seen.values(), key=lambda process: process.begun)
+        return Cost(
+            seconds=seconds,
+            cpu_seconds=_cpu_seconds() - cpu,
+            memory=sampler.peak,
+            terraform_processes=sum("terraform" in process.command for process in self.processes),
+            aws_calls=self._called() - calls,
+        )
+
+    def _called(self) -> int:
+        return self._calls.read_bytes().count(b"\n") if self._calls.exists() else 0
+
+
+def _cpu_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+class _Sampler(threading.Thread):
+    """Watches the descendants of this process; ``peak`` is the most memory that they and our own growth took."""
+
+    def __init__(self, exempt: int) -> None:
+        super().__init__(daemon=True)
+        self._exempt = exempt
+        self._ended = threading.Event()
+        self._self = psutil.Process()
+        self._before = self._self.memory_info().rss
+        self.seen: dict[int, Process] = {}
+        self.peak = 0
+
+    def __enter__(self) -> "_Sampler":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join()
+
+    def run(self) -> None:
+        """Looks until the work has ended."""
+        while not self._ended.wait(_SAMPLE_SECONDS):
+            memory = self._self.memory_info().rss - self._before
+            for process in self._self.children(recursive=True):
+                with suppress(psutil.Error):
+                    if process.pid == self._exempt:
+                        continue
+                    if process.pid not in self.seen:
+                        command = Path(process.cmdline()[0]).name, *process.cmdline()[1:2]
+                        self.seen[process.pid] = Process(" ".join(command), process.create_time())
+                    memory += process.memory_info().rss
+            self.peak = max(self.peak, memory)
