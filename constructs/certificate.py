@@ -12,6 +12,7 @@ from constructs.aws import (
     Route53Record,
     Route53RecordAlias,
 )
+from constructs.waivers import waive
 
 VALIDATION_RECORD_TTL_SECONDS = 300
 
@@ -32,6 +33,12 @@ class Certificate(Construct):
             subject_alternative_names=[f"*.{domain_name}"],
             validation_method="DNS",
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+        )
+        waive(
+            certificate,
+            "CKV2_AWS_71",
+            "an interview must be ready in seconds; and a certificate for each would publish all their names",
+            "https://docs.aws.amazon.com/acm/latest/userguide/acm-concepts.html#concept-transparency",
         )
         # A name and its wildcard are proven by one and the same record
         # (https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html).

@@ -8,6 +8,7 @@ from constructs.aws import (
     EcsClusterCapacityProvidersDefaultCapacityProviderStrategy,
     EcsClusterSetting,
 )
+from constructs.waivers import SHORT_RETENTION, waive
 
 
 def insights_log_group_name(cluster_name: str) -> str:
@@ -30,6 +31,8 @@ class Cluster(Construct):
             retention_in_days=log_retention_days,
             kms_key_id=kms_key_arn,
         )
+        if log_retention_days < 365:
+            waive(insights, *SHORT_RETENTION)
         cluster = EcsCluster(
             self,
             "fargate",

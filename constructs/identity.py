@@ -129,10 +129,17 @@ class InterviewExecutionRole(TaskServiceRole):
 
 
 class InterviewTaskRole(TaskServiceRole):
-    """What runs inside an interview may read: the challenges, and nothing else of the bucket. Output: ``arn``."""
+    """What runs inside an interview may read: the challenges, and nothing else of the bucket.
 
-    def __init__(self, scope: Construct, id: str, *, project_prefix: str, account: Account, bucket_name: str) -> None:
+    And only from inside ``vpc_id``, whose gateway endpoint all its requests to S3 pass: credentials that left it open
+    nothing (https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-s3.html). Output: ``arn``.
+    """
+
+    def __init__(
+        self, scope: Construct, id: str, *, project_prefix: str, account: Account, bucket_name: str, vpc_id: str
+    ) -> None:
         bucket = account.bucket_arn(bucket_name)
+        inside = _condition("StringEquals", "aws:SourceVpc", vpc_id)
         super().__init__(
             scope,
             id,
@@ -141,17 +148,16 @@ class InterviewTaskRole(TaskServiceRole):
             account=account,
             statements=[
                 DataAwsIamPolicyDocumentStatement(
-                    sid="ReadChallenges", actions=["s3:GetObject"], resources=[f"{bucket}/challenge/*"]
+                    sid="ReadChallenges",
+                    actions=["s3:GetObject"],
+                    resources=[f"{bucket}/challenge/*"],
+                    condition=[inside],
                 ),
                 DataAwsIamPolicyDocumentStatement(
                     sid="ListChallenges",
                     actions=["s3:ListBucket"],
                     resources=[bucket],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringLike", variable="s3:prefix", values=["challenge/*"]
-                        )
-                    ],
+                    condition=[inside, _condition("StringLike", "s3:prefix", "challenge/*")],
                 ),
             ],
         )

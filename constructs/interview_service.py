@@ -24,6 +24,7 @@ from constructs.aws import (
     Route53RecordAlias,
     SsmParameter,
 )
+from constructs.waivers import TLS_ENDS_BEFORE, waive
 from stacks.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, password_parameter
 
 HOME = "/home/coder"
@@ -95,6 +96,7 @@ class InterviewService(Construct):
                 path="/healthz", matcher="200", interval=5, timeout=4, healthy_threshold=2, unhealthy_threshold=3
             ),
         )
+        waive(self.target_group, *TLS_ENDS_BEFORE)
         self.listener_rule = LbListenerRule(
             self,
             "rule",
@@ -156,6 +158,12 @@ class InterviewService(Construct):
             ],
             # ECS refuses a target group that no listener forwards to.
             depends_on=[self.listener_rule],
+        )
+        waive(
+            self.service,
+            "CKV_AWS_332",
+            "no platform version is named, which means the latest; the embedded AWS tells an empty one",
+            "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html",
         )
         record = Route53Record(
             self,

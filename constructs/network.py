@@ -25,7 +25,7 @@ class Network(Construct):
     """One public and one private subnet in each availability zone, in the order of the given CIDR blocks.
 
     Private subnets reach the internet through NAT: one gateway for all zones, or one in each with
-    ``nat_in_each_zone``. Outputs: ``vpc_id``, ``public_subnet_ids`` and ``private_subnet_ids``.
+    ``nat_in_each_zone``. Outputs: ``vpc_id``, ``public_subnet_ids``, ``private_subnet_ids`` and ``nat_gateway_ids``.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Network(Construct):
             self._nat_gateway(index, subnet, to_internet)
             for index, subnet in enumerate(public if nat_in_each_zone else public[:1])
         ]
+        self.nat_gateway_ids = [gateway.id for gateway in gateways]
         private_routes = [self._private_route_table(index, gateway) for index, gateway in enumerate(gateways)]
         private = [
             self._subnet(zones, "private", index, cidr, private_routes[index % len(private_routes)])

@@ -1,10 +1,15 @@
 """Log groups, VPC flow logs, and alarms to one topic."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from constructs import Construct
 from constructs.account import Account
 from constructs.aws import (
     CloudwatchLogGroup,
     CloudwatchMetricAlarm,
+    CloudwatchMetricAlarmMetricQuery,
+    CloudwatchMetricAlarmMetricQueryMetric,
     DataAwsIamPolicyDocument,
     DataAwsIamPolicyDocumentStatement,
     DataAwsIamPolicyDocumentStatementCondition,
@@ -15,6 +20,8 @@ from constructs.aws import (
     SnsTopicSubscription,
 )
 from constructs.identity import ServiceRole
+from constructs.storage import REQUEST_METRICS
+from constructs.waivers import SHORT_RETENTION, waive
 
 
 class LogGroup(Construct):
@@ -28,6 +35,8 @@ class LogGroup(Construct):
         self.resource = CloudwatchLogGroup(
             self, "group", name=name, retention_in_days=retention_days, kms_key_id=kms_key_arn
         )
+        if retention_days < 365:
+            waive(self.resource, *SHORT_RETENTION)
         self.name = self.resource.name
         self.arn = self.resource.arn
 
@@ -78,11 +87,42 @@ class FlowLogs(Construct):
         )
 
 
+@dataclass(frozen=True)
+class Metric:
+    """One CloudWatch metric with its ``dimensions``, and the ``statistic`` to be taken of it, such as Sum or p95."""
+
+    namespace: str
+    name: str
+    statistic: str
+    dimensions: Mapping[str, str]
+
+
+def share(part: str, whole: str, *, at_least: int) -> str:
+    """Metric math: ``part`` in percent of ``whole``, and 0 while ``part`` is fewer than ``at_least``.
+
+    What is never counted, such as errors on a good day, has no data points: FILL makes them 0.
+    """
+    return f"IF(FILL({part}, 0) >= {at_least}, 100 * FILL({part}, 0) / ({whole}), 0)"
+
+
+def _query(statistic: str, metric: str, namespace: str, where: Mapping[str, str], *, each: str) -> str:
+    """A Metrics Insights query for ``metric``, one series for each value of the dimension ``each``."""
+    dimensions = ", ".join([*where, each])
+    conditions = " AND ".join(f"{name} = '{value}'" for name, value in where.items())
+    order = "DESC" if statistic == "MAX" else "ASC"
+    return (
+        f'SELECT {statistic}({metric}) FROM SCHEMA("{namespace}", {dimensions})'  # noqa: S608  (no SQL database)
+        f" WHERE {conditions} GROUP BY {each} ORDER BY {statistic}() {order}"
+    )
+
+
 class Alarms(Construct):
     """Alarms to one topic, which mails to ``email`` unless that is empty. Output: ``topic_arn``.
 
-    ``portal_target_group`` is the target group's name in CloudWatch, ``None`` without a portal. The interviews' own
-    target groups come and go and are watched by their ECS services instead.
+    Each names its paragraph in docs/operations.md. ``load_balancer`` and ``portal_target_group`` (``None`` without a
+    portal) are names in CloudWatch; ``certificate_arn`` is ``None`` without a domain. The interviews' own target groups
+    and services come and go: queries find those that are there
+    (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Metrics_Insights_Alarm.html).
     """
 
     def __init__(
@@ -96,10 +136,216 @@ class Alarms(Construct):
         email: str,
         load_balancer: str,
         portal_target_group: str | None,
+        certificate_arn: str | None,
+        cluster_name: str,
+        nat_gateway_ids: Sequence[str],
+        bucket_name: str,
+        interview_log_group_name: str,
     ) -> None:
         super().__init__(scope, id)
-        topic = SnsTopic(self, "topic", name=f"{project_prefix}-alarms", kms_master_key_id=kms_key_arn)
-        self.topic_arn = topic.arn
+        self._project_prefix = project_prefix
+        self.topic_arn = self._topic(account, kms_key_arn, email)
+        self._watch_load_balancer(load_balancer)
+        if portal_target_group is not None:
+            self._alarm(
+                "portal_unhealthy",
+                "The portal has had no healthy container for 3 minutes",
+                {
+                    "healthy": Metric(
+                        "AWS/ApplicationELB",
+                        "HealthyHostCount",
+                        "Minimum",
+                        {"LoadBalancer": load_balancer, "TargetGroup": portal_target_group},
+                    )
+                },
+                below=1,
+                period=60,
+                periods=3,
+                missing="breaching",
+            )
+        self._watch_cluster(cluster_name)
+        self._watch_bucket(bucket_name)
+        for index, gateway_id in enumerate(nat_gateway_ids):
+            self._alarm(
+                f"nat_{index}_ports",
+                "A NAT gateway had no port left for a new connection",
+                {"errors": Metric("AWS/NATGateway", "ErrorPortAllocation", "Sum", {"NatGatewayId": gateway_id})},
+                above=0,
+                runbook="NAT ports",
+            )
+        if certificate_arn is not None:
+            self._alarm(
+                "certificate_expiry",
+                # ACM renews 60 days before (https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html).
+                "The certificate expires within 30 days, and AWS has not renewed it",
+                {
+                    "days": Metric(
+                        "AWS/CertificateManager", "DaysToExpiry", "Minimum", {"CertificateArn": certificate_arn}
+                    )
+                },
+                below=30,
+                period=24 * 3600,
+            )
+        self._alarm(
+            "interview_log_volume",
+            # At $0.50 a GB (us-east-1, November 2026, https://aws.amazon.com/cloudwatch/pricing/), $0.60 an hour.
+            "The interviews wrote more than 100 MB of logs within 5 minutes",
+            {"bytes": Metric("AWS/Logs", "IncomingBytes", "Sum", {"LogGroupName": interview_log_group_name})},
+            above=100_000_000,
+        )
+
+    def _watch_load_balancer(self, load_balancer: str) -> None:
+        def metric(name: str, statistic: str = "Sum") -> Metric:
+            return Metric("AWS/ApplicationELB", name, statistic, {"LoadBalancer": load_balancer})
+
+        requests = metric("RequestCount")
+        self._alarm(
+            "load_balancer_errors",
+            "The load balancer itself answered more than 5 % of requests, and at least 10, with 5xx for 10 minutes",
+            {"errors": metric("HTTPCode_ELB_5XX_Count"), "requests": requests},
+            # A candidate who reloads while the container starts sees a handful of 503; that is nobody's alarm. What
+            # found no target is missing among the requests.
+            expression=share("errors", "FILL(requests, 0) + FILL(errors, 0)", at_least=10),
+            above=5,
+            periods=2,
+        )
+        self._alarm(
+            "target_errors",
+            "Containers answered more than 5 % of requests, and at least 10, with 5xx for 10 minutes",
+            {"errors": metric("HTTPCode_Target_5XX_Count"), "requests": requests},
+            expression=share("errors", "requests", at_least=10),
+            above=5,
+            periods=2,
+        )
+        self._alarm(
+            "unhealthy_hosts",
+            # A minute or two is how an interview begins, and the grace period ends it.
+            "A container has failed its health check for 10 minutes",
+            query=_query(
+                "MAX", "UnHealthyHostCount", "AWS/ApplicationELB", {"LoadBalancer": load_balancer}, each="TargetGroup"
+            ),
+            above=0,
+            period=60,
+            periods=10,
+        )
+        self._alarm(
+            "slow_responses",
+            "1 in 20 requests took more than 3 seconds for 15 minutes, of at least 50 in each 5",
+            {"seconds": metric("TargetResponseTime", "p95"), "requests": requests},
+            expression="IF(FILL(requests, 0) >= 50, seconds, 0)",
+            above=3,
+            periods=3,
+        )
+        self._alarm(
+            "rejected_connections",
+            "The load balancer had no room for a connection",
+            {"rejected": metric("RejectedConnectionCount")},
+            above=0,
+        )
+
+    def _watch_cluster(self, cluster_name: str) -> None:
+        self._alarm(
+            "services_below_desired",
+            # Every service wants one task. One that waits to be destroyed wants none, for a few minutes.
+            "A service has run no task for 15 minutes",
+            query=_query(
+                "MIN", "RunningTaskCount", "ECS/ContainerInsights", {"ClusterName": cluster_name}, each="ServiceName"
+            ),
+            below=1,
+            period=60,
+            periods=15,
+        )
+        for kind, name in (("cpu", "Cpu"), ("memory", "Memory")):
+            used, reserved = (
+                Metric("ECS/ContainerInsights", f"{name}{what}", "Sum", {"ClusterName": cluster_name})
+                for what in ("Utilized", "Reserved")
+            )
+            self._alarm(
+                f"cluster_{kind}",
+                f"All tasks together have used more than 90 % of their {kind} for 15 minutes",
+                {"used": used, "reserved": reserved},
+                expression="100 * used / reserved",
+                above=90,
+                periods=3,
+                runbook="Cluster CPU and memory",
+            )
+
+    def _watch_bucket(self, bucket_name: str) -> None:
+        for what, code, at_least, percent in (("client", "4xx", 50, 50), ("server", "5xx", 5, 5)):
+            errors, requests = (
+                Metric("AWS/S3", name, "Sum", {"BucketName": bucket_name, "FilterId": REQUEST_METRICS})
+                for name in (f"{code}Errors", "AllRequests")
+            )
+            self._alarm(
+                f"bucket_{what}_errors",
+                # Some 4xx belong to normal work: 404 and 412 are how leases are told from free slots.
+                f"The instance bucket refused more than {percent} % of requests, and at least {at_least}, with {code}"
+                " for 15 minutes",
+                {"errors": errors, "requests": requests},
+                expression=share("errors", "requests", at_least=at_least),
+                above=percent,
+                periods=3,
+                runbook="Bucket errors",
+            )
+
+    def _alarm(
+        self,
+        id: str,
+        description: str,
+        metrics: Mapping[str, Metric] | None = None,
+        *,
+        expression: str = "",
+        query: str = "",
+        above: float | None = None,
+        below: float | None = None,
+        period: int = 300,
+        periods: int = 1,
+        missing: str = "notBreaching",
+        runbook: str = "",
+    ) -> None:
+        """Rings when the one of ``metrics``, their ``expression`` or the ``query`` is ``above`` or ``below`` a number.
+
+        ``period`` is in seconds, and ``periods`` of them must agree; ``runbook`` is the heading of its paragraph, by
+        default the id in words.
+        """
+        queries = [
+            CloudwatchMetricAlarmMetricQuery(
+                id=name,
+                metric=CloudwatchMetricAlarmMetricQueryMetric(
+                    namespace=metric.namespace,
+                    metric_name=metric.name,
+                    stat=metric.statistic,
+                    period=period,
+                    dimensions=dict(metric.dimensions),
+                ),
+                return_data=not expression,
+            )
+            for name, metric in (metrics or {}).items()
+        ]
+        if expression:
+            queries.append(CloudwatchMetricAlarmMetricQuery(id="result", expression=expression, return_data=True))
+        if query:
+            queries.append(
+                CloudwatchMetricAlarmMetricQuery(id="result", expression=query, period=period, return_data=True)
+            )
+        heading = runbook or id.replace("_", " ").capitalize()
+        CloudwatchMetricAlarm(
+            self,
+            id,
+            alarm_name=f"{self._project_prefix}-{id.replace('_', '-')}",
+            alarm_description=f"{description}; docs/operations.md, {heading}",
+            metric_query=queries,
+            comparison_operator="GreaterThanThreshold" if below is None else "LessThanThreshold",
+            threshold=above if below is None else below,
+            evaluation_periods=periods,
+            treat_missing_data=missing,
+            alarm_actions=[self.topic_arn],
+            ok_actions=[self.topic_arn],
+        )
+
+    def _topic(self, account: Account, kms_key_arn: str, email: str) -> str:
+        name = f"{self._project_prefix}-alarms"
+        topic = SnsTopic(self, "topic", name=name, kms_master_key_id=kms_key_arn)
         publishing = DataAwsIamPolicyDocument(
             self,
             "publishing",
@@ -112,54 +358,18 @@ class Alarms(Construct):
                         )
                     ],
                     actions=["sns:Publish"],
-                    resources=[account.arn("sns", f"{project_prefix}-alarms")],
+                    resources=[account.arn("sns", name)],
                     condition=[
                         DataAwsIamPolicyDocumentStatementCondition(
                             test="ArnLike",
                             variable="aws:SourceArn",
-                            values=[account.arn("cloudwatch", f"alarm:{project_prefix}-*")],
+                            values=[account.arn("cloudwatch", f"alarm:{self._project_prefix}-*")],
                         )
                     ],
                 )
             ],
         )
-        SnsTopicPolicy(self, "topic_policy", arn=self.topic_arn, policy=publishing.json)
+        SnsTopicPolicy(self, "topic_policy", arn=topic.arn, policy=publishing.json)
         if email:
-            SnsTopicSubscription(self, "email", topic_arn=self.topic_arn, protocol="email", endpoint=email)
-
-        CloudwatchMetricAlarm(
-            self,
-            "load_balancer_errors",
-            alarm_name=f"{project_prefix}-load-balancer-errors",
-            alarm_description="The load balancer itself answered 5xx at least 10 times in each of two 5 minute periods",
-            namespace="AWS/ApplicationELB",
-            metric_name="HTTPCode_ELB_5XX_Count",
-            dimensions={"LoadBalancer": load_balancer},
-            statistic="Sum",
-            period=300,
-            evaluation_periods=2,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            # A candidate who reloads while the container starts sees a handful of 503; that is nobody's alarm.
-            threshold=10,
-            treat_missing_data="notBreaching",
-            alarm_actions=[self.topic_arn],
-            ok_actions=[self.topic_arn],
-        )
-        if portal_target_group is not None:
-            CloudwatchMetricAlarm(
-                self,
-                "portal_unhealthy",
-                alarm_name=f"{project_prefix}-portal-unhealthy",
-                alarm_description="The portal has had no healthy container for 3 minutes",
-                namespace="AWS/ApplicationELB",
-                metric_name="HealthyHostCount",
-                dimensions={"LoadBalancer": load_balancer, "TargetGroup": portal_target_group},
-                statistic="Minimum",
-                period=60,
-                evaluation_periods=3,
-                comparison_operator="LessThanThreshold",
-                threshold=1,
-                treat_missing_data="breaching",
-                alarm_actions=[self.topic_arn],
-                ok_actions=[self.topic_arn],
-            )
+            SnsTopicSubscription(self, "email", topic_arn=topic.arn, protocol="email", endpoint=email)
+        return topic.arn

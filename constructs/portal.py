@@ -22,6 +22,7 @@ from constructs.aws import (
 )
 from constructs.identity import TaskServiceRole, start_container
 from constructs.observability import LogGroup
+from constructs.waivers import TLS_ENDS_BEFORE, waive
 
 PORTAL_PORT = 3000
 """Where the Next.js portal listens."""
@@ -94,6 +95,7 @@ class Portal(Construct):
                 path="/", matcher="200-399", interval=15, timeout=5, healthy_threshold=2, unhealthy_threshold=3
             ),
         )
+        waive(target_group, *TLS_ENDS_BEFORE)
         rule = LbListenerRule(
             self,
             "rule",
@@ -137,6 +139,12 @@ class Portal(Construct):
                     }
                 ]
             ),
+        )
+        waive(
+            task_definition,
+            "CKV_AWS_336",
+            "the image is the user's; Next.js, which the portal is made with, writes its cache beside itself",
+            "https://nextjs.org/docs/app/guides/self-hosting#caching-and-isr",
         )
         EcsService(
             self,

@@ -4,7 +4,9 @@ from ipaddress import IPv4Network
 
 from constructs import Construct
 from constructs.aws import SecurityGroup, VpcSecurityGroupEgressRule, VpcSecurityGroupIngressRule
+from constructs.load_balancer import HTTP_PORT
 from constructs.network import ANYWHERE
+from constructs.waivers import waive
 
 
 class SecurityGroups(Construct):
@@ -32,9 +34,9 @@ class SecurityGroups(Construct):
         # https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
         self._resolver = f"{IPv4Network(vpc_cidr).network_address + 2}/32"
 
-        self.load_balancer_id = self._group("load_balancer", "The shared load balancer")
+        self.load_balancer_id = self._group("load_balancer", "The shared load balancer").id
         for port in listener_ports:
-            VpcSecurityGroupIngressRule(
+            rule = VpcSecurityGroupIngressRule(
                 self,
                 f"load_balancer_from_anywhere_{port}",
                 security_group_id=self.load_balancer_id,
@@ -44,18 +46,32 @@ class SecurityGroups(Construct):
                 from_port=port,
                 to_port=port,
             )
-        self.code_server_id = self._group("code_server", "The interviews' containers")
+            if port == HTTP_PORT:
+                waive(
+                    rule,
+                    "CKV_AWS_260",
+                    "port 80 answers with a redirect to HTTPS, and serves only where there is no domain",
+                    "https://www.rfc-editor.org/rfc/rfc6797#section-7.2",
+                )
+        code_server = self._group("code_server", "The interviews' containers")
+        waive(
+            code_server,
+            "CKV2_AWS_5",
+            "each interview's service takes it, which another stack makes",
+            "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-networking-awsvpc.html",
+        )
+        self.code_server_id = code_server.id
         self._let_load_balancer_reach("code_server", self.code_server_id, code_server_port)
         self._let_out("code_server", self.code_server_id, web_ports=[443, 80])
         self.portal_id: str | None = None
         if portal_port is not None:
-            self.portal_id = self._group("portal", "The portal")
+            self.portal_id = self._group("portal", "The portal").id
             self._let_load_balancer_reach("portal", self.portal_id, portal_port)
             self._let_out("portal", self.portal_id, web_ports=[443])
 
-    def _group(self, label: str, description: str) -> str:
+    def _group(self, label: str, description: str) -> SecurityGroup:
         name = f"{self._name}-{label.replace('_', '-')}"
-        group = SecurityGroup(
+        return SecurityGroup(
             self,
             label,
             name=name,
@@ -63,7 +79,6 @@ class SecurityGroups(Construct):
             vpc_id=self._vpc_id,
             tags={"Name": name},
         )
-        return group.id
 
     def _let_load_balancer_reach(self, label: str, group_id: str, port: int) -> None:
         VpcSecurityGroupEgressRule(

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from scripts.commands import backend, challenge, interview, local, templates
+from scripts.commands import backend, challenge, cost, image, interview, local, templates
 from scripts.console import Console
 from scripts.errors import PrequelError
 
@@ -23,6 +23,8 @@ app.add_typer(templates.app, name="templates")
 app.add_typer(challenge.app, name="challenge")
 app.add_typer(interview.app, name="interview")
 app.command()(interview.doctor)
+app.command()(cost.cost)
+app.add_typer(image.app, name="image")
 app.add_typer(local.app, name="local")
 app.add_typer(backend.app, name="backend")
 

@@ -91,6 +91,47 @@ def remember_project_keys() -> None:
     responses.create_project = create_and_remember
 
 
+def accept_projects_without_source() -> None:
+    """Makes moto's CodeBuild ask for a source's location only where AWS does, which is not for ``NO_SOURCE``."""
+    from moto.codebuild import responses
+
+    validate = responses._validate_required_params_source
+
+    def validate_unless_there_is_none(source: dict[str, Any]) -> None:
+        if source["type"] != "NO_SOURCE":
+            validate(source)
+
+    responses._validate_required_params_source = validate_unless_there_is_none
+
+
+def remember_request_metrics() -> None:
+    """Makes moto's S3 keep metrics configurations, of which it knows nothing.
+
+    moto 5.2 takes the call that deletes one for the call that deletes the bucket.
+    """
+    from moto.s3.responses import S3Response
+
+    responses: Any = S3Response
+    respond = responses._bucket_response
+    kept: dict[tuple[str, str], str] = {}
+
+    def respond_with_metrics(response: Any, request: Any, full_url: str) -> Any:
+        if "metrics" not in (query := response._get_querystring(request, full_url)) or "id" not in query:
+            return respond(response, request, full_url)
+        key = response.parse_bucket_name_from_url(request, full_url), query["id"][0]
+        if request.method == "PUT":
+            kept[key] = response.body if isinstance(response.body, str) else response.body.decode()
+            return 200, {}, ""
+        if key not in kept:
+            return 404, {}, "<Error><Code>NoSuchConfiguration</Code><Message>no such configuration</Message></Error>"
+        if request.method == "DELETE":
+            del kept[key]
+            return 204, {}, ""
+        return 200, {}, kept[key]
+
+    responses._bucket_response = respond_with_metrics
+
+
 def record_calls(log: Path) -> None:
     """Appends each call to ``log`` as one JSON object: ``key`` (the caller's access key id), ``action`` (as IAM spells
     it), ``path``, ``parameters``, and ``allowed``.
@@ -146,6 +187,8 @@ def main() -> None:
 
     remember_service_settings()
     remember_project_keys()
+    accept_projects_without_source()
+    remember_request_metrics()
     remember_rule_descriptions()
     count_loopback_as_tls()
     if "--calls" in sys.argv[1:]:

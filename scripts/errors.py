@@ -79,3 +79,7 @@ class NoFreeSlotError(PrequelError):
 
 class ChallengeError(PrequelError):
     """A challenge cannot be read, published, found or removed; the text names it and says what to do."""
+
+
+class ImageError(PrequelError):
+    """A container image cannot be found, copied or made current; the text names it and says what to do."""

@@ -1,20 +1,170 @@
-"""What one interview costs, from AWS's price list."""
+"""What AWS charges, by region, with the source and the date of each price.
 
+US dollars, on demand, without tax, discounts or free allowances. A module and not a data file, because the runner's
+bundle holds modules only, and an interview that is created there has a price too. The price list itself is
+``https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/{service}/current/{region}/index.json``; docs/decisions/0070
+says how the prices were read from it, and why some regions are missing.
+"""
+
+from dataclasses import dataclass
 from datetime import timedelta
 
 PRICED_ON = "2026-11-01"
-"""us-east-1, https://aws.amazon.com/fargate/pricing/, on-demand, without tax."""
+"""No price below was read later than this."""
 
-_PER_VCPU_HOUR = {"X86_64": 0.04048, "ARM64": 0.03238}
-_PER_GB_HOUR = {"X86_64": 0.004445, "ARM64": 0.00356}
+BASE_REGION = "us-east-1"
+"""Whose prices stand in for those of a region that has none here."""
+
+HOURS_A_MONTH = 730
+"""As AWS's pricing calculator counts a month."""
+
+FREE_STORAGE_GIB = 20
+"""Of each Fargate task (https://aws.amazon.com/fargate/pricing/)."""
 
 
-def interview_per_hour(*, cpu: int, memory: int, architecture: str) -> float:
-    """US dollars an hour for a Fargate task of ``cpu`` units and ``memory`` MiB.
+@dataclass(frozen=True)
+class Price:
+    """``usd`` for one unit; ``source`` is a page, or the price list's service and usage type; ``as_of`` its date."""
 
-    An interview's other resources (a target group, a rule, a standard parameter) cost nothing of their own.
+    usd: float
+    source: str
+    as_of: str
+
+
+@dataclass(frozen=True)
+class RegionPrices:
+    """The prices that differ by region; the dictionaries are by CPU architecture, a GB is a GiB."""
+
+    vcpu_hour: dict[str, Price]
+    gb_hour: dict[str, Price]
+    storage_gb_hour: Price
+    nat_gateway_hour: Price
+    load_balancer_hour: Price
+
+
+def _region(
+    prefix: str,
+    fargate_as_of: str,
+    *,
+    x86: tuple[float, float],
+    arm: tuple[float, float],
+    storage: float,
+    nat_gateway: float,
+    load_balancer: float,
+) -> RegionPrices:
+    """``prefix`` begins the region's usage types; ``x86`` and ``arm`` are the prices of a vCPU and of a GB."""
+
+    def fargate(usd: float, what: str) -> Price:
+        return Price(usd, f"price list, AmazonECS, {prefix}Fargate-{what}", fargate_as_of)
+
+    # Older services write us-east-1 without a prefix.
+    older = prefix.replace("USE1-", "")
+    return RegionPrices(
+        vcpu_hour={"X86_64": fargate(x86[0], "vCPU-Hours:perCPU"), "ARM64": fargate(arm[0], "ARM-vCPU-Hours:perCPU")},
+        gb_hour={"X86_64": fargate(x86[1], "GB-Hours"), "ARM64": fargate(arm[1], "ARM-GB-Hours")},
+        storage_gb_hour=fargate(storage, "EphemeralStorage-GB-Hours"),
+        nat_gateway_hour=Price(nat_gateway, f"price list, AmazonEC2, {older}NatGateway-Hours", "2026-09-21"),
+        load_balancer_hour=Price(load_balancer, f"price list, AWSELB, {older}LoadBalancerUsage", "2026-09-21"),
+    )
+
+
+PRICES: dict[str, RegionPrices] = {
+    "us-east-1": _region(
+        "USE1-",
+        "2026-11-01",
+        x86=(0.04048, 0.004445),
+        arm=(0.03238, 0.00356),
+        storage=0.000111,
+        nat_gateway=0.045,
+        load_balancer=0.0225,
+    ),
+    "us-east-2": _region(
+        "USE2-",
+        "2026-09",
+        x86=(0.04048, 0.004445),
+        arm=(0.03238, 0.00356),
+        storage=0.000111,
+        nat_gateway=0.045,
+        load_balancer=0.0225,
+    ),
+    "eu-west-1": _region(
+        "EU-",
+        "2026-07-31",
+        x86=(0.04048, 0.004445),
+        arm=(0.03238, 0.00356),
+        storage=0.000122,
+        nat_gateway=0.048,
+        load_balancer=0.0252,
+    ),
+    "eu-west-2": _region(
+        "EUW2-",
+        "2026-07-02",
+        x86=(0.04656, 0.00511),
+        arm=(0.03725, 0.00409),
+        storage=0.000129,
+        nat_gateway=0.05,
+        load_balancer=0.02646,
+    ),
+    "ap-northeast-1": _region(
+        "APN1-",
+        "2026-08-15",
+        x86=(0.05056, 0.00553),
+        arm=(0.04045, 0.00442),
+        storage=0.000133,
+        nat_gateway=0.062,
+        load_balancer=0.0243,
+    ),
+    "ap-northeast-2": _region(
+        "APN2-",
+        "2026-10-01",
+        x86=(0.04656, 0.00511),
+        arm=(0.03725, 0.00409),
+        storage=0.000127,
+        nat_gateway=0.059,
+        load_balancer=0.0225,
+    ),
+}
+"""A region is here when each of its prices is supported."""
+
+PUBLIC_ADDRESS_HOUR = Price(0.005, "https://aws.amazon.com/vpc/pricing/", "2026-09-21")
+KEY_MONTH = Price(1.00, "price list, awskms, {region}-KMS-Keys", "2026-09-21")
+ALARM_METRIC_MONTH = Price(0.10, "https://aws.amazon.com/cloudwatch/pricing/", "2026-11-01")
+DASHBOARD_MONTH = Price(3.00, "https://aws.amazon.com/cloudwatch/pricing/", "2026-11-01")
+
+
+def is_priced(region: str) -> bool:
+    """Whether ``region`` has prices of its own here."""
+    return region in PRICES
+
+
+def interview_per_hour(
+    *, cpu: int, memory: int, architecture: str, storage: int = FREE_STORAGE_GIB, region: str = BASE_REGION
+) -> float:
+    """US dollars an hour for a Fargate task of ``cpu`` units, ``memory`` MiB and ``storage`` GiB.
+
+    An interview's other resources (a target group, a rule, a standard parameter) cost nothing of their own. A region
+    without prices takes those of ``BASE_REGION``.
     """
-    return cpu / 1024 * _PER_VCPU_HOUR[architecture] + memory / 1024 * _PER_GB_HOUR[architecture]
+    prices = PRICES.get(region, PRICES[BASE_REGION])
+    return (
+        cpu / 1024 * prices.vcpu_hour[architecture].usd
+        + memory / 1024 * prices.gb_hour[architecture].usd
+        + max(storage - FREE_STORAGE_GIB, 0) * prices.storage_gb_hour.usd
+    )
+
+
+def standing_per_day(*, nat_gateways: int, zones: int, region: str = BASE_REGION) -> float:
+    """US dollars a day for a shared stack without interviews and without traffic, its alarms and dashboard left out.
+
+    NAT gateways, the load balancer, a public address for each of the gateways and zones, and the key.
+    """
+    prices = PRICES.get(region, PRICES[BASE_REGION])
+    hourly = (
+        prices.nat_gateway_hour.usd * nat_gateways
+        + prices.load_balancer_hour.usd
+        + PUBLIC_ADDRESS_HOUR.usd * (nat_gateways + zones)
+    )
+    return 24 * hourly + KEY_MONTH.usd / 30
 
 
 def cost_of(duration: timedelta, per_hour: float) -> float:

@@ -38,6 +38,9 @@ LOCAL_STATE_FILE = "terraform.shared.tfstate"
 METRICS_NAMESPACE = "Prequel"
 """Of the metrics that the reaper tells, each with the dimension ``Project``."""
 
+IMAGE_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
+"""What container images call Fargate's architectures."""
+
 CODE_SERVER_PORT = 8443
 CODE_SERVER_CONTAINER = "code-server"
 
@@ -60,3 +63,18 @@ def runner_project(project_prefix: str) -> str:
 def reaper_function(project_prefix: str) -> str:
     """The Lambda function that looks after deadlines every minute."""
     return f"{project_prefix}-reaper"
+
+
+def code_server_repository(project_prefix: str) -> str:
+    """The ECR repository of our own code-server images."""
+    return f"{project_prefix}-code-server"
+
+
+def image_indexer(project_prefix: str) -> str:
+    """The CodeBuild project that indexes those images, and what the names of its Lambda functions begin with."""
+    return f"{project_prefix}-image-indexer"
+
+
+def image_parameter(project_prefix: str) -> str:
+    """The SSM parameter that names the newest indexed image."""
+    return f"/{project_prefix}/images/code-server"

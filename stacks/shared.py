@@ -6,8 +6,10 @@ from constructs import Construct
 from constructs.account import Account
 from constructs.certificate import Certificate, LoadBalancerRecords
 from constructs.cluster import Cluster, insights_log_group_name
+from constructs.dashboard import Dashboard
 from constructs.encryption import EncryptionKey
 from constructs.identity import InterviewExecutionRole, InterviewTaskRole
+from constructs.image_indexing import ImageIndexing, image_log_group_names
 from constructs.lifecycle import Reaper, reaper_log_group_name
 from constructs.load_balancer import HTTP_PORT, HTTPS_PORT, LoadBalancer
 from constructs.network import Network
@@ -17,8 +19,9 @@ from constructs.registry import Repository
 from constructs.runner import Runner
 from constructs.security_groups import SecurityGroups
 from constructs.storage import InstanceBucket, LogBucket
+from scripts.prices import BASE_REGION, PRICED_ON, interview_per_hour, is_priced, standing_per_day
 from stacks.base import ReadableStack, aws_provider
-from stacks.names import CODE_SERVER_PORT, LOCAL_STATE_FILE, bucket_name
+from stacks.names import CODE_SERVER_PORT, LOCAL_STATE_FILE, bucket_name, code_server_repository
 from stacks.settings import Configuration, SubnetPlan
 
 
@@ -46,7 +49,12 @@ class SharedStack(ReadableStack):
             "encryption",
             name=prefix,
             account=account,
-            log_group_names=[f"/{prefix}/*", insights_log_group_name(prefix), reaper_log_group_name(prefix)],
+            log_group_names=[
+                f"/{prefix}/*",
+                insights_log_group_name(prefix),
+                reaper_log_group_name(prefix),
+                *([image_log_group_names(prefix)] if settings.soci_indexing else []),
+            ],
             # The longest and the shortest time that KMS offers to think again.
             deletion_window_days=7 if disposable else 30,
         )
@@ -119,7 +127,7 @@ class SharedStack(ReadableStack):
             )
         cluster = Cluster(self, "cluster", name=prefix, log_retention_days=retention_days, kms_key_arn=key.arn)
         repository = Repository(
-            self, "code_server", name=f"{prefix}-code-server", kms_key_arn=key.arn, force_delete=disposable
+            self, "code_server", name=code_server_repository(prefix), kms_key_arn=key.arn, force_delete=disposable
         )
         interview_logs_name = f"/{prefix}/interviews"
         interview_logs = LogGroup(
@@ -134,7 +142,12 @@ class SharedStack(ReadableStack):
             kms_key_arn=key.arn,
         )
         task_role = InterviewTaskRole(
-            self, "task", project_prefix=prefix, account=account, bucket_name=bucket_name(prefix)
+            self,
+            "task",
+            project_prefix=prefix,
+            account=account,
+            bucket_name=bucket_name(prefix),
+            vpc_id=network.vpc_id,
         )
         portal_host = domain or load_balancer.dns_name
         url_scheme = "https" if domain else "http"
@@ -170,6 +183,11 @@ class SharedStack(ReadableStack):
             email=settings.alarm_email,
             load_balancer=load_balancer.arn_suffix,
             portal_target_group=portal.target_group if portal else None,
+            certificate_arn=certificate.arn if certificate else None,
+            cluster_name=cluster.name,
+            nat_gateway_ids=network.nat_gateway_ids,
+            bucket_name=instance_bucket.name,
+            interview_log_group_name=interview_logs.name,
         )
         runner = Runner(
             self,
@@ -203,6 +221,43 @@ class SharedStack(ReadableStack):
             kms_key_arn=key.arn,
             log_retention_days=retention_days,
             alarm_topic_arn=alarms.topic_arn,
+        )
+        if settings.soci_indexing:
+            ImageIndexing(
+                self,
+                "image_indexing",
+                project_prefix=prefix,
+                account=account,
+                repository_url=repository.url,
+                cpu_architecture=settings.cpu_architecture,
+                kms_key_arn=key.arn,
+                log_retention_days=retention_days,
+                alarm_topic_arn=alarms.topic_arn,
+            )
+        priced_region = settings.aws_region if is_priced(settings.aws_region) else BASE_REGION
+        Dashboard(
+            self,
+            "dashboard",
+            project_prefix=prefix,
+            region=settings.aws_region,
+            load_balancer=load_balancer.arn_suffix,
+            cluster_name=cluster.name,
+            interview_log_group_name=interview_logs.name,
+            reaper_name=reaper.name,
+            runner_name=runner.name,
+            interview_dollars_per_hour=interview_per_hour(
+                cpu=settings.code_server_cpu,
+                memory=settings.code_server_memory,
+                architecture=settings.cpu_architecture,
+                storage=settings.code_server_storage,
+                region=priced_region,
+            ),
+            standing_dollars_per_day=standing_per_day(
+                nat_gateways=len(network.nat_gateway_ids),
+                zones=settings.availability_zones,
+                region=priced_region,
+            ),
+            price_list=f"list prices of {PRICED_ON} in {priced_region}",
         )
 
         outputs = {

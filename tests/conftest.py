@@ -98,7 +98,7 @@ def portal_stack(shared_stack: SharedStackFactory) -> SynthesizedStack:
     return shared_stack(portal_image="ghcr.io/example/portal:1.0.0")
 
 
-_ONE_WORKER = ("candidate", "e2e", "lifecycle")
+_ONE_WORKER = ("candidate", "e2e", "lifecycle", "security")
 """Directories whose tests share something that is dear to set up, such as the deployed shared stack."""
 
 
@@ -120,3 +120,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         directory = item.path.parent.name
         if directory in _ONE_WORKER:
             item.add_marker(pytest.mark.xdist_group(directory))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuses to run when xdist would ignore the groups: each worker would deploy a shared stack of its own."""
+    grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+    if session.config.getoption("loadgroup", False) and not all("@" in item.nodeid for item in grouped):
+        raise pytest.UsageError("this version of pytest-xdist ignores xdist_group with this version of pytest")

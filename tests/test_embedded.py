@@ -21,6 +21,19 @@ def test_two_run_side_by_side_and_know_nothing_of_each_other() -> None:
         assert other.aws.s3.list_buckets()["Buckets"] == []
 
 
+def test_a_bucket_outlives_its_request_metrics() -> None:
+    with EmbeddedAws.start() as embedded:
+        s3, metrics = embedded.aws.s3, {"Bucket": "watched", "Id": "EntireBucket"}
+        s3.create_bucket(Bucket="watched")
+        s3.put_bucket_metrics_configuration(**metrics, MetricsConfiguration={"Id": "EntireBucket"})
+        found = s3.get_bucket_metrics_configuration(**metrics)["MetricsConfiguration"]
+        assert found == {"Id": "EntireBucket"}
+        s3.delete_bucket_metrics_configuration(**metrics)
+        with pytest.raises(s3.exceptions.ClientError, match="NoSuchConfiguration"):
+            s3.get_bucket_metrics_configuration(**metrics)
+        s3.head_bucket(Bucket="watched")
+
+
 def test_it_ends_when_its_host_is_killed() -> None:
     code = (
         "import os, sys; from scripts.embedded import EmbeddedAws; e = EmbeddedAws.start();"

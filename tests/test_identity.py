@@ -10,6 +10,7 @@ ALLOWED_ON_ANYTHING = {
     # Signing in to ECR concerns no repository.
     ("execution_permissions", "SignInToRegistry"),
     ("portal_execution_permissions", "SignInToRegistry"),
+    ("image_indexing_builder_permissions", "SignInToRegistry"),
     # Describing passwords by name, load balancing, and task definitions; tasks of a family in one cluster.
     ("runner_role_permissions", "DescribePasswords"),
     ("runner_role_permissions", "DescribeRoutes"),
@@ -52,7 +53,7 @@ def test_no_statement_allows_everyone(portal_stack: SynthesizedStack) -> None:
 
 def test_only_resources_of_this_account_assume_a_role(portal_stack: SynthesizedStack) -> None:
     trusts = [statement for name, statement in allowing(portal_stack) if name.endswith("_trust")]
-    assert len(trusts) == len(portal_stack.all("aws_iam_role")) == 7
+    assert len(trusts) == len(portal_stack.all("aws_iam_role")) == 10
     for trust in trusts:
         conditions = {condition["variable"]: condition["values"] for condition in trust["condition"]}
         assert conditions["aws:SourceAccount"] == ["${data.aws_caller_identity.account_caller.account_id}"]
@@ -64,8 +65,11 @@ def test_the_task_role_reads_challenges_and_nothing_else(default_stack: Synthesi
     statements = default_stack.statements("task_permissions")
     assert {action for s in statements.values() for action in s["actions"]} == {"s3:GetObject", "s3:ListBucket"}
     assert statements["ReadChallenges"]["resources"][0].endswith(":s3:::prequel-instance/challenge/*")
+    inside = {"test": "StringEquals", "variable": "aws:SourceVpc", "values": ["${aws_vpc.network_vpc.id}"]}
+    assert statements["ReadChallenges"]["condition"] == [inside]
     assert statements["ListChallenges"]["condition"] == [
-        {"test": "StringLike", "variable": "s3:prefix", "values": ["challenge/*"]}
+        inside,
+        {"test": "StringLike", "variable": "s3:prefix", "values": ["challenge/*"]},
     ]
 
 
@@ -108,6 +112,7 @@ def test_the_key_rotates_and_serves_this_projects_logs_and_alarms_only(default_s
         "/prequel/*",
         "/aws/ecs/containerinsights/prequel/performance",
         "/aws/lambda/prequel-reaper",
+        "/aws/lambda/prequel-image-indexer-*",
     ]
 
 

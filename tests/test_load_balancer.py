@@ -34,14 +34,21 @@ def test_without_a_domain_http_serves(development_stack: SynthesizedStack) -> No
 
 def test_tls_is_1_2_or_newer(default_stack: SynthesizedStack) -> None:
     listener = default_stack.one("aws_lb_listener", "load_balancer_https")
-    assert listener["ssl_policy"].startswith("ELBSecurityPolicy-TLS13-1-2")
+    assert listener["ssl_policy"].startswith("ELBSecurityPolicy-TLS13-1-2-Res")
     assert listener["certificate_arn"] == "${aws_acm_certificate_validation.domain_validated.certificate_arn}"
+
+
+def test_browsers_never_try_plain_http_again(default_stack: SynthesizedStack) -> None:
+    header = "routing_http_response_strict_transport_security_header_value"
+    assert default_stack.one("aws_lb_listener", "load_balancer_https")[header] == "max-age=31536000"
+    assert header not in default_stack.one("aws_lb_listener", "load_balancer_http")
 
 
 def test_the_load_balancer_drops_what_is_malformed_and_logs_the_rest(default_stack: SynthesizedStack) -> None:
     balancer = default_stack.one("aws_lb", "load_balancer_alb")
     assert balancer["drop_invalid_header_fields"] is True
     assert balancer["desync_mitigation_mode"] == "defensive"
+    assert balancer["enable_http2"] is True
     assert balancer["access_logs"] == {
         # Taken from the policy, so that the load balancer waits for it.
         "bucket": "${aws_s3_bucket_policy.access_logs_policy.bucket}",

@@ -1,5 +1,7 @@
 """The buckets."""
 
+import re
+
 import pytest
 
 from tests.conftest import SharedStackFactory, SynthesizedStack
@@ -40,6 +42,9 @@ def test_the_log_bucket_admits_the_two_log_deliverers_only(default_stack: Synthe
         "/alb/AWSLogs/${data.aws_caller_identity.account_caller.account_id}/*"
     )
     assert {c["variable"] for c in statements["BucketLogs"]["condition"]} == {"aws:SourceAccount", "aws:SourceArn"}
+    (of_balancers,) = statements["LoadBalancerLogs"]["condition"]
+    assert of_balancers["variable"] == "aws:SourceArn"
+    assert re.search(r":eu-central-1:\$\{.+account_id\}:loadbalancer/\*$", of_balancers["values"][0])
 
 
 def test_requests_to_the_instance_bucket_are_logged(default_stack: SynthesizedStack) -> None:

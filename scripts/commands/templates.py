@@ -52,6 +52,8 @@ def publish(
     from dataclasses import asdict
 
     from scripts.errors import ReleaseError
+    from scripts.images.catalog import Catalog
+    from scripts.images.choice import with_indexed_image
     from scripts.releases.publishing import Publisher
     from scripts.releases.release import Limits, Release
     from scripts.shared_values import Place, SharedValues, TemplateVariables, check_place, read_outputs
@@ -65,7 +67,10 @@ def publish(
     outputs = read_outputs(session.configuration, session.aws, outputs_file)
     values = SharedValues.of(outputs, TemplateVariables(variables.read_text(encoding="utf-8")))
     check_place(values.template, Place(session.aws.account_id, settings.aws_region, settings.environment))
-    release = Release.assemble(directory, values.template, Limits.of(values.limits))
+    template = values.template
+    if settings.soci_indexing:
+        template = with_indexed_image(template, Catalog(session.aws, settings.project_prefix), session.console.warn)
+    release = Release.assemble(directory, template, Limits.of(values.limits))
     publisher = Publisher(
         _store(session), session.console, _ask(session, yes=yes), rehearse=not skip_rehearsal, dry_run=dry_run
     )

@@ -66,6 +66,26 @@ def test_plain_http_is_only_ever_redirected(deployed: Deployed) -> None:
     assert by_port[443]["ListenerArn"] == deployed.outputs["listener_arn"]
 
 
+def test_tls_responses_forbid_plain_http_for_a_year(deployed: Deployed) -> None:
+    elbv2 = deployed.embedded.aws.elbv2
+    attributes = elbv2.describe_listener_attributes(ListenerArn=deployed.outputs["listener_arn"])["Attributes"]
+    assert {
+        "Key": "routing.http.response.strict_transport_security.header_value",
+        "Value": "max-age=31536000",
+    } in attributes
+
+
+def test_alarms_and_dashboard_watch_the_load_balancer_that_was_deployed(deployed: Deployed) -> None:
+    cloudwatch = deployed.embedded.aws.client("cloudwatch")
+    (balancer,) = deployed.embedded.aws.elbv2.describe_load_balancers()["LoadBalancers"]
+    suffix = balancer["LoadBalancerArn"].partition(":loadbalancer/")[2]
+    assert suffix in cloudwatch.get_dashboard(DashboardName="prequel")["DashboardBody"]
+    alarms = {alarm["AlarmName"]: alarm for alarm in cloudwatch.describe_alarms()["MetricAlarms"]}
+    assert f"LoadBalancer = '{suffix}'" in alarms["prequel-unhealthy-hosts"]["Metrics"][0]["Expression"]
+    errors = alarms["prequel-load-balancer-errors"]["Metrics"][0]["MetricStat"]["Metric"]["Dimensions"]
+    assert errors == [{"Name": "LoadBalancer", "Value": suffix}]
+
+
 def test_every_bucket_is_versioned_or_logs_and_closed_to_the_public(deployed: Deployed) -> None:
     s3 = deployed.embedded.aws.s3
     for bucket in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:

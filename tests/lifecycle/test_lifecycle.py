@@ -61,7 +61,7 @@ def test_each_alarm_watches_a_metric_that_the_reaper_tells(default_stack: Synthe
     ours = [
         alarm
         for alarm in default_stack.all("aws_cloudwatch_metric_alarm").values()
-        if alarm["namespace"] == METRICS_NAMESPACE
+        if alarm.get("namespace") == METRICS_NAMESPACE
     ]
     assert len(ours) == 3
     for alarm in ours:

@@ -1,0 +1,221 @@
+"""One CloudWatch dashboard: what to look at first when somebody calls."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from constructs import Construct
+from constructs.aws import CloudwatchDashboard
+from constructs.observability import Metric
+from stacks.names import METRICS_NAMESPACE
+
+COLUMNS = 24
+HEIGHT = 6
+
+COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
+"""Of a graph's lines, of which it has no more: CloudWatch's own first four."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Lines over time, or with ``is_number`` their last values in large figures.
+
+    ``hidden`` metrics are only what ``math`` (expressions by label) is made of; both use the metrics' keys as ids.
+    ``period`` is in seconds.
+    """
+
+    title: str
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    hidden: Mapping[str, Metric] = field(default_factory=dict)
+    math: Mapping[str, str] = field(default_factory=dict)
+    is_number: bool = False
+    period: int = 60
+
+
+class Dashboard(Construct):
+    """Interviews, load balancer, tasks, reaper, runner and an estimate of the cost, a row each. Output: ``name``.
+
+    ``load_balancer`` is its name in CloudWatch. Dollars are an interview's for each hour that it runs, and those of
+    everything that is there without interviews; ``price_list`` says whose and of when.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        project_prefix: str,
+        region: str,
+        load_balancer: str,
+        cluster_name: str,
+        interview_log_group_name: str,
+        reaper_name: str,
+        runner_name: str,
+        interview_dollars_per_hour: float,
+        standing_dollars_per_day: float,
+        price_list: str,
+    ) -> None:
+        super().__init__(scope, id)
+        rows = [
+            _interviews({"Project": project_prefix}),
+            _load_balancer({"LoadBalancer": load_balancer}),
+            _tasks({"ClusterName": cluster_name}, {"LogGroupName": interview_log_group_name}),
+            _reaper({"Project": project_prefix}, {"FunctionName": reaper_name}),
+            _runner({"ProjectName": runner_name}),
+            _cost({"Project": project_prefix}, interview_dollars_per_hour, standing_dollars_per_day, price_list),
+        ]
+        # No expression in it holds a quote, so that it can be plain JSON.
+        body = json.dumps({"widgets": list(_laid_out(rows, region))}, indent=1)
+        self.name = CloudwatchDashboard(
+            self, "dashboard", dashboard_name=project_prefix, dashboard_body=body
+        ).dashboard_name
+
+
+def _interviews(project: Mapping[str, str]) -> list[Graph]:
+    def metric(name: str) -> Metric:
+        return Metric(METRICS_NAMESPACE, name, "Maximum", project)
+
+    now = {"Active": "Active", "Free slots": "SlotsFree", "Overdue": "Overdue", "Leaking": "Leaking"}
+    return [
+        Graph("Interviews now", {label: metric(name) for label, name in now.items()}, is_number=True),
+        Graph("Interviews and slots", {"Active": metric("Active"), "Slots taken": metric("SlotsTaken")}),
+        Graph("Seconds past the deadline", {"Longest": metric("LongestOverdue")}),
+    ]
+
+
+def _load_balancer(balancer: Mapping[str, str]) -> list[Graph]:
+    def metric(name: str, statistic: str = "Sum") -> Metric:
+        return Metric("AWS/ApplicationELB", name, statistic, balancer)
+
+    return [
+        Graph(
+            "Requests and connections",
+            {
+                "Requests": metric("RequestCount"),
+                "Open connections": metric("ActiveConnectionCount"),
+                "Rejected": metric("RejectedConnectionCount"),
+            },
+        ),
+        Graph(
+            "Errors",
+            {
+                "5xx of the load balancer": metric("HTTPCode_ELB_5XX_Count"),
+                "5xx of containers": metric("HTTPCode_Target_5XX_Count"),
+            },
+        ),
+        Graph(
+            "Response time in seconds",
+            {"p50": metric("TargetResponseTime", "p50"), "p95": metric("TargetResponseTime", "p95")},
+        ),
+    ]
+
+
+def _tasks(cluster: Mapping[str, str], log_group: Mapping[str, str]) -> list[Graph]:
+    def metric(name: str, statistic: str = "Sum") -> Metric:
+        return Metric("ECS/ContainerInsights", name, statistic, cluster)
+
+    names = ("CpuUtilized", "CpuReserved", "MemoryUtilized", "MemoryReserved")
+    return [
+        Graph("Tasks", {"Services": metric("ServiceCount", "Average"), "Tasks": metric("TaskCount", "Average")}),
+        Graph(
+            "CPU and memory in use, percent",
+            hidden={name: metric(name) for name in names},
+            math={
+                "CPU": "100 * cpuutilized / cpureserved",
+                "Memory": "100 * memoryutilized / memoryreserved",
+            },
+        ),
+        Graph("Bytes logged by interviews", {"Bytes": Metric("AWS/Logs", "IncomingBytes", "Sum", log_group)}),
+    ]
+
+
+def _reaper(project: Mapping[str, str], function: Mapping[str, str]) -> list[Graph]:
+    ours = {"Passes": "ReaperRuns", "Builds started": "BuildsStarted", "Problems": "Problems"}
+    lambdas = {"Invocations": "Invocations", "Errors": "Errors", "Throttles": "Throttles"}
+    return [
+        Graph(
+            "Reaper",
+            {label: Metric(METRICS_NAMESPACE, name, "Sum", project) for label, name in ours.items()},
+            period=300,
+        ),
+        Graph(
+            "Reaper's function",
+            {label: Metric("AWS/Lambda", name, "Sum", function) for label, name in lambdas.items()},
+            period=300,
+        ),
+        Graph(
+            "Duration of a pass in milliseconds",
+            {"Longest": Metric("AWS/Lambda", "Duration", "Maximum", function)},
+            period=300,
+        ),
+    ]
+
+
+def _runner(project: Mapping[str, str]) -> list[Graph]:
+    counts = {"Started": "Builds", "Succeeded": "SucceededBuilds", "Failed": "FailedBuilds"}
+    times = {"Queued": "QueuedDuration", "Whole build": "Duration"}
+    return [
+        Graph(
+            "Builds",
+            {label: Metric("AWS/CodeBuild", name, "Sum", project) for label, name in counts.items()},
+            period=300,
+        ),
+        Graph(
+            "Duration of a build in seconds",
+            {label: Metric("AWS/CodeBuild", name, "Maximum", project) for label, name in times.items()},
+            period=300,
+        ),
+    ]
+
+
+def _cost(project: Mapping[str, str], per_hour: float, per_day: float, price_list: str) -> list[Graph]:
+    standing = f"active * 0 + {per_day:.2f}"
+    interviews = f"active * {24 * per_hour:.4f}"
+    return [
+        Graph(
+            f"Dollars a day at this rate, an estimate from {price_list}, without traffic",
+            hidden={"Active": Metric(METRICS_NAMESPACE, "Active", "Average", project)},
+            math={"Always there": standing, "Interviews": interviews, "Together": f"{standing} + {interviews}"},
+            period=3600,
+        )
+    ]
+
+
+def _laid_out(rows: Sequence[Sequence[Graph]], region: str) -> Any:
+    """CloudWatch's widgets for ``rows`` of graphs of equal width
+    (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html).
+    """
+    for row, graphs in enumerate(rows):
+        width = COLUMNS // len(graphs)
+        for column, graph in enumerate(graphs):
+            yield {
+                "type": "metric",
+                "x": column * width,
+                "y": row * HEIGHT,
+                "width": width,
+                "height": HEIGHT,
+                "properties": {
+                    "title": graph.title,
+                    "region": region,
+                    "view": "singleValue" if graph.is_number else "timeSeries",
+                    "period": graph.period,
+                    "metrics": [
+                        *(_line(metric, id=name.lower(), visible=False) for name, metric in graph.hidden.items()),
+                        *(
+                            _line(metric, label=label, color=COLOURS[number])
+                            for number, (label, metric) in enumerate(graph.metrics.items())
+                        ),
+                        *(
+                            [{"expression": text, "label": label, "color": COLOURS[number]}]
+                            for number, (label, text) in enumerate(graph.math.items())
+                        ),
+                    ],
+                }
+                | ({} if graph.is_number else {"yAxis": {"left": {"min": 0, "showUnits": False}}}),
+            }
+
+
+def _line(metric: Metric, **options: Any) -> list[Any]:
+    dimensions = [part for pair in metric.dimensions.items() for part in pair]
+    return [metric.namespace, metric.name, *dimensions, {"stat": metric.statistic} | options]

@@ -1,0 +1,27 @@
+"""Findings of the security scanner that are accepted, each beside its resource."""
+
+from cdktf import TerraformElement
+
+
+def waive(resource: TerraformElement, check: str, reason: str, link: str) -> None:
+    """Accepts checkov's ``check`` for ``resource``, for a ``reason`` that is read up at ``link``.
+
+    It becomes a comment in the synthesized stack, which tests/security reads; a waiver that is not needed fails there.
+    """
+    resource.add_override(f"//.waivers.{check}", {"reason": reason, "link": link})
+
+
+SHORT_RETENTION = (
+    "CKV_AWS_338",
+    "log_retention_days decides; an interview's logs are of no use after a month, and data on candidates must not be"
+    " kept longer than it is needed",
+    "https://eur-lex.europa.eu/eli/reg/2016/679/oj#art_5",
+)
+"""For a log group that keeps less than a year."""
+
+TLS_ENDS_BEFORE = (
+    "CKV_AWS_378",
+    "TLS ends at the load balancer; behind it, only its security group reaches the container, inside the VPC",
+    "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/create-https-listener.html",
+)
+"""For a target group of containers that speak plain HTTP."""

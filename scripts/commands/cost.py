@@ -1,0 +1,73 @@
+"""`prequel cost`: what the stacks cost before anything is deployed."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts.commands.session import JsonOption, Session
+
+if TYPE_CHECKING:
+    from scripts.costs.estimate import Estimate
+
+
+def cost(
+    *,
+    region: Annotated[str | None, typer.Option(help="An AWS region; the configured one if not given.")] = None,
+    egress: Annotated[str | None, typer.Option(help="single_nat or nat_per_az.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="x86 or arm.")] = None,
+    interviews: Annotated[int, typer.Option(min=0, help="Interviews a month.")] = 0,
+    hours: Annotated[float, typer.Option(min=0, help="How long each takes.")] = 1.5,
+    json_lines: JsonOption = False,
+) -> None:
+    """Say what the stacks cost: the base a month, and an interview's hour.
+
+    Reads the resources of this directory's configuration, or of the defaults if there is none; needs no AWS account.
+
+    Example: prequel cost --region eu-west-1 --egress nat_per_az --interviews 40 --hours 1.5
+    """
+    from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, estimates
+    from scripts.prices import BASE_REGION
+
+    session = Session(json_lines=json_lines)
+    if egress is not None and egress not in EGRESS:
+        raise typer.BadParameter(f'--egress is "{egress}", expected {" or ".join(EGRESS)}')
+    if architecture is not None and architecture not in ARCHITECTURES:
+        raise typer.BadParameter(f'--architecture is "{architecture}", expected {" or ".join(ARCHITECTURES)}')
+    directory = Path(os.environ.get("PREQUEL_CONFIG_DIR") or Path.cwd())
+    configured = (directory / "terraform.tfvars").exists()
+    settings = session.configuration.settings if configured else None
+    (found,) = estimates(
+        directory if configured else None,
+        [region or (settings.aws_region if settings else BASE_REGION)],
+        egress=egress or (settings.egress if settings else EGRESS[0]),
+        architecture=ARCHITECTURES[architecture]
+        if architecture
+        else settings.cpu_architecture
+        if settings
+        else "X86_64",
+        task=settings.model_dump(include=set(ASSUMED_TASK)) if settings else ASSUMED_TASK,
+    )
+    value = found.machine() | {
+        "interviews": interviews,
+        "hours": hours,
+        "month_usd": round(found.month(interviews, hours), 2),
+    }
+    session.console.result(value, None if json_lines else _sheet(found, value))
+
+
+def _sheet(found: "Estimate", value: dict[str, Any]) -> str:
+    from scripts.costs.estimate import by_heading
+    from scripts.prices import HOURS_A_MONTH, PRICED_ON
+
+    lines = [f"{found.region}, list prices in US dollars, none later than {PRICED_ON}", ""]
+    lines += [f"  {what:<24}{usd * HOURS_A_MONTH:>10.2f}" for what, usd in by_heading(found.base).items()]
+    lines += [f"{'base a month':<26}{found.base_month:>10.2f}", ""]
+    lines += [f"  {what:<24}{usd:>10.4f}" for what, usd in by_heading(found.interview).items()]
+    lines += [f"{'an interview an hour':<26}{found.interview_hour:>10.4f}", ""]
+    if value["interviews"]:
+        what = f"{value['interviews']} interviews of {value['hours']:g} h a month"
+        lines += [f"{what}, with the base: ${value['month_usd']:.2f}", ""]
+    lines.append(f"By use, and not in these figures: {', '.join(found.by_use)}")
+    return "\n".join(lines)

@@ -1,0 +1,193 @@
+"""What each type of resource costs: by the hour or month, by use, or nothing; a type in no table is an error."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from scripts.costs.resources import Resource, referred
+from scripts.errors import PrequelError
+from scripts.prices import (
+    ALARM_METRIC_MONTH,
+    DASHBOARD_MONTH,
+    FREE_STORAGE_GIB,
+    HOURS_A_MONTH,
+    KEY_MONTH,
+    PRICES,
+    PUBLIC_ADDRESS_HOUR,
+    Price,
+    RegionPrices,
+)
+
+FREE: dict[str, str] = {
+    "aws_acm_certificate": "public certificates for a load balancer are free",
+    "aws_acm_certificate_validation": "no resource of AWS's: it waits",
+    "aws_cloudwatch_event_target": "a part of its rule",
+    "aws_default_security_group": "security groups are free",
+    "aws_ecr_lifecycle_policy": "a part of its repository",
+    "aws_ecr_repository_policy": "a part of its repository",
+    "aws_ecs_cluster_capacity_providers": "a part of its cluster",
+    "aws_ecs_task_definition": "a description; the service that runs it has the price",
+    "aws_iam_role": "IAM is free",
+    "aws_iam_role_policy": "IAM is free",
+    "aws_internet_gateway": "free; the public addresses behind it have the price",
+    "aws_kms_alias": "a name of its key",
+    "aws_lambda_function_event_invoke_config": "a part of its function",
+    "aws_lambda_permission": "a part of its function",
+    "aws_lb_listener": "a part of its load balancer",
+    "aws_lb_listener_rule": "a part of its load balancer",
+    "aws_lb_target_group": "a part of its load balancer",
+    "aws_route": "a part of its route table",
+    "aws_route_table": "route tables are free",
+    "aws_route_table_association": "a part of its route table",
+    "aws_s3_bucket_lifecycle_configuration": "a part of its bucket",
+    "aws_s3_bucket_logging": "a part of its bucket; what it writes is the log bucket's",
+    "aws_s3_bucket_ownership_controls": "a part of its bucket",
+    "aws_s3_bucket_policy": "a part of its bucket",
+    "aws_s3_bucket_public_access_block": "a part of its bucket",
+    "aws_s3_bucket_server_side_encryption_configuration": "a part of its bucket",
+    "aws_s3_bucket_versioning": "a part of its bucket",
+    "aws_security_group": "security groups are free",
+    "aws_sns_topic_policy": "a part of its topic",
+    "aws_sqs_queue_policy": "a part of its queue",
+    "aws_subnet": "subnets are free",
+    "aws_vpc": "a VPC is free",
+    "aws_vpc_security_group_egress_rule": "a part of its security group",
+    "aws_vpc_security_group_ingress_rule": "a part of its security group",
+}
+"""Types that AWS asks nothing for, and why."""
+
+BY_USE: dict[str, str] = {
+    "aws_cloudwatch_event_rule": "events of AWS's own are free; the rest by the million",
+    "aws_cloudwatch_log_group": "by the GB written and kept",
+    "aws_codebuild_project": "by the minute of a build",
+    "aws_ecr_repository": "by the GB kept",
+    "aws_ecs_cluster": "free, but Container Insights' metrics count while tasks run",
+    "aws_flow_log": "by the GB written",
+    "aws_lambda_function": "by the call and its duration",
+    "aws_route53_record": "by the query; aliases of AWS's own names are free",
+    "aws_s3_bucket": "by the GB kept and the request",
+    "aws_s3_bucket_metric": "as custom metrics, in hours with requests",
+    "aws_s3_object": "by the GB kept",
+    "aws_sns_topic": "by the message",
+    "aws_sns_topic_subscription": "by the message",
+    "aws_sqs_queue": "by the request",
+}
+"""Types that cost nothing while nobody uses them, and what AWS counts. An estimate leaves them out, and says so."""
+
+
+@dataclass(frozen=True)
+class Charge:
+    """``quantity`` units of ``price`` an hour, for the resource at ``address``; ``what`` is the heading in a table."""
+
+    address: str
+    what: str
+    quantity: float
+    price: Price
+
+    @property
+    def usd_hour(self) -> float:
+        """US dollars an hour."""
+        return self.quantity * self.price.usd
+
+
+Pricing = Callable[[Resource, Sequence[Resource], RegionPrices], Iterator[Charge]]
+
+
+def charges(resources: Sequence[Resource], region: str) -> list[Charge]:
+    """What ``resources`` cost while they exist.
+
+    Raises ``PrequelError`` for a region without prices and for resources of a type, or in a variant, that has none.
+    """
+    prices = prices_of(region)
+    unknown = sorted({r.type for r in resources} - PRICED.keys() - FREE.keys() - BY_USE.keys())
+    if unknown:
+        raise PrequelError(
+            f"no price is known for {', '.join(unknown)}; "
+            "add each to PRICED, BY_USE or FREE in scripts/costs/charges.py"
+        )
+    return [c for r in resources if r.type in PRICED for c in PRICED[r.type](r, resources, prices)]
+
+
+def prices_of(region: str) -> RegionPrices:
+    """The prices of ``region``; raises ``PrequelError`` when it has none."""
+    if region not in PRICES:
+        raise PrequelError(
+            f'the region is "{region}", expected one with prices: {", ".join(PRICES)}; '
+            "docs/decisions/0070-prices.md says why the others have none"
+        )
+    return PRICES[region]
+
+
+def _nat_gateway(resource: Resource, _: Sequence[Resource], prices: RegionPrices) -> Iterator[Charge]:
+    yield Charge(resource.address, "NAT gateways", 1, prices.nat_gateway_hour)
+
+
+def _address(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
+    yield Charge(resource.address, "public IPv4 addresses", 1, PUBLIC_ADDRESS_HOUR)
+
+
+def _load_balancer(resource: Resource, _: Sequence[Resource], prices: RegionPrices) -> Iterator[Charge]:
+    yield Charge(resource.address, "load balancer", 1, prices.load_balancer_hour)
+    if not resource.body.get("internal"):
+        yield Charge(resource.address, "public IPv4 addresses", len(resource.body["subnets"]), PUBLIC_ADDRESS_HOUR)
+
+
+def _key(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
+    yield Charge(resource.address, "encryption key", 1 / HOURS_A_MONTH, KEY_MONTH)
+
+
+def _alarm(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
+    """AWS counts the metrics that an alarm watches; an expression over them is none."""
+    metrics = sum("metric" in query for query in resource.body.get("metric_query", []))
+    yield Charge(resource.address, "alarms", max(metrics, 1) / HOURS_A_MONTH, ALARM_METRIC_MONTH)
+
+
+def _dashboard(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
+    yield Charge(resource.address, "dashboard", 1 / HOURS_A_MONTH, DASHBOARD_MONTH)
+
+
+def _service(resource: Resource, resources: Sequence[Resource], prices: RegionPrices) -> Iterator[Charge]:
+    tasks = resource.body["desired_count"]
+    (task,) = referred(resources, resource.body["task_definition"])
+    (platform,) = _blocks(task, "runtime_platform")
+    architecture = platform["cpu_architecture"]
+    yield Charge(resource.address, "vCPU", tasks * int(task.body["cpu"]) / 1024, prices.vcpu_hour[architecture])
+    yield Charge(resource.address, "memory", tasks * int(task.body["memory"]) / 1024, prices.gb_hour[architecture])
+    for storage in _blocks(task, "ephemeral_storage"):
+        above = int(storage["size_in_gib"]) - FREE_STORAGE_GIB
+        yield Charge(resource.address, "storage", tasks * max(above, 0), prices.storage_gb_hour)
+
+
+def _endpoint(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
+    """Of the two kinds only gateways are free."""
+    kind = resource.body.get("vpc_endpoint_type")
+    if kind != "Gateway":
+        raise PrequelError(f"no price is known for {resource.address}, a {kind} endpoint; add it to scripts/prices.py")
+    yield from ()
+
+
+def _parameter(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
+    """Of the tiers only the standard one is free."""
+    tier = resource.body.get("tier", "Standard")
+    if tier != "Standard":
+        raise PrequelError(f"no price is known for {resource.address}, of tier {tier}; add it to scripts/prices.py")
+    yield from ()
+
+
+def _blocks(resource: Resource, name: str) -> list[dict[str, str]]:
+    """The nested blocks of ``name``: Terraform's JSON has a single one without a list."""
+    found = resource.body.get(name, [])
+    return found if isinstance(found, list) else [found]
+
+
+PRICED: dict[str, Pricing] = {
+    "aws_cloudwatch_dashboard": _dashboard,
+    "aws_cloudwatch_metric_alarm": _alarm,
+    "aws_ecs_service": _service,
+    "aws_eip": _address,
+    "aws_kms_key": _key,
+    "aws_lb": _load_balancer,
+    "aws_nat_gateway": _nat_gateway,
+    "aws_ssm_parameter": _parameter,
+    "aws_vpc_endpoint": _endpoint,
+}
+"""What computes the charges of each type that costs something while it exists."""

@@ -1,0 +1,98 @@
+"""An estimate: the base a month and an interview's hour, from the resources of both stacks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.costs.charges import BY_USE, Charge, charges, prices_of
+from scripts.costs.resources import Resource, interview_resources, shared_resources
+from scripts.prices import HOURS_A_MONTH, PRICED_ON
+
+EGRESS = ("single_nat", "nat_per_az")
+ARCHITECTURES = {"x86": "X86_64", "arm": "ARM64"}
+
+ASSUMED_TASK: dict[str, Any] = {"code_server_cpu": 1024, "code_server_memory": 2048, "code_server_storage": 21}
+"""An interview's size by default, as stacks/settings.py has it; a test compares."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """US dollars; ``base`` and ``interview`` are charges by the hour of what exists anyway and of one interview."""
+
+    region: str
+    base: Sequence[Charge]
+    interview: Sequence[Charge]
+    by_use: Sequence[str]
+
+    @property
+    def base_month(self) -> float:
+        """A month of the shared stack, without interviews and traffic."""
+        return sum(charge.usd_hour for charge in self.base) * HOURS_A_MONTH
+
+    @property
+    def interview_hour(self) -> float:
+        """One interview for an hour."""
+        return sum(charge.usd_hour for charge in self.interview)
+
+    def month(self, interviews: int, hours: float) -> float:
+        """A month with ``interviews``, each of ``hours``."""
+        return self.base_month + interviews * hours * self.interview_hour
+
+    def machine(self) -> dict[str, Any]:
+        """The estimate for machines."""
+        return {
+            "region": self.region,
+            "priced_on": PRICED_ON,
+            "base_month_usd": round(self.base_month, 2),
+            "interview_hour_usd": round(self.interview_hour, 5),
+            "base": [
+                {
+                    "address": charge.address,
+                    "what": charge.what,
+                    "month_usd": round(charge.usd_hour * HOURS_A_MONTH, 4),
+                    "source": charge.price.source,
+                    "as_of": charge.price.as_of,
+                }
+                for charge in self.base
+            ],
+            "interview": [
+                {
+                    "address": charge.address,
+                    "what": charge.what,
+                    "hour_usd": round(charge.usd_hour, 6),
+                    "source": charge.price.source,
+                    "as_of": charge.price.as_of,
+                }
+                for charge in self.interview
+            ],
+            "by_use": {kind: BY_USE[kind] for kind in self.by_use},
+        }
+
+
+def estimate(
+    region: str, shared: Sequence[Resource], *, architecture: str, task: Mapping[str, Any] = ASSUMED_TASK
+) -> Estimate:
+    """Prices ``shared`` and one interview of ``task``'s size; raises ``PrequelError`` as ``charges`` does."""
+    variables = {"cpu_architecture": architecture, "create_dns_record": False, **task}
+    interview = interview_resources(variables)
+    used = {r.type for r in (*shared, *interview)} & BY_USE.keys()
+    return Estimate(region, charges(shared, region), charges(interview, region), sorted(used))
+
+
+def by_heading(found: Sequence[Charge]) -> dict[str, float]:
+    """US dollars an hour by what is charged, the dearest first."""
+    sums: dict[str, float] = {}
+    for charge in found:
+        sums[charge.what] = sums.get(charge.what, 0) + charge.usd_hour
+    return dict(sorted(sums.items(), key=lambda each: -each[1]))
+
+
+def estimates(
+    directory: Path | None, regions: Sequence[str], *, egress: str, architecture: str, task: Mapping[str, Any]
+) -> list[Estimate]:
+    """One estimate for each region; the stack is synthesized once. Raises ``PrequelError``."""
+    for region in regions:
+        prices_of(region)
+    shared = shared_resources(directory, {"egress": egress})
+    return [estimate(region, shared, architecture=architecture, task=task) for region in regions]

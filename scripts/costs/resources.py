@@ -1,0 +1,77 @@
+"""The resources of both stacks: the shared one as synthesized, an interview's as the template set has them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.local import PROJECT
+from scripts.synthesis import synthesized
+
+TEMPLATES = PROJECT / "instance_templates"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """``address`` is ``type.name``; ``body`` holds its arguments, blocks as lists, references as ``${...}``."""
+
+    address: str
+    body: Mapping[str, Any]
+
+    @property
+    def type(self) -> str:
+        """Such as ``aws_lb``."""
+        return self.address.partition(".")[0]
+
+
+def shared_resources(directory: Path | None, settings: Mapping[str, str]) -> list[Resource]:
+    """The resources of the shared stack, as ``synthesized`` has it."""
+    shared, _ = synthesized(directory, settings)
+    return [
+        Resource(f"{kind}.{name}", body) for kind, named in shared["resource"].items() for name, body in named.items()
+    ]
+
+
+def interview_resources(variables: Mapping[str, Any]) -> list[Resource]:
+    """What ``instance_templates/`` creates, with ``variables`` put in where an argument is one.
+
+    A resource whose ``count`` is 0 then is left out.
+    """
+    import hcl2
+
+    found: list[Resource] = []
+    for path in sorted(TEMPLATES.glob("*.tf")):
+        for block in hcl2.loads(path.read_text()).get("resource", []):
+            for kind, named in block.items():
+                for name, body in named.items():
+                    resource = Resource(f"{_plain(kind)}.{_plain(name)}", _resolved(body, variables))
+                    if not _left_out(resource, variables):
+                        found.append(resource)
+    return found
+
+
+def _left_out(resource: Resource, variables: Mapping[str, Any]) -> bool:
+    """Whether ``count`` is the choice by a variable that the template set writes, and that variable is false."""
+    count = str(resource.body.get("count", ""))
+    return any(count == f"${{var.{name} ? 1 : 0}}" and not value for name, value in variables.items())
+
+
+def _resolved(value: Any, variables: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {_plain(key): _resolved(each, variables) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_resolved(each, variables) for each in value]
+    if isinstance(value, str):
+        name = value.removeprefix("${var.").removesuffix("}")
+        return variables[name] if value == f"${{var.{name}}}" and name in variables else _plain(value)
+    return value
+
+
+def _plain(text: str) -> str:
+    """``text`` without the quotes that python-hcl2 keeps."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+def referred(resources: Sequence[Resource], reference: str) -> Iterator[Resource]:
+    """The resources that the expression ``reference`` names."""
+    return (resource for resource in resources if f"${{{resource.address}." in reference)

@@ -1,0 +1,83 @@
+"""Copying a public image into our repository with skopeo: no Docker, no root."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.aws import Aws, explained
+from scripts.errors import ImageError, MissingToolError
+from scripts.image_index import LONGEST_TAG, SUFFIX
+from scripts.images.catalog import Catalog
+from stacks.names import IMAGE_ARCHITECTURES
+
+
+@dataclass(frozen=True)
+class Mirroring:
+    """An image that is to be copied: from where, to where, and for which of Fargate's architectures."""
+
+    source: str
+    destination: str
+    architecture: str
+
+
+def plan(catalog: Catalog, source: str, *, tag: str, architecture: str) -> Mirroring:
+    """What to copy; without a ``tag``, under the image's own one.
+
+    Raises ``ImageError`` for an image without any, and for a tag that the repository has: tags never move there.
+    """
+    name, _, own = source.partition("@")[0].rpartition("/")[2].partition(":")
+    tag = tag or own
+    if not name or not tag:
+        raise ImageError(f"{source} names no tag, expected an image such as docker.io/codercom/code-server:4.99.4")
+    if tag.endswith(SUFFIX) or len(tag + SUFFIX) > LONGEST_TAG:
+        raise ImageError(
+            f"the tag {tag} will not do, expected at most {LONGEST_TAG - len(SUFFIX)} characters that do not end in"
+            f" {SUFFIX}; give another with --tag"
+        )
+    with explained(f"find the image {tag}"):
+        if catalog.repository.describe(imageTag=tag) is not None:
+            raise ImageError(f"{catalog.repository.name} has an image {tag}, and tags never move; give --tag")
+    return Mirroring(source, f"{catalog.url()}:{tag}", architecture)
+
+
+def mirror(aws: Aws, mirroring: Mirroring) -> None:
+    """Copies the image; raises ``MissingToolError`` without skopeo and ``ImageError`` with what it said.
+
+    The token for ECR goes by a file of this process's own, never by an argument.
+    """
+    skopeo = shutil.which("skopeo")
+    if skopeo is None:
+        raise MissingToolError(
+            "skopeo is not on PATH; install it (apt-get install skopeo, brew install skopeo, or see"
+            " https://github.com/containers/skopeo/blob/main/install.md)"
+        )
+    with explained("sign in to ECR"):
+        token = aws.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    with tempfile.TemporaryDirectory() as directory:
+        authorization = Path(directory) / "auth.json"
+        authorization.touch(mode=0o600)
+        registry = mirroring.destination.partition("/")[0]
+        authorization.write_text(json.dumps({"auths": {registry: {"auth": token}}}))
+        done = subprocess.run(
+            [
+                *(
+                    skopeo,
+                    "--override-os",
+                    "linux",
+                    "--override-arch",
+                    IMAGE_ARCHITECTURES[mirroring.architecture],
+                    "copy",
+                ),
+                *("--quiet", "--retry-times", "3", "--dest-authfile", str(authorization)),
+                *(f"docker://{mirroring.source}", f"docker://{mirroring.destination}"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise ImageError(f"cannot copy {mirroring.source} to {mirroring.destination}: {said}")

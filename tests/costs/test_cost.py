@@ -1,0 +1,176 @@
+"""What the estimate promises: every resource is accounted for, and the figures are those of AWS's price list."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.costs.charges import BY_USE, FREE, PRICED, charges
+from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, estimate
+from scripts.costs.resources import Resource, interview_resources
+from scripts.errors import PrequelError
+from scripts.local import PROJECT
+from scripts.prices import (
+    ALARM_METRIC_MONTH,
+    DASHBOARD_MONTH,
+    HOURS_A_MONTH,
+    KEY_MONTH,
+    PRICED_ON,
+    PRICES,
+    PUBLIC_ADDRESS_HOUR,
+    Price,
+    interview_per_hour,
+    standing_per_day,
+)
+from stacks.settings import Settings
+from tests.conftest import SharedStackFactory, SynthesizedStack
+
+NO_TABLE = {"cpu_architecture": "X86_64", "create_dns_record": True, **ASSUMED_TASK}
+
+
+def resources(stack: SynthesizedStack) -> list[Resource]:
+    return [
+        Resource(f"{kind}.{name}", body)
+        for kind, named in stack.document["resource"].items()
+        for name, body in named.items()
+    ]
+
+
+def all_prices() -> list[Price]:
+    found = [PUBLIC_ADDRESS_HOUR, KEY_MONTH, ALARM_METRIC_MONTH, DASHBOARD_MONTH]
+    for region in PRICES.values():
+        found += [*region.vcpu_hour.values(), *region.gb_hour.values(), region.storage_gb_hour]
+        found += [region.nat_gateway_hour, region.load_balancer_hour]
+    return found
+
+
+def test_every_resource_that_the_stacks_can_hold_has_a_price_or_a_reason_for_none(
+    shared_stack: SharedStackFactory, development_stack: SynthesizedStack
+) -> None:
+    everything = shared_stack(
+        portal_image="ghcr.io/example/portal:1.0.0", egress="nat_per_az", alarm_email="a@example.com"
+    )
+    for stack in (everything, development_stack):
+        assert charges(resources(stack), "us-east-1")
+    assert charges(interview_resources(NO_TABLE), "us-east-1")
+
+
+def test_a_resource_type_without_a_price_is_refused_by_name(default_stack: SynthesizedStack) -> None:
+    new = Resource("aws_elasticache_cluster.cache", {})
+    with pytest.raises(PrequelError, match=r"no price is known for aws_elasticache_cluster; add each to"):
+        charges([*resources(default_stack), new], "us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "named"),
+    [
+        ("aws_vpc_endpoint.ecr", {"vpc_endpoint_type": "Interface"}, "a Interface endpoint"),
+        ("aws_ssm_parameter.big", {"tier": "Advanced"}, "of tier Advanced"),
+    ],
+)
+def test_a_dear_variant_of_a_free_resource_is_refused(address: str, body: dict[str, str], named: str) -> None:
+    with pytest.raises(PrequelError, match=named):
+        charges([Resource(address, body)], "us-east-1")
+
+
+def test_no_type_is_in_two_tables_and_each_has_a_reason() -> None:
+    assert not PRICED.keys() & FREE.keys()
+    assert not PRICED.keys() & BY_USE.keys()
+    assert not FREE.keys() & BY_USE.keys()
+    assert all({**FREE, **BY_USE}.values())
+
+
+def test_every_price_has_a_source_and_a_date_that_is_not_after_the_tables() -> None:
+    assert len(all_prices()) == 4 + 7 * len(PRICES)
+    for price in all_prices():
+        assert price.usd > 0
+        assert price.source.startswith(("https://aws.amazon.com/", "price list, "))
+        assert re.fullmatch(r"20[0-9]{2}-[01][0-9](-[0-3][0-9])?", price.as_of)
+        assert price.as_of <= PRICED_ON
+
+
+def test_at_least_five_regions_are_offered_and_another_one_is_refused() -> None:
+    assert len(PRICES) >= 5
+    with pytest.raises(PrequelError, match=r'the region is "eu-central-1", expected one with prices: us-east-1, '):
+        charges([], "eu-central-1")
+
+
+def test_the_base_is_the_sum_of_what_aws_charges_by_the_hour(shared_stack: SharedStackFactory) -> None:
+    found = estimate("us-east-1", resources(shared_stack()), architecture="X86_64")
+    alarms = sum(charge.usd_hour for charge in found.base if charge.what in ("alarms", "dashboard")) * HOURS_A_MONTH
+    # One NAT gateway, the load balancer, three addresses and the key: 32.85 + 16.425 + 10.95 + 1.
+    assert found.base_month - alarms == pytest.approx(61.225)
+    daily = standing_per_day(nat_gateways=1, zones=2)
+    assert daily * HOURS_A_MONTH / 24 == pytest.approx(61.225, abs=0.02)
+    assert 3 < alarms < 10
+    per_zone = estimate("us-east-1", resources(shared_stack(egress="nat_per_az")), architecture="X86_64")
+    # Another gateway, its address and its alarm.
+    assert per_zone.base_month - found.base_month == pytest.approx(32.85 + 3.65 + 0.10)
+
+
+def test_an_interview_costs_the_same_by_its_template_as_in_its_record() -> None:
+    for region in PRICES:
+        for architecture in ARCHITECTURES.values():
+            found = estimate(region, [], architecture=architecture)
+            recorded = interview_per_hour(cpu=1024, memory=2048, architecture=architecture, storage=21, region=region)
+            assert found.interview_hour == pytest.approx(recorded)
+    arm, x86 = (estimate("us-east-1", [], architecture=a).interview_hour for a in ("ARM64", "X86_64"))
+    assert x86 == pytest.approx(0.04048 + 2 * 0.004445 + 0.000111)
+    assert arm / x86 == pytest.approx(0.8, abs=0.01)
+
+
+def test_a_hosted_portal_costs_its_task(portal_stack: SynthesizedStack, default_stack: SynthesizedStack) -> None:
+    with_portal, without = (
+        estimate("eu-west-1", resources(s), architecture="X86_64").base_month for s in (portal_stack, default_stack)
+    )
+    assert with_portal - without > 5
+
+
+def test_a_month_adds_the_interviews_to_the_base(default_stack: SynthesizedStack) -> None:
+    found = estimate("us-east-1", resources(default_stack), architecture="ARM64")
+    assert found.month(40, 1.5) == pytest.approx(found.base_month + 60 * found.interview_hour)
+
+
+def test_the_priced_interview_has_the_default_size() -> None:
+    fields = Settings.model_fields
+    assert {name: fields[name].default for name in ASSUMED_TASK} == ASSUMED_TASK
+
+
+def prequel(*arguments: str, directory: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "scripts", "cost", *arguments],
+        cwd=PROJECT,
+        env=os.environ | {"PREQUEL_CONFIG_DIR": str(directory)} | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_the_command_prices_the_configuration_that_it_finds(tmp_path: Path) -> None:
+    (tmp_path / "terraform.tfvars").write_text(
+        'aws_region = "eu-west-1"\nenvironment = "test"\ndomain_name = "i.example.com"\n'
+        'code_server_cpu = 2048\ncode_server_memory = 4096\ncpu_architecture = "ARM64"\n'
+    )
+    done = prequel("--json", "--interviews", "10", "--hours", "2", directory=tmp_path)
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout.splitlines()[-1])["result"]
+    assert value["region"] == "eu-west-1"
+    # The value is rounded to five places.
+    assert value["interview_hour_usd"] == pytest.approx(2 * 0.03238 + 4 * 0.00356 + 0.000122, abs=1e-5)
+    assert value["month_usd"] == pytest.approx(value["base_month_usd"] + 20 * value["interview_hour_usd"], abs=0.02)
+    assert all(charge["source"] and charge["as_of"] for charge in value["base"] + value["interview"])
+
+
+def test_the_command_refuses_what_it_does_not_know_in_one_line(tmp_path: Path) -> None:
+    unknown = prequel("--region", "eu-central-1", directory=tmp_path)
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
+    assert "expected one with prices: us-east-1" in unknown.stderr
+    egress = prequel("--egress", "vpn", directory=tmp_path)
+    assert egress.returncode == 2
+    assert "expected single_nat or nat_per_az" in " ".join(egress.stderr.split())

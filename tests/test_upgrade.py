@@ -1,0 +1,110 @@
+"""What an earlier release made is still there after an upgrade, or was taken out on purpose.
+
+``tests/snapshots/VERSION.json`` holds a release's settings files and the address of each resource that they made. After
+a release, `python -m tests.test_upgrade` writes the snapshot of the version in pyproject.toml; the older ones stay.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.settings import load_settings
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+PROJECT = Path(__file__).parent.parent
+RENEWAL = "written by `python -m tests.test_upgrade` at a release, and never changed afterwards"
+
+_REQUIRED = 'aws_region = "eu-central-1"\nenvironment = "prod"\n'
+_WITH_DOMAIN = _REQUIRED + 'domain_name = "interviews.example.com"\n'
+SETTINGS_FILES = {
+    "default": _WITH_DOMAIN,
+    "record_each": _WITH_DOMAIN + "wildcard_domain = false\n",
+    "development": _REQUIRED + 'domain_name = ""\n',
+    "everything": _WITH_DOMAIN
+    + 'portal_image = "ghcr.io/example/portal:1.0.0"\negress = "nat_per_az"\navailability_zones = 3\n'
+    + 'alarm_email = "ops@example.com"\ndeletion_protection = false\n',
+}
+"""The ``terraform.tfvars`` of a new snapshot; a test reads those of an old one from its file."""
+
+
+def synthesized(directory: Path, settings_file: str) -> dict[str, dict[str, Any]]:
+    """Both stacks' Terraform JSON by stack, for a ``terraform.tfvars``."""
+    from cdktf import App
+
+    from stacks.interview import InterviewStack
+    from stacks.shared import SharedStack
+
+    directory.mkdir(parents=True)
+    (directory / "terraform.tfvars").write_text(settings_file)
+    app = App(outdir=str(directory / "cdktf.out"))
+    stacks = [
+        SharedStack(app, "shared", configuration=load_settings(directory, {})),
+        InterviewStack(app, "interview"),
+    ]
+    for stack in stacks:
+        stack.prepare_stack()
+    return {stack.node.id: stack.to_terraform() for stack in stacks}
+
+
+def addresses(document: dict[str, Any]) -> list[str]:
+    """The address of each resource of a stack."""
+    return sorted(f"{kind}.{name}" for kind, named in document["resource"].items() for name in named)
+
+
+def accounted_for(document: dict[str, Any]) -> set[str]:
+    """The addresses that the stack holds, was told to move, or was told to give up."""
+    told = [block["from"] for kind in ("moved", "removed") for block in document.get(kind, [])]
+    return {*addresses(document), *told}
+
+
+def snapshot(directory: Path) -> dict[str, Any]:
+    """A release's settings files and what each of them makes."""
+    variants = {}
+    for name, settings_file in SETTINGS_FILES.items():
+        stacks = synthesized(directory / name, settings_file)
+        made = {stack: addresses(document) for stack, document in stacks.items()}
+        variants[name] = {"terraform.tfvars": settings_file.splitlines()} | made
+    return {"about": RENEWAL, "variants": variants}
+
+
+def cases() -> list[Any]:
+    return [
+        pytest.param(variant, id=f"{path.stem}-{name}")
+        for path in sorted(SNAPSHOTS.glob("*.json"))
+        for name, variant in json.loads(path.read_text())["variants"].items()
+    ]
+
+
+@pytest.mark.parametrize("variant", cases())
+def test_no_resource_of_an_earlier_release_is_lost_without_a_word(variant: dict[str, Any], tmp_path: Path) -> None:
+    stacks = synthesized(tmp_path / "configuration", "\n".join(variant["terraform.tfvars"]))
+    for stack, document in stacks.items():
+        assert len(variant[stack]) >= 5
+        lost = set(variant[stack]) - accounted_for(document)
+        assert not lost, f"an upgrade would destroy {sorted(lost)}; say so with a moved or removed block"
+
+
+def test_there_is_a_release_to_compare_with() -> None:
+    assert cases()
+
+
+def test_a_lost_resource_is_noticed_and_a_moved_one_is_not_lost() -> None:
+    document = {"resource": {"aws_vpc": {"new": {}}}, "moved": [{"from": "aws_vpc.old", "to": "aws_vpc.new"}]}
+    assert {"aws_vpc.old", "aws_vpc.gone"} - accounted_for(document) == {"aws_vpc.gone"}
+
+
+def main() -> None:
+    """Writes the snapshot of this version."""
+    import tempfile
+
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    with tempfile.TemporaryDirectory() as directory:
+        text = json.dumps(snapshot(Path(directory)), indent=2)
+    (SNAPSHOTS / f"{version}.json").write_text(f"{text}\n")
+
+
+if __name__ == "__main__":
+    main()
