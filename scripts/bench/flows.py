@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,10 @@ class Flows:
         file.write_text(f"challenge,candidate,id\n{rows}")
         self.prequel("interview", "create", "--from", str(file), "--parallel", "5")
 
-    def plain(self, interview: str) -> float:
+    def plain(self, interview: str, *, upload: bool = True) -> float:
         """One of the plain flow: copy, substitute, init, plan, apply, output, and the directory uploaded.
 
-        Returns the seconds of the upload alone.
+        Returns the seconds of the upload alone. Without ``upload`` it only makes AWS fuller.
         """
         with tempfile.TemporaryDirectory() as scratch:
             workspace = Path(scratch)
@@ -92,6 +93,8 @@ class Flows:
             for arguments in (("init",), ("plan", "-out=plan"), ("apply", "plan"), ("output", "-json")):
                 self._terraform(workspace, *arguments)
             begun = time.monotonic()
+            if not upload:
+                return 0.0
             # A mirror's provider is a link here and a copy elsewhere; an upload follows it either way.
             for parent, _, names in os.walk(workspace, followlinks=True):
                 for path in (Path(parent) / name for name in names):
@@ -99,11 +102,11 @@ class Flows:
                     self.embedded.aws.s3.upload_file(str(path), self.bucket, key)
             return time.monotonic() - begun
 
-    def plain_many(self, interviews: list[str]) -> None:
+    def plain_many(self, interviews: list[str], *, upload: bool = True) -> None:
         """Several of the plain flow, five at a time."""
         _ = self.embedded.aws.s3  # made once, before the threads
         with ThreadPoolExecutor(5) as pool:
-            list(pool.map(self.plain, interviews))
+            list(pool.map(partial(self.plain, upload=upload), interviews))
 
     def destroy(self, interview: str) -> None:
         """Ends one of ours."""

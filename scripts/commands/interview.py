@@ -132,7 +132,7 @@ def create(
             else operation.create(site, request, dry_run=dry_run)
         )
     if created is not None:
-        session.console.result(_created(created), _card(created))
+        session.console.result(_created(created), _card(created, site.aws.region))
 
 
 def _create_all(
@@ -191,7 +191,7 @@ def _created(created: "Created") -> dict[str, Any]:
     }
 
 
-def _card(created: "Created") -> str:
+def _card(created: "Created", region: str) -> str:
     from scripts.interviews.store import timestamp
 
     intent = created.intent
@@ -201,10 +201,17 @@ def _card(created: "Created") -> str:
         "url": created.access_url or f"not before {timestamp(intent.starts_at)}",
         "password": f"{created.password}   (shown once)",
         "ends": timestamp(intent.deadline),
-        "costs": f"about ${intent.hourly_price * hours:.2f} until then",
+        "costs": f"about ${intent.hourly_price * hours:.2f} until then{_whose_prices(region)}",
         "took": f"{created.seconds:.1f} s",
     }
     return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
+
+
+def _whose_prices(region: str) -> str:
+    """Says so when another region's prices had to stand in."""
+    from scripts.prices import BASE_REGION, is_priced
+
+    return "" if is_priced(region) else f", at {BASE_REGION}'s prices: {region}'s are not known"
 
 
 @app.command("list", epilog=EXIT_CODES)

@@ -24,6 +24,7 @@ from scripts.interviews.request import (
     checked_password,
     generated_id,
     generated_password,
+    shown_duration,
 )
 from scripts.interviews.resources import Survey, survey
 from scripts.interviews.site import Site
@@ -108,18 +109,20 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
             )
         if request.starts_at is None and len(taken.result()) >= limits.max_instances:
             raise site.leases.refusal(limits.max_instances, site.now())
-        if dry_run:
-            site.console.say(
-                f"would create interview {request.id} with release {pointer.digest[:12]}, "
-                f"{limits.max_instances - len(taken.result())} of {limits.max_instances} slots are free"
-            )
-            return None
-
         price = interview_per_hour(
             cpu=workspace.values["code_server_cpu"],
             memory=workspace.values["code_server_memory"],
             architecture=workspace.values["cpu_architecture"],
+            storage=workspace.values["code_server_storage"],
+            region=workspace.values["aws_region"],
         )
+        if dry_run:
+            site.console.say(
+                f"would create interview {request.id} with release {pointer.digest[:12]}, "
+                f"{limits.max_instances - len(taken.result())} of {limits.max_instances} slots are free, "
+                f"about ${price * duration.total_seconds() / 3600:.2f} for {shown_duration(duration)}"
+            )
+            return None
 
         def draft(run: Run) -> Intent:
             now = site.now()

@@ -59,7 +59,11 @@ def diagnose(site: Site) -> list[Finding]:
     stored_keys = site.intents.keys(STATES) + site.intents.keys(WORKSPACES)
     listing = site.intents.all()
     price = interview_per_hour(
-        cpu=values["code_server_cpu"], memory=values["code_server_memory"], architecture=values["cpu_architecture"]
+        cpu=values["code_server_cpu"],
+        memory=values["code_server_memory"],
+        architecture=values["cpu_architecture"],
+        storage=values["code_server_storage"],
+        region=values["aws_region"],
     )
     known = set(listing.intents) | set(listing.unreadable)
     return [

@@ -1,0 +1,46 @@
+"""`make docs`: the pictures, the command reference and the index of decisions, written anew."""
+
+import sys
+from functools import partial
+
+from scripts.console import Console
+from scripts.docs.architecture import DESCRIPTION as ARCHITECTURE
+from scripts.docs.architecture import DRAWN_SETTINGS, architecture, read
+from scripts.docs.dashboard import body, picture
+from scripts.docs.drawing import draw
+from scripts.docs.life import DESCRIPTION as LIFE
+from scripts.docs.life import life
+from scripts.docs.pages import pages
+from scripts.errors import PrequelError
+from scripts.local import PROJECT
+from scripts.synthesis import synthesized
+
+IMAGES = PROJECT / "docs" / "images"
+
+
+def main() -> None:
+    """Writes every generated document; exit code 1 when one cannot be."""
+    console = Console()
+    try:
+        with console.step("Synthesizing the stacks"):
+            shared, interview = synthesized(None, DRAWN_SETTINGS)
+            found = read(shared, interview)
+        with console.step("Drawing the pictures"):
+            written = draw(partial(architecture, found=found), IMAGES, "architecture", ARCHITECTURE)
+            written += draw(life, IMAGES, "life", LIFE)
+            written.append(IMAGES / "dashboard.svg")
+            written[-1].write_text(picture(body(shared)))
+        for path, text in pages().items():
+            path.write_text(text)
+            written.append(path)
+    except PrequelError as error:
+        console.error(str(error))
+        sys.exit(error.exit_code)
+    console.result(
+        [str(path) for path in written],
+        "\n".join(str(path.relative_to(PROJECT)) for path in written),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The pages that are written by `make docs`, wholly or between two markers, and what each has to say now."""
+
+from pathlib import Path
+
+from scripts.docs.commands import reference
+from scripts.docs.costs import section
+from scripts.docs.performance import tables
+from scripts.errors import PrequelError
+from scripts.local import PROJECT
+
+README = PROJECT / "README.md"
+DOCS = PROJECT / "docs"
+DECISIONS = DOCS / "decisions"
+
+
+def pages() -> dict[Path, str]:
+    """The text of every generated page by its path; takes some six seconds to synthesize what the README prices."""
+    performance = DOCS / "performance.md"
+    return {
+        README: with_part(README, "cost", section()),
+        performance: with_part(performance, "model", tables()),
+        DOCS / "cli.md": reference(),
+        DECISIONS / "README.md": decisions(DECISIONS),
+    }
+
+
+def with_part(page: Path, name: str, body: str) -> str:
+    """The text of ``page`` with ``body`` between the markers of ``name``; raises ``PrequelError`` without both."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, found, rest = page.read_text().partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise PrequelError(f"{page.name} has no {begin} and {end} to write between; put them back")
+    return f"{before}{begin}\n{body}\n{end}{after}"
+
+
+def decisions(directory: Path) -> str:
+    """The index of the decision records in ``directory``, whose first line is ``# NUMBER. TITLE``."""
+    head = "# Decisions\n\nWhy it is as it is, a page each. Written by `make docs`.\n\n| | |\n|---|---|\n"
+    rows = []
+    for record in sorted(directory.glob("[0-9]*.md")):
+        number, _, title = record.read_text().partition("\n")[0].removeprefix("# ").partition(". ")
+        rows.append(f"| [{int(number):04}]({record.name}) | {title} |\n")
+    return head + "".join(rows)

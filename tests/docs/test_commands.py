@@ -1,0 +1,247 @@
+"""Every command that the pages show: executed, or at least given to its real parser and named here with the reason."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer._click.exceptions import MissingParameter, UsageError  # typer's own parser has no public name for these
+
+from scripts.cli import app
+from scripts.docs.commands import tree
+from scripts.local import PROJECT
+from scripts.terraform import terraform_environment
+from stacks.settings import load_settings
+from tests.docs.book import PAGES, Command, mentioned_commands, shown_commands
+from tests.interviews.conftest import Place, PlaceFactory
+
+REFERENCE = PROJECT / "docs" / "cli.md"
+"""Its examples are given to the parser only; each command has tests of its own."""
+
+SHOWN = [command for page in PAGES for command in shown_commands(page)]
+
+STORY = (
+    "cp terraform.tfvars.example terraform.tfvars",
+    "cp backend.config.example backend.config",
+    "prequel backend create",
+    "prequel challenge publish challenge --dry-run",
+    "prequel challenge publish",
+    'prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace" --duration 90m',
+    "prequel interview list",
+    "prequel interview extend ID --by 30m",
+    "aws s3api list-object-versions --bucket prequel-instance --prefix workspaces/ID/",
+    "aws s3api copy-object --bucket prequel-instance --key workspaces/ID/interview.json --copy-source"
+    ' "prequel-instance/workspaces/ID/interview.json?versionId=VERSION"',
+    "prequel interview show ID",
+    "prequel interview destroy ID",
+    "prequel doctor",
+    "terraform -chdir=cdktf.out/stacks/shared init",
+    "terraform -chdir=cdktf.out/stacks/shared import aws_s3_bucket.storage_bucket prequel-instance",
+)
+"""What is executed, in this order, on one embedded AWS."""
+
+NOT_EXECUTED = {
+    "git pull": "there is nothing to pull from",
+    "source .venv/bin/activate": "the tests run in that environment",
+    "make setup": "it would install into the environment that the tests run in",
+    "make demo": "takes minutes; tests/e2e runs what it consists of",
+    "make test": "is what runs this",
+    "make deploy": "asks; tests/e2e deploys with the same cdktf command, and --auto-approve",
+    "cdktf synth": "takes ten seconds to do what `python main.py` does, which the story runs in its place",
+    "cdktf diff shared": "needs a deployed stack; it is the plan that tests/e2e applies",
+    "prequel templates publish": "rehearses for half a minute; tests/releases and tests/e2e run it",
+    "prequel interview create --from interviews.csv": "tests/interviews/test_bulk.py runs it",
+    "prequel image mirror docker.io/codercom/code-server:4.99.4": "tests/images/test_commands.py copies with skopeo",
+    "prequel image status": "tests/images/test_commands.py runs it",
+    "prequel image promote 4.99.4": "tests/images/test_commands.py runs it",
+    "aws ecs describe-tasks --cluster PREFIX --tasks TASK --query 'tasks[0].[pullStartedAt,pullStoppedAt]'": "needs a"
+    " task that AWS really started",
+}
+"""What is shown and not executed here, and why."""
+
+
+def test_every_command_shown_is_executed_or_has_a_reason() -> None:
+    shown = {command.line for command in SHOWN if command.page != REFERENCE}
+    assert shown - set(STORY) - set(NOT_EXECUTED) == set(), "add it to STORY, or to NOT_EXECUTED with the reason"
+    assert (set(STORY) | set(NOT_EXECUTED)) - shown == set(), "no page shows it any more"
+
+
+# What is not executed still has to exist.
+
+
+def calls(line: str) -> list[list[str]]:
+    """The commands of one line as words, those in ``eval "$(...)"`` included."""
+    parts = [part for whole in line.split("&&") for part in re.findall(r"\$\((.*?)\)", whole) or [whole]]
+    return [shlex.split(part) for part in parts]
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory with the files that the pages' commands name."""
+    for name in ("interviews.csv", "outputs.json", "terraform.tfvars"):
+        (tmp_path / name).touch()
+    for name in ("challenge", "instance_templates"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    monkeypatch.chdir(tmp_path)
+
+
+def given_to_the_parser(words: list[str]) -> None:
+    commands: dict[tuple[str, ...], Any] = {tuple(path): command for path, command in tree(app)}
+    path = max((path for path in commands if tuple(words[: len(path)]) == path), key=len)
+    rest = words[len(path) :]
+    if hasattr(commands[path], "commands"):
+        assert not rest, f"{' '.join(path)} has no command {rest[0]}"
+    else:
+        commands[path].make_context(path[-1], list(rest), parent=typer.Context(commands["prequel",]))
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("command", [one for one in SHOWN if one.line.startswith("prequel")], ids=str)
+def test_a_shown_call_of_prequel_is_understood(command: Command) -> None:
+    for words in calls(command.line):
+        try:
+            given_to_the_parser(words)
+        except UsageError as error:
+            pytest.fail(f"{command}: {error.format_message()}")
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("page", [page for page in PAGES if page != REFERENCE], ids=lambda page: page.name)
+def test_a_mentioned_call_of_prequel_is_understood_but_for_what_it_leaves_out(page: Path) -> None:
+    for command in mentioned_commands(page):
+        if not command.line.startswith("prequel") or "|" in command.line:
+            continue
+        try:
+            given_to_the_parser(shlex.split(command.line))
+        except MissingParameter:
+            continue
+        except UsageError as error:
+            pytest.fail(f"{command}: {error.format_message()}")
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_call_that_prequel_does_not_know_is_not_understood() -> None:
+    with pytest.raises(UsageError):
+        given_to_the_parser(["prequel", "interview", "list", "--wach"])
+    with pytest.raises(AssertionError, match="no command lst"):
+        given_to_the_parser(["prequel", "interview", "lst"])
+
+
+def test_every_make_target_of_the_pages_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        words[1]
+        for page in PAGES
+        for command in (*shown_commands(page), *mentioned_commands(page))
+        if (words := command.line.split())[0] == "make"
+    }
+    assert {"demo", "docs"} <= named
+    assert named <= targets
+
+
+@pytest.mark.slow
+def test_every_cdktf_command_of_the_pages_exists() -> None:
+    named = {words[1] for command in SHOWN if (words := command.line.split())[0] == "cdktf"}
+    binary = PROJECT / "node_modules" / ".bin" / "cdktf"
+    known = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True)
+    assert named <= set(re.findall(r"^\s+cdktf (\w+)", known.stdout + known.stderr, re.MULTILINE))
+
+
+# What is executed.
+
+
+class Reader:
+    """Somebody who types what the pages say, in a directory of their own, with the placeholders filled in."""
+
+    def __init__(self, place: Place, directory: Path) -> None:
+        self._place = place
+        self._directory = directory
+        self._filled: dict[str, str] = {}
+
+    def types(self, line: str) -> str:
+        """Runs one line and returns what it prints; the one bucket name of the pages is this test's own."""
+        line = line.replace("prequel-instance", f"{self._place.prefix}-instance")
+        for word, value in self._filled.items():
+            line = re.sub(rf"\b{word}\b", value, line)
+        words = shlex.split(line)
+        if words[0] == "aws":
+            return self._asks_aws(words)
+        at = PROJECT if words[:3] == ["prequel", "challenge", "publish"] else self._directory
+        done = subprocess.run(
+            words,
+            cwd=at,
+            env=terraform_environment(self._environment(words[0])),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def fills(self, word: str, value: str) -> None:
+        """From now on ``value`` stands for the pages' ``word``."""
+        self._filled[word] = value
+
+    def _environment(self, program: str) -> dict[str, str]:
+        given = self._place.environment | {
+            "PREQUEL_CONFIG_DIR": str(self._place.directory),
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+        }
+        if program == "terraform":
+            given.pop("TF_CLI_ARGS_init", None)  # flags of S3, which the local backend of the import refuses
+        return given
+
+    def _asks_aws(self, words: list[str]) -> str:
+        """As the AWS CLI would: its commands and options are those of the service's description."""
+        client = self._place.embedded.aws.client(words[1].removesuffix("api"))
+        options = dict(zip(words[3::2], words[4::2], strict=True))
+        names = {f"--{re.sub('(?<=[a-z])(?=[A-Z])', '-', name).lower()}": name for name in self._members(client, words)}
+        answer = getattr(client, words[2].replace("-", "_"))(**{names[name]: text for name, text in options.items()})
+        if "Versions" in answer:
+            (last,) = [one for one in answer["Versions"] if one["IsLatest"] and one["Key"].endswith("/interview.json")]
+            self.fills("VERSION", last["VersionId"])
+        return str(answer)
+
+    @staticmethod
+    def _members(client: Any, words: list[str]) -> list[str]:
+        operation = "".join(word.capitalize() for word in words[2].split("-"))
+        return list(client.meta.service_model.operation_model(operation).input_shape.members)
+
+
+def test_the_pages_are_a_story_that_can_be_lived_through(new_place: PlaceFactory, tmp_path: Path) -> None:
+    place = new_place()
+    directory = tmp_path / "reader"
+    directory.mkdir()
+    for example in PROJECT.glob("*.example"):
+        shutil.copy(example, directory)
+    reader, said = Reader(place, directory), {}
+    for line in STORY:
+        if line.startswith("prequel backend"):
+            settings = load_settings(directory, {})
+            assert settings.backend is not None
+            shutil.copy(directory / "backend.config", place.directory)
+        if line.startswith("terraform") and not (directory / "cdktf.out").exists():
+            (place.directory / "backend.config").unlink()
+            synthesize(place, directory)
+        said[line] = reader.types(line)
+        if line.startswith("prequel interview create"):
+            (interview,) = {key.split("/")[1] for key in place.objects("workspaces/")}
+            reader.fills("ID", interview)
+            assert set(place.live(interview)) == {"service", "target group", "rule", "task definition", "password"}
+        if line.startswith("prequel interview destroy"):
+            assert place.live(interview) == {}
+    assert interview in said["prequel interview list"]
+    assert "Ada Lovelace" in said["prequel interview show ID"]
+    assert "Import successful" in said[STORY[-1]]
+
+
+def synthesize(place: Place, directory: Path) -> None:
+    """What `cdktf synth` writes, without its half a minute of Node.js."""
+    here = place.environment | {"CDKTF_OUTDIR": str(directory / "cdktf.out")}
+    subprocess.run([sys.executable, "main.py"], cwd=PROJECT, env=here, capture_output=True, check=True)
