@@ -102,10 +102,10 @@ class Flows:
                     self.embedded.aws.s3.upload_file(str(path), self.bucket, key)
             return time.monotonic() - begun
 
-    def plain_many(self, interviews: list[str], *, upload: bool = True) -> None:
-        """Several of the plain flow, five at a time."""
+    def plain_many(self, interviews: list[str], *, upload: bool = True, parallel: int = 5) -> None:
+        """Several of the plain flow, ``parallel`` at a time."""
         _ = self.embedded.aws.s3  # made once, before the threads
-        with ThreadPoolExecutor(5) as pool:
+        with ThreadPoolExecutor(parallel) as pool:
             list(pool.map(partial(self.plain, upload=upload), interviews))
 
     def destroy(self, interview: str) -> None:

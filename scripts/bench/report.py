@@ -48,6 +48,27 @@ class Table:
         return "\n\n".join(part for part in parts if part)
 
 
+@dataclass(frozen=True)
+class Promise:
+    """What takes ``at_most`` so much, in ``unit``, and what was ``measured``."""
+
+    what: str
+    at_most: float
+    measured: float
+    unit: str
+
+    def row(self) -> tuple[str, str, str, str]:
+        """Its line in the table."""
+        verdict = "yes" if self.measured <= self.at_most else "**no**"
+        return self.what, f"{self.at_most:g} {self.unit}", f"{self.measured:.2f} {self.unit}", verdict
+
+
+def kept(promises: Sequence[Promise]) -> Table:
+    """Every promise beside what was measured."""
+    rows = [("", "at most", "measured", "kept"), *(promise.row() for promise in promises)]
+    return Table("What we hold ourselves to", "", rows)
+
+
 def side_by_side(heading: str, introduction: str, plain: Cost, ours: Cost, stored: tuple[float, float]) -> Table:
     """Both flows in one table; ``stored`` are the bytes that each keeps, the plain flow's first."""
     measured = (
