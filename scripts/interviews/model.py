@@ -10,7 +10,7 @@ from scripts.errors import IllegalTransitionError
 from scripts.prices import cost_of
 
 LONGEST_HISTORY = 40
-"""Transitions kept in an intent: the first one and the latest, so that endless retries do not fill it."""
+"""Transitions kept in an intent, so that endless retries do not fill it; see ``_trimmed``."""
 
 
 class Status(StrEnum):
@@ -113,10 +113,7 @@ class Intent(_Document):
                 f"interview {self.id} is {self.status} and cannot become {status}; from here it can become {allowed}"
             )
         step = Transition(status=status, at=at, actor=actor, note=note)
-        history = (*self.history, step)
-        if len(history) > LONGEST_HISTORY:
-            history = (history[0], *history[-(LONGEST_HISTORY - 1) :])
-        return self.model_copy(update={"status": status, "history": history})
+        return self.model_copy(update={"status": status, "history": _trimmed((*self.history, step))})
 
     def cost(self, now: datetime) -> float:
         """US dollars so far, from the first resource to the last or to ``now``."""
@@ -138,6 +135,16 @@ class Intent(_Document):
     def running_since(self) -> datetime | None:
         """When resources may first have existed; None before that."""
         return next((step.at for step in self.history if step.status == Status.CREATING), None)
+
+
+def _trimmed(history: tuple[Transition, ...]) -> tuple[Transition, ...]:
+    """The first step, the first create and the latest steps: what ``untouched`` and ``running_since`` are read from."""
+    if len(history) <= LONGEST_HISTORY:
+        return history
+    first_create = next((number for number, step in enumerate(history) if step.status is Status.CREATING), 0)
+    first = {0, first_create}
+    latest = range(len(history) - LONGEST_HISTORY + len(first), len(history))
+    return tuple(history[number] for number in sorted(first | set(latest)))
 
 
 class Tombstone(_Document):

@@ -62,6 +62,17 @@ def test_endless_retries_do_not_fill_the_history_and_keep_its_beginning() -> Non
     assert interview.history[0].status is Status.CREATING
 
 
+def test_an_interview_that_began_as_scheduled_keeps_its_cost_however_often_it_leaks() -> None:
+    interview = intent(Status.SCHEDULED, hourly_price=0.06).moved(Status.CREATING, at=NOW, actor="a@b")
+    interview = interview.moved(Status.DESTROYING, at=NOW, actor="a@b")
+    for _ in range(100):
+        interview = interview.moved(Status.LEAKING, at=NOW, actor="a@b")
+        interview = interview.moved(Status.DESTROYING, at=NOW, actor="a@b")
+        assert interview.cost(NOW + timedelta(hours=15)) == pytest.approx(0.90)
+    assert len(interview.history) == LONGEST_HISTORY
+    assert interview.history[0].status is Status.SCHEDULED
+
+
 def test_an_intent_of_another_schema_is_not_read_as_this_one() -> None:
     document = intent().model_dump_json().replace('"schema_version":1', '"schema_version":2')
     with pytest.raises(ValidationError):
