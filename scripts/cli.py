@@ -1,7 +1,10 @@
 """The `prequel` command."""
 
+import json
 import signal
 import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import typer
 
@@ -32,14 +35,38 @@ app.add_typer(backend.app, name="backend")
 def main() -> None:
     """Runs the command line; every failure of a kind that the user can mend is one line and an exit code."""
     try:
-        app()
+        sys.exit(app(prog_name=app.info.name, standalone_mode=False))
     except PrequelError as error:
-        # One more ctrl-C while this process ends must change neither its last line nor its exit code.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        console = Console(json_lines="--json" in sys.argv)
-        for line in str(error).splitlines():
-            console.error(line)
-        sys.exit(error.exit_code)
+        _fail(str(error).splitlines(), error.exit_code)
+    except typer.TyperException as error:
+        words = error.format_message()
+        if words.startswith("Usage: "):  # a group without a command, which is answered with its help
+            sys.stderr.write(words + "\n")
+            sys.exit(error.exit_code)
+        _fail([misused(error)], error.exit_code)
+    except typer.Abort:
+        _fail(["not confirmed, so nothing was changed; answer y, or give --yes"], 1)
+
+
+def _fail(lines: Sequence[str], exit_code: int) -> NoReturn:
+    # One more ctrl-C while this process ends must change neither its last line nor its exit code.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    console = Console(json_lines="--json" in sys.argv)
+    for line in lines:
+        console.error(line)
+    sys.exit(exit_code)
+
+
+def misused(error: typer.TyperException) -> str:
+    """A call that the parser refuses, as one line: what is wrong, the value got, and where to read what is right."""
+    words = error.format_message().removeprefix("Invalid value: ").rstrip(".?")
+    words = words[0].lower() + words[1:].replace(". Did you mean ", ", perhaps ").replace(": Input ", ": input ")
+    cause: Any = error.__cause__
+    if hasattr(cause, "errors"):  # pydantic's, which knows the value
+        words += f", got {json.dumps(cause.errors()[0]['input'], default=str)}"
+    context: Any = getattr(error, "ctx", None)
+    command = context.command_path if context else app.info.name
+    return f"{' '.join(words.split())}; see `{command} --help`"
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ import pytest
 from scripts.embedded import EmbeddedAws
 from scripts.local import PROJECT
 
-pytestmark = pytest.mark.e2e
-
 
 def prequel(
     *arguments: str, directory: Path, environment: dict[str, str] | None = None
@@ -49,6 +47,40 @@ def test_help_loads_neither_cdktf_nor_boto3() -> None:
     assert said.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["cst"], "no such command 'cst', perhaps 'cost'; see `prequel --help`"),
+        (
+            ["cost", "--egress", "vpn"],
+            '--egress is "vpn", expected single_nat or nat_per_az; see `prequel cost --help`',
+        ),
+        (["interview", "create"], "--challenge and --candidate are needed, or --from; see `prequel interview create"),
+        (["interview", "reap", "--parallel", "99"], 'less than or equal to 32, got "99"; see `prequel interview reap'),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_call_is_one_line_and_exit_code_2_for_people_and_for_machines(
+    tmp_path: Path, arguments: list[str], line: str
+) -> None:
+    for_people = prequel(*arguments, directory=tmp_path)
+    assert for_people.returncode == 2
+    assert for_people.stderr.startswith("error: ")
+    assert for_people.stderr.count("\n") == 1
+    assert line in for_people.stderr
+    for_machines = prequel(*arguments, "--json", directory=tmp_path)
+    assert for_machines.returncode == 2
+    said = json.loads(for_machines.stdout)
+    assert (said["event"], for_machines.stderr) == ("error", "")
+    assert said["message"] in for_people.stderr.removeprefix("error: ")
+
+
+def test_a_group_without_a_command_is_answered_with_its_help(tmp_path: Path) -> None:
+    done = prequel("interview", directory=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Usage: prequel interview [OPTIONS] COMMAND")
+
+
 def test_every_problem_of_a_configuration_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "terraform.tfvars").write_text(
         'aws_region = "us-east-1"\nenvironment = "test"\ndomain_name = ""\n'
@@ -63,6 +95,7 @@ def test_every_problem_of_a_configuration_is_one_line_and_exit_code_1(tmp_path: 
     assert "vpc_cidr" in done.stderr
 
 
+@pytest.mark.e2e
 def test_the_state_bucket_is_created_once_and_locked_down(configured: Path) -> None:
     with EmbeddedAws.start() as embedded:
         first = prequel("backend", "create", "--json", directory=configured, environment=embedded.environment)
@@ -74,6 +107,7 @@ def test_the_state_bucket_is_created_once_and_locked_down(configured: Path) -> N
     assert [json.loads(run.stdout.splitlines()[-1])["result"]["created"] for run in (first, second)] == [True, False]
 
 
+@pytest.mark.e2e
 def test_a_dry_run_creates_no_bucket(configured: Path) -> None:
     with EmbeddedAws.start() as embedded:
         done = prequel("backend", "create", "--dry-run", directory=configured, environment=embedded.environment)

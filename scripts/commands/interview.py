@@ -97,8 +97,8 @@ def create(
     from scripts.interviews.request import generated_id, generated_password, parsed_duration, parsed_time
 
     session = Session(json_lines=json_lines)
-    site = site_of(session)
     if from_file is not None:
+        site = site_of(session)
         _create_all(
             site,
             from_file,
@@ -111,6 +111,7 @@ def create(
         return
     if challenge is None or candidate is None:
         raise typer.BadParameter("--challenge and --candidate are needed, or --from")
+    site = site_of(session)
     request = operation.Request(
         challenge=challenge,
         candidate_name=candidate,
