@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
 
 from scripts.errors import AwsError
 
@@ -22,6 +30,21 @@ if TYPE_CHECKING:
     from mypy_boto3_sts.type_defs import GetCallerIdentityResponseTypeDef
 
 
+REFUSED_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+        "UnrecognizedClientException",
+    }
+)
+"""AWS's codes for credentials that it does not take (any more); services differ in their words."""
+
+
 class Aws:
     """Clients for one region, made when first used; safe to share between threads once made.
 
@@ -31,7 +54,7 @@ class Aws:
 
     def __init__(self, region: str, *, session: boto3.Session | None = None) -> None:
         self.region = region
-        self._session = session or boto3.Session()
+        self._session = session or boto_session()
 
     def client(self, service: str, **options: Any) -> Any:
         """A client for ``service``."""
@@ -94,6 +117,12 @@ class Aws:
         return self._caller["Arn"]
 
 
+def boto_session(profile: str | None = None) -> boto3.Session:
+    """The caller's credentials, of ``profile`` if given; raises ``AwsError`` when there is no such profile."""
+    with explained("use the AWS profile"):
+        return boto3.Session(profile_name=profile)
+
+
 def error_code(error: ClientError) -> str:
     """AWS's short code of an error, such as ``NoSuchKey``."""
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -116,7 +145,23 @@ def explained(purpose: str) -> Iterator[None]:
     except ClientError as error:
         if is_clock_skew(error):
             raise AwsError(f"cannot {purpose}: this machine's clock differs from AWS's; set the clock") from error
-        detail = error.response.get("Error", {})
-        raise AwsError(f"cannot {purpose}: {detail.get('Code')}: {detail.get('Message')}") from error
+        raise AwsError(f"cannot {purpose}: {reason(error)}") from error
     except BotoCoreError as error:
-        raise AwsError(f"cannot {purpose}: {error}") from error
+        raise AwsError(f"cannot {purpose}: {reason(error)}") from error
+
+
+def reason(error: ClientError | BotoCoreError) -> str:
+    """Why a call failed, in AWS's or botocore's words; where the credentials are why, with what to do."""
+    if isinstance(error, ClientError):
+        code = error_code(error)
+        if code in REFUSED_CREDENTIALS:
+            return f"AWS refuses these credentials ({code}); sign in again, or set AWS_PROFILE to others"
+        return f"{code}: {error.response.get('Error', {}).get('Message')}"
+    if isinstance(error, NoCredentialsError):
+        return "there are no AWS credentials; set AWS_PROFILE, or run `aws configure`"
+    words = str(error).rstrip(".")
+    if isinstance(error, ProfileNotFound):
+        return f"{words}; set AWS_PROFILE to one that `aws configure list-profiles` names"
+    if isinstance(error, SSOError | TokenRetrievalError | CredentialRetrievalError):
+        return f"{words}; sign in again, such as with `aws sso login`"
+    return words

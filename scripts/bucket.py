@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.aws import Aws, error_code, is_clock_skew
+from scripts.aws import REFUSED_CREDENTIALS, Aws, error_code, is_clock_skew, reason
 from scripts.errors import AwsError
 
 if TYPE_CHECKING:
@@ -30,13 +30,6 @@ _CONFLICT_PAUSE_SECONDS = 0.05
 _FORBIDDEN = {"AccessDenied", "Forbidden", "403", "AllAccessDisabled"}
 _ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "301", "TemporaryRedirect", "307"}
 _GONE = {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "405"}
-_BAD_CREDENTIALS = {
-    "ExpiredToken",
-    "InvalidAccessKeyId",
-    "InvalidToken",
-    "SignatureDoesNotMatch",
-    "TokenRefreshRequired",
-}
 
 
 _Item = TypeVar("_Item")
@@ -248,7 +241,7 @@ class Bucket:
         except ClientError as error:
             raise AwsError(self._reason(error, permission, key)) from error
         except BotoCoreError as error:
-            raise AwsError(f"cannot reach the bucket {self.name}: {error}") from error
+            raise AwsError(f"cannot reach the bucket {self.name}: {reason(error)}") from error
 
     def _reason(self, error: ClientError, permission: str, key: str) -> str:
         code, account = error_code(error), self.aws.account_id
@@ -266,7 +259,6 @@ class Bucket:
             )
         if code in _ELSEWHERE:
             return f"the bucket {self.name} is not in {self.aws.region}; correct aws_region"
-        if code in _BAD_CREDENTIALS:
-            return f"AWS refuses these credentials ({code}); sign in again"
-        detail = error.response.get("Error", {})
-        return f"{permission} on {self._address(key)} failed: {code}: {detail.get('Message')}"
+        if code in REFUSED_CREDENTIALS:
+            return reason(error)
+        return f"{permission} on {self._address(key)} failed: {reason(error)}"

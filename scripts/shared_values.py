@@ -7,11 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import hcl2
 from botocore.exceptions import ClientError
 
-from scripts.aws import Aws, error_code, explained
+from scripts.aws import Aws, boto_session, error_code, explained
 from scripts.errors import SharedValuesError
 from stacks.names import LOCAL_STATE_FILE
 
@@ -153,7 +152,7 @@ def parse_outputs(content: bytes, source: str) -> Outputs:
 def _state_reader(aws: Aws, backend: "BackendSettings") -> Aws:
     """The caller's clients, or others where backend.config names another region or profile."""
     if backend.profile:
-        return Aws(backend.region, session=boto3.Session(profile_name=backend.profile))
+        return Aws(backend.region, session=boto_session(backend.profile))
     return aws if backend.region == aws.region else Aws(backend.region)
 
 

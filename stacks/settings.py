@@ -289,7 +289,10 @@ def load_settings(directory: Path, environment: Mapping[str, str]) -> Configurat
     try:
         given = {key: (SETTINGS_FILE, value) for key, value in read_assignments(directory / SETTINGS_FILE).items()}
     except FileNotFoundError:
-        problems.append(f"{SETTINGS_FILE}: not found in {directory}, copy {SETTINGS_FILE}.example to {SETTINGS_FILE}")
+        problems.append(
+            f"{SETTINGS_FILE}: not found in {directory}; go to the directory that has it, name that in "
+            f"PREQUEL_CONFIG_DIR, or copy {SETTINGS_FILE}.example from the repository"
+        )
     except UnreadableFileError as error:
         problems.append(str(error))
     else:

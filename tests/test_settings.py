@@ -152,7 +152,8 @@ def test_a_missing_file_says_what_to_copy(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(tmp_path, {})
     assert caught.value.problems == [
-        f"terraform.tfvars: not found in {tmp_path}, copy terraform.tfvars.example to terraform.tfvars"
+        f"terraform.tfvars: not found in {tmp_path}; go to the directory that has it, name that in PREQUEL_CONFIG_DIR, "
+        "or copy terraform.tfvars.example from the repository"
     ]
 
 

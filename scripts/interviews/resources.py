@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.aws import Aws, error_code
+from scripts.aws import Aws, reason
 from stacks.names import password_parameter
 
 PASSWORD = "aws_ssm_parameter.password"  # noqa: S105  (an address, not a password)
@@ -101,10 +101,8 @@ def survey(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Survey:
         address, what, ask = kind
         try:
             return Sighting(address, what, ask())
-        except ClientError as error:
-            return Sighting(address, what, problem=f"{error_code(error)}: {error.response['Error'].get('Message', '')}")
-        except BotoCoreError as error:
-            return Sighting(address, what, problem=str(error))
+        except (ClientError, BotoCoreError) as error:
+            return Sighting(address, what, problem=reason(error))
 
     for service in {SERVICE_OF[address] for address, _, _ in kinds}:
         getattr(aws, service)  # made here, because boto3's session is not made for threads

@@ -116,4 +116,24 @@ def test_no_credentials_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     store = ReleaseStore(Aws("us-east-1", session=boto3.Session()), "prequel-instance")
-    assert refused(store).startswith("cannot find out which AWS account this is: Unable to locate credentials")
+    assert refused(store) == (
+        "cannot find out which AWS account this is: there are no AWS credentials; "
+        "set AWS_PROFILE, or run `aws configure`"
+    )
+
+
+def test_a_profile_that_is_missing_or_expired_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    (tmp_path / "config").write_text(
+        "[profile work]\nregion = us-east-1\nsso_start_url = https://example.com\nsso_region = us-east-1\n"
+        "sso_account_id = 123456789012\nsso_role_name = admin\n"
+    )
+    monkeypatch.setenv("AWS_PROFILE", "wrok")
+    with pytest.raises(AwsError, match=r"profile \(wrok\) could not be found; set AWS_PROFILE to one that"):
+        Aws("us-east-1")
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    with pytest.raises(AwsError, match="sign in again, such as with `aws sso login`"):
+        _ = Aws("us-east-1").account_id
