@@ -1,6 +1,6 @@
 # Every target sets up what it needs. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-security fix lint types synth deploy bench soak docs lock clean tools
+.PHONY: help setup demo test check check-security fix lint types synth diff deploy outputs destroy bench soak docs lock clean tools
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -39,8 +39,19 @@ fix: .venv/.ready ## Repair what the linter can
 synth: setup ## Render the interview stack into instance_templates/
 	$(BIN)/python -m scripts.render
 
-deploy: setup ## Deploy the shared stack to the AWS account of your credentials
+diff: setup ## Show what a deployment of the shared stack would change
+	cdktf diff shared
+
+deploy: setup ## Deploy the shared stack to the AWS account of your credentials; asks first
 	cdktf deploy shared
+
+outputs: setup ## Print the deployed shared stack's outputs
+	cdktf output shared
+
+# The list may fail: on the second try the bucket may be gone already.
+destroy: setup ## Destroy the shared stack, after its interviews (docs/operations.md, Tearing down); asks first
+	-@$(BIN)/prequel interview list
+	cdktf destroy shared
 
 bench: setup ## Measure, and print
 	$(BIN)/python -m scripts.bench

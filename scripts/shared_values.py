@@ -85,7 +85,8 @@ class SharedValues:
         missing = [name for name in wanted if outputs.get(name) is None]
         if missing:
             raise SharedValuesError(
-                f"the shared stack's outputs lack {', '.join(missing)}; deploy the shared stack again (cdktf deploy)"
+                f"the shared stack's outputs lack {', '.join(missing)}; "
+                "deploy the shared stack again with `make deploy`"
             )
         published = [n for n in variables.with_default if n not in CLIENT_VARIABLES and outputs.get(n) is not None]
         return cls({name: outputs[name] for name in published}, {name: outputs[name] for name in LIMITS})
@@ -121,7 +122,7 @@ def read_outputs(configuration: "Configuration", aws: Aws, outputs_file: Path | 
         except ClientError as error:
             if error_code(error) in {"NoSuchKey", "NoSuchBucket"}:
                 raise SharedValuesError(
-                    f"{address} is not there; deploy the shared stack first (cdktf deploy), or give --outputs-file"
+                    f"{address} is not there; deploy the shared stack first with `make deploy`, or give --outputs-file"
                 ) from error
             raise
     return parse_state(content, address)
@@ -136,7 +137,7 @@ def parse_state(content: bytes, source: str) -> Outputs:
         )
     outputs = document.get("outputs") or {}
     if not outputs:
-        raise SharedValuesError(f"{source} holds no outputs; deploy the shared stack (cdktf deploy)")
+        raise SharedValuesError(f"{source} holds no outputs; deploy the shared stack with `make deploy`")
     return {name: output.get("value") for name, output in outputs.items()}
 
 
@@ -171,7 +172,7 @@ def _read(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise SharedValuesError(
-            f"{what} {path} is not there; deploy the shared stack first (cdktf deploy), or give --outputs-file"
+            f"{what} {path} is not there; deploy the shared stack first with `make deploy`, or give --outputs-file"
         ) from error
     except OSError as error:
         raise SharedValuesError(f"{what} {path} cannot be read: {error.strerror}") from error

@@ -44,7 +44,8 @@ class Catalog:
             except ClientError as error:
                 if error_code(error) == "RepositoryNotFoundException":
                     raise ImageError(
-                        f"the repository {self.repository.name} is not there; deploy the shared stack (cdktf deploy)"
+                        f"the repository {self.repository.name} is not there; "
+                        "deploy the shared stack with `make deploy`"
                     ) from error
                 raise
         return str(found["repositories"][0]["repositoryUri"])
