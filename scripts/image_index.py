@@ -93,15 +93,22 @@ class Repository:
         self._ecr = aws.client("ecr")
         self.name = name
 
+    def manifests(self, digests: Iterable[str]) -> dict[str, Json]:
+        """The manifests with ``digests``, by digest; what is gone is missing."""
+        wanted = [{"imageDigest": digest} for digest in dict.fromkeys(digests)]
+        found: dict[str, Json] = {}
+        for start in range(0, len(wanted), 100):  # as many as ECR takes at once
+            answer = self._ecr.batch_get_image(
+                repositoryName=self.name,
+                imageIds=wanted[start : start + 100],
+                acceptedMediaTypes=[*IMAGES, *LISTS],
+            )
+            found |= {image["imageId"]["imageDigest"]: json.loads(image["imageManifest"]) for image in answer["images"]}
+        return found
+
     def manifest(self, digest: str) -> Json | None:
         """The manifest with ``digest``, or None when it is gone."""
-        answer = self._ecr.batch_get_image(
-            repositoryName=self.name, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=[*IMAGES, *LISTS]
-        )
-        if not answer["images"]:
-            return None
-        document: Json = json.loads(answer["images"][0]["imageManifest"])
-        return document
+        return self.manifests([digest]).get(digest)
 
     def describe(self, **image: str) -> Json | None:
         """ECR's description of the image with an ``imageDigest`` or ``imageTag``, or None when it is gone."""
@@ -121,10 +128,12 @@ class Repository:
         for page in pages:
             yield from page["imageDetails"]
 
-    def index_of(self, tags: Iterable[str]) -> Json | None:
-        """The indexed image of one of ``tags``, which all belong to one image."""
-        found = (self.describe(imageTag=tag + SUFFIX) for tag in tags if not tag.endswith(SUFFIX))
-        return next((image for image in found if image is not None), None)
+    def beside(self, tags: Iterable[str]) -> Iterator[Json]:
+        """What is tagged as the indexed image of one of ``tags``, which all belong to one image."""
+        for tag in tags:
+            image = None if tag.endswith(SUFFIX) else self.describe(imageTag=tag + SUFFIX)
+            if image is not None:
+                yield image
 
 
 def is_indexed(manifest: Json) -> bool:
@@ -157,7 +166,7 @@ class Starter:
         described = self._repository.describe(imageDigest=push.digest)
         if described is None:
             raise SkippedError(f"{push.digest} is gone")
-        index = self._repository.index_of(dict.fromkeys([push.tag, *described.get("imageTags", [])]))
+        index = next(self._repository.beside(dict.fromkeys([push.tag, *described.get("imageTags", [])])), None)
         if index is not None:
             raise SkippedError(f"{push.digest} is indexed as {', '.join(index['imageTags'])}")
         self._check_layers(self._image(push.digest))
@@ -216,7 +225,7 @@ class Starter:
 
 
 class Recorder:
-    """Keeps the newest indexed image of ``repository``, by digest, in the SSM ``parameter``.
+    """Keeps the indexed image of the newest image of ``repository``, by digest, in the SSM ``parameter``.
 
     ``repository_url`` is the repository as container engines name it.
     """
@@ -237,7 +246,8 @@ class Recorder:
             raise SkippedError(f"{push.digest} holds no SOCI index")
         image = f"{self._url}@{push.digest}"
         current = str(self._ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
-        # Two builds may end in another order than their images were pushed, and an event may come twice.
+        # Two builds may end in another order than their images were pushed, one may be started anew much later, and an
+        # event may come twice.
         if current != image and self._pushed_at(current) > self._pushed_at(image):
             raise SkippedError(f"{current} is newer")
         if current != image:
@@ -245,10 +255,17 @@ class Recorder:
         return image
 
     def _pushed_at(self, image: str) -> float:
-        """When the repository received an image, in seconds since 1970; 0 for one that it does not have."""
+        """When somebody pushed what ``image`` is the index of, in seconds since 1970; 0 for an image that is gone.
+
+        When the index itself was pushed tells only how long its build took.
+        """
         digest = image.rpartition("@")[2]
-        described = self._repository.describe(imageDigest=digest) if _DIGEST.fullmatch(digest) else None
-        pushed_at = described and described.get("imagePushedAt")
+        index = self._repository.describe(imageDigest=digest) if _DIGEST.fullmatch(digest) else None
+        if index is None:
+            return 0
+        plain = (tag.removesuffix(SUFFIX) for tag in index.get("imageTags", []) if tag.endswith(SUFFIX))
+        described = next(filter(None, (self._repository.describe(imageTag=tag) for tag in plain)), index)
+        pushed_at = described.get("imagePushedAt")
         return pushed_at.timestamp() if isinstance(pushed_at, datetime) else 0
 
 

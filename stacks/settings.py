@@ -123,7 +123,7 @@ class Settings(BaseModel):
     code_server_image: str = Field(
         default="docker.io/codercom/code-server:4.99.4",
         pattern=rf"^$|{_IMAGE}",
-        description='an image with tag or digest, or "" for latest in the stack\'s own repository',
+        description='an image with tag or digest, or "" for the newest in the stack\'s own repository',
     )
     challenge_loader_image: str = Field(
         default="public.ecr.aws/aws-cli/aws-cli:2.27.0", pattern=_IMAGE, description="an image with tag or digest"

@@ -100,6 +100,7 @@ def create(
     if from_file is not None:
         site = site_of(session)
         _create_all(
+            session,
             site,
             from_file,
             parallel=parallel,
@@ -124,6 +125,7 @@ def create(
         wait_seconds=wait_seconds,
     )
     request.check()
+    (request,) = _with_lazy_tags(session, [request])
     session.console.say(f"Creating interview {request.id} …")
     with _graceful(f"`prequel interview recover {request.id}` completes it, destroy removes it"):
         made_remotely = remote and not dry_run
@@ -136,7 +138,24 @@ def create(
         session.console.result(_created(created), _card(created, site.aws.region))
 
 
+def _with_lazy_tags(session: Session, requests: "list[Request]") -> "list[Request]":
+    """``requests``, where each tag loads lazily if it can; raises ``ImageError`` when one is not there."""
+    from dataclasses import replace
+
+    from scripts.images.catalog import Catalog
+    from scripts.images.choice import lazy_tag
+
+    settings = session.configuration.settings
+    catalog = Catalog(session.aws, settings.project_prefix)
+    lazy = {
+        tag: tag and lazy_tag(tag, catalog, session.console.warn, indexing=settings.soci_indexing)
+        for tag in dict.fromkeys(request.image_tag for request in requests)
+    }
+    return [replace(request, image_tag=lazy[request.image_tag]) for request in requests]
+
+
 def _create_all(
+    session: Session,
     site: "Site",
     path: Path,
     *,
@@ -150,6 +169,7 @@ def _create_all(
     from scripts.interviews import bulk
 
     requests = bulk.read_requests(path, site.now(), keep=keep, wait_seconds=wait_seconds)
+    requests = _with_lazy_tags(session, requests)
     if dry_run:
         for request in requests:
             site.console.say(f"would create {request.id} ({request.challenge}) unless it is there")

@@ -53,7 +53,7 @@ def publish(
 
     from scripts.errors import ReleaseError
     from scripts.images.catalog import Catalog
-    from scripts.images.choice import with_indexed_image
+    from scripts.images.choice import with_existing_image
     from scripts.releases.publishing import Publisher
     from scripts.releases.release import Limits, Release
     from scripts.shared_values import Place, SharedValues, TemplateVariables, check_place, read_outputs
@@ -67,9 +67,8 @@ def publish(
     outputs = read_outputs(session.configuration, session.aws, outputs_file)
     values = SharedValues.of(outputs, TemplateVariables(variables.read_text(encoding="utf-8")))
     check_place(values.template, Place(session.aws.account_id, settings.aws_region, settings.environment))
-    template = values.template
-    if settings.soci_indexing:
-        template = with_indexed_image(template, Catalog(session.aws, settings.project_prefix), session.console.warn)
+    catalog = Catalog(session.aws, settings.project_prefix)
+    template = with_existing_image(values.template, catalog, session.console.warn, indexing=settings.soci_indexing)
     release = Release.assemble(directory, template, Limits.of(values.limits))
     publisher = Publisher(
         _store(session), session.console, _ask(session, yes=yes), rehearse=not skip_rehearsal, dry_run=dry_run

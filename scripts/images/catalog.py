@@ -1,6 +1,6 @@
 """What the code-server repository holds, and which image interviews run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from scripts.aws import Aws, error_code, explained
 from scripts.errors import ImageError
-from scripts.image_index import NOTHING, SUFFIX, Repository
+from scripts.image_index import NOTHING, SUFFIX, Repository, is_indexed
 from stacks.names import code_server_repository, image_parameter
 
 
@@ -52,21 +52,26 @@ class Catalog:
 
     def current(self) -> str:
         """The newest indexed image, or the one promoted since, by digest; empty while there is none."""
+        value = self._recorded()
+        return "" if value in {None, NOTHING} else str(value)
+
+    def _recorded(self) -> str | None:
+        """What the parameter says; None when the stack has none, because it is deployed without indexing."""
         with explained(f"read the parameter {self._parameter}"):
             try:
-                value = str(self._aws.ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
+                return str(self._aws.ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
             except ClientError as error:
                 if error_code(error) == "ParameterNotFound":
-                    return ""
+                    return None
                 raise
-        return "" if value == NOTHING else value
 
     def images(self) -> list[Image]:
         """Every tag but those of indexed images, the newest first."""
         url, current = self.url(), self.current()
         with explained(f"list the images of {self.repository.name}"):
             described = list(self.repository.tagged())
-        indexes = {tag: str(image["imageDigest"]) for image in described for tag in _indexed_tags(image["imageTags"])}
+            indexed = self._indexed(image for image in described if _suffixed(image))
+        indexes = {tag: str(image["imageDigest"]) for image in indexed for tag in _suffixed(image)}
         found = [
             _image(tag, image, indexes, url=url, current=current)
             for image in described
@@ -75,18 +80,34 @@ class Catalog:
         ]
         return sorted(found, key=lambda image: (image.pushed_at, image.tag), reverse=True)
 
-    def index_of(self, tag: str) -> str:
-        """The digest of the indexed image of ``tag``, which may itself be that of one; empty without one.
+    def index_of(self, image: str) -> str:
+        """The digest of the indexed image of ``image``, a tag or a digest, or of itself; empty without one.
 
-        Raises ``ImageError`` when there is no image at all.
+        Raises ``ImageError`` when there is no such image at all.
         """
-        with explained(f"find the image {tag}"):
-            described = self.repository.describe(imageTag=tag)
-            if described is None:
-                raise ImageError(f"{self.repository.name} has no image {tag}; see `prequel image status`")
-            siblings = dict.fromkeys([tag, *described.get("imageTags", [])])
-            index = described if tag.endswith(SUFFIX) else self.repository.index_of(siblings)
+        index = self._index(image)
         return str(index["imageDigest"]) if index else ""
+
+    def index_tag(self, tag: str) -> str:
+        """The tag of the indexed image of ``tag``, or itself; empty without one. Raises ``ImageError`` like the above.
+
+        What takes a tag and no digest, such as one interview, loads lazily with this one.
+        """
+        index = self._index(tag)
+        return str((_suffixed(index) or index["imageTags"])[0]) if index else ""
+
+    def _index(self, image: str) -> dict[str, Any] | None:
+        with explained(f"find the image {image}"):
+            described = self.repository.describe(**{"imageDigest" if ":" in image else "imageTag": image})
+            if described is None:
+                raise ImageError(f"{self.repository.name} has no image {image}; see `prequel image status`")
+            return next(self._indexed([described, *self.repository.beside(described.get("imageTags", []))]), None)
+
+    def _indexed(self, described: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Those that hold a SOCI index, whatever their tags say."""
+        images = list(described)
+        manifests = self.repository.manifests(image["imageDigest"] for image in images)
+        return (image for image in images if is_indexed(manifests.get(image["imageDigest"], {})))
 
     def has(self, digest: str) -> bool:
         """Whether the repository holds ``digest``."""
@@ -94,22 +115,30 @@ class Catalog:
             return self.repository.describe(imageDigest=digest) is not None
 
     def promote(self, tag: str, *, dry_run: bool) -> str:
-        """Makes the indexed image of ``tag`` the current one, and returns it; raises ``ImageError`` if it has none."""
+        """Makes the indexed image of ``tag`` the current one, and returns it; raises ``ImageError`` if it has none.
+
+        The same when the stack was deployed without indexing.
+        """
         index = self.index_of(tag)
         if not index:
             raise ImageError(
                 f"{tag} is not indexed, expected an image with {tag}{SUFFIX} beside it; see `prequel image status`, and"
                 " docs/operations.md, Images"
             )
-        image = f"{self.url()}@{index}"
-        if not dry_run and image != self.current():
+        image, recorded = f"{self.url()}@{index}", self._recorded()
+        if recorded is None:
+            raise ImageError(
+                f"the parameter {self._parameter} is not there, because the stack was deployed while soci_indexing is"
+                " false; set it to true and deploy, or name the image in code_server_image"
+            )
+        if not dry_run and image != recorded:
             with explained(f"write the parameter {self._parameter}"):
                 self._aws.ssm.put_parameter(Name=self._parameter, Value=image, Overwrite=True)
         return image
 
 
-def _indexed_tags(tags: Iterable[str]) -> list[str]:
-    return [tag for tag in tags if tag.endswith(SUFFIX)]
+def _suffixed(described: dict[str, Any]) -> list[str]:
+    return [tag for tag in described["imageTags"] if tag.endswith(SUFFIX)]
 
 
 def _image(tag: str, described: dict[str, Any], indexes: dict[str, str], *, url: str, current: str) -> Image:

@@ -1,36 +1,71 @@
-"""Which image a release names, so that tasks run the one that loads lazily."""
+"""Which image a release or an interview names: one that is there, and that loads lazily if one can."""
 
 from collections.abc import Callable
 
-from scripts.images.catalog import Catalog
+from scripts.errors import ImageError
+from scripts.images.catalog import Catalog, Image
 from scripts.shared_values import Outputs
 
 SLOWER = "interviews will start more slowly"
 
 
-def with_indexed_image(values: Outputs, catalog: Catalog, warn: Callable[[str], None]) -> Outputs:
-    """``values`` with ``code_server_image`` by the digest of its indexed image, or as it was after a warning.
+def with_existing_image(values: Outputs, catalog: Catalog, warn: Callable[[str], None], *, indexing: bool) -> Outputs:
+    """``values`` with a ``code_server_image`` that is in the stack's own repository, indexed if it can be.
 
-    ``latest`` of our own repository, which is what an empty setting means, is the newest indexed image.
+    What a setting leaves open, ``latest``, is the current indexed image, or the newest one of all, by digest. Warns of
+    everything that makes interviews start more slowly than ``indexing`` promises. Images of other registries are taken
+    on trust. Raises ``ImageError`` for an image that the repository has not, which no interview could start with.
     """
     image, repository = str(values["code_server_image"]), str(values["code_server_repository_url"])
+    warn = warn if indexing else _keep_silent
     if not image.startswith((f"{repository}:", f"{repository}@")):
         warn(
             f"{image} is not in the stack's own repository, so {SLOWER}; copy it with `prequel image mirror {image}`"
             ' and set code_server_image = ""'
         )
         return values
-    if "@" in image:
-        return values
-    tag = image.removeprefix(f"{repository}:")
-    if tag == "latest":
-        found = catalog.current()
-        if found and not catalog.has(found.rpartition("@")[2]):
-            warn(f"{found} is gone from the repository; choose another with `prequel image promote`")
-            found = ""
-    else:
-        index = catalog.index_of(tag)
-        found = f"{repository}@{index}" if index else ""
-    if not found:
+    named, pinned = image.removeprefix(repository)[1:], "@" in image
+    if image == f"{repository}:latest":
+        current = _current(catalog, warn) if indexing else ""
+        if current:
+            return values | {"code_server_image": current}
+        named = _newest(catalog).digest
+        image = f"{repository}@{named}"
+    index = catalog.index_of(named)
+    if index and indexing and not pinned:
+        image = f"{repository}@{index}"
+    elif index != named:
         warn(f"{image} has no SOCI index, so {SLOWER}; see `prequel image status`")
-    return values | {"code_server_image": found or image}
+    return values | {"code_server_image": image}
+
+
+def lazy_tag(tag: str, catalog: Catalog, warn: Callable[[str], None], *, indexing: bool) -> str:
+    """The tag that an interview runs when ``tag`` is asked for; the warning and the error are the same as above."""
+    index = catalog.index_tag(tag)
+    if not indexing:
+        return tag
+    if not index:
+        warn(f"{tag} has no SOCI index, so the interview will start more slowly; see `prequel image status`")
+    return index or tag
+
+
+def _current(catalog: Catalog, warn: Callable[[str], None]) -> str:
+    found = catalog.current()
+    if found and not catalog.has(found.rpartition("@")[2]):
+        warn(f"{found} is gone from the repository; choose another with `prequel image promote`")
+        return ""
+    return found
+
+
+def _newest(catalog: Catalog) -> Image:
+    images = catalog.images()
+    if not images:
+        raise ImageError(
+            f"{catalog.repository.name} is empty, expected the image that interviews run; copy one in, such as"
+            " `prequel image mirror docker.io/codercom/code-server:4.99.4`, or set code_server_image and deploy"
+        )
+    return images[0]
+
+
+def _keep_silent(_warning: str) -> None:
+    """Without indexing, there is nothing to be slower than."""

@@ -12,9 +12,10 @@ from scripts.commands import image, templates
 from scripts.embedded import seed_shared_infrastructure
 from scripts.errors import ImageError, MissingToolError, PrequelError
 from scripts.images.catalog import Catalog
-from scripts.images.choice import with_indexed_image
+from scripts.images.choice import lazy_tag, with_existing_image
 from scripts.images.mirror import Mirroring, mirror, plan
 from scripts.releases import gate
+from stacks.names import image_parameter
 from tests.images.conftest import Ecr, Registry, make_image
 
 OUTSIDE = "docker.io/codercom/code-server:4.99.4"
@@ -102,11 +103,28 @@ def test_promote_refuses_what_would_not_load_lazily(ecr: Ecr, prequel: Prequel, 
     assert ecr.current == NOTHING
 
 
-def chosen(ecr: Ecr, image: str) -> tuple[str, list[str]]:
+def test_a_plain_image_with_the_suffix_counts_as_no_index(ecr: Ecr, prequel: Prequel) -> None:
+    ecr.push(ecr.image(), "v1")
+    ecr.push(ecr.image(), "v1-soci")
+    (row,) = prequel.json("status")
+    assert (row["tag"], row["index"]) == ("v1", "")
+    for tag in ("v1", "v1-soci"):
+        with pytest.raises(ImageError, match=f"{tag} is not indexed"):
+            prequel("promote", tag)
+
+
+def test_promote_without_indexing_says_that_nothing_would_read_it(ecr: Ecr, prequel: Prequel) -> None:
+    ecr.push_index(ecr.push(ecr.image(), "v1"), "v1-soci")
+    ecr.embedded.aws.ssm.delete_parameter(Name=image_parameter(ecr.prefix))
+    with pytest.raises(ImageError, match=r"soci_indexing is false; set it to true"):
+        prequel("promote", "v1")
+
+
+def chosen(ecr: Ecr, image: str, *, indexing: bool = True) -> tuple[str, list[str]]:
     """What a release would name for ``image``, and the warnings."""
     warnings: list[str] = []
     values = {"code_server_image": image, "code_server_repository_url": ecr.url}
-    found = with_indexed_image(values, Catalog(ecr.embedded.aws, ecr.prefix), warnings.append)
+    found = with_existing_image(values, Catalog(ecr.embedded.aws, ecr.prefix), warnings.append, indexing=indexing)
     assert found["code_server_repository_url"] == ecr.url
     return found["code_server_image"], warnings
 
@@ -125,38 +143,79 @@ def test_a_release_names_the_index_of_the_tag_that_is_wanted(ecr: Ecr) -> None:
         assert chosen(ecr, f"{ecr.url}:{tag}") == (f"{ecr.url}@{index}", []), tag
 
 
-def test_a_release_keeps_a_digest(ecr: Ecr) -> None:
-    wanted = f"{ecr.url}@{ecr.push(ecr.image(), 'v1')}"
-    assert chosen(ecr, wanted) == (wanted, [])
+def test_a_release_keeps_a_digest_and_warns_unless_it_is_that_of_an_indexed_image(ecr: Ecr) -> None:
+    digest = ecr.push(ecr.image(), "v1")
+    index = ecr.push_index(digest, "v1-soci")
+    assert chosen(ecr, f"{ecr.url}@{index}") == (f"{ecr.url}@{index}", [])
+    named, (warning,) = chosen(ecr, f"{ecr.url}@{digest}")
+    assert named == f"{ecr.url}@{digest}"
+    assert "start more slowly" in warning
 
 
-def test_an_image_that_the_repository_lacks_is_never_released(ecr: Ecr) -> None:
-    with pytest.raises(ImageError, match="has no image v9"):
-        chosen(ecr, f"{ecr.url}:v9")
+@pytest.mark.parametrize("indexing", [True, False])
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (":v9", "has no image v9"),
+        (f"@sha256:{'0' * 64}", "has no image sha256:0000"),
+        (":latest", r"is empty, .*`prequel image mirror"),
+    ],
+)
+def test_an_image_that_the_repository_lacks_is_never_released(
+    ecr: Ecr, image: str, reason: str, indexing: bool
+) -> None:
+    with pytest.raises(ImageError, match=reason):
+        chosen(ecr, f"{ecr.url}{image}", indexing=indexing)
 
 
-def test_without_an_index_a_release_names_the_plain_tag_and_warns_that_starts_are_slower(ecr: Ecr) -> None:
+def test_without_an_index_a_release_names_the_plain_image_and_warns_that_starts_are_slower(ecr: Ecr) -> None:
     ecr.push(ecr.image(), "v1")
-    for wanted in (f"{ecr.url}:v1", f"{ecr.url}:latest", OUTSIDE, f"{ecr.url}-other:v1"):
+    for wanted in (f"{ecr.url}:v1", OUTSIDE, f"{ecr.url}-other:v1"):
         named, (warning,) = chosen(ecr, wanted)
         assert named == wanted
         assert "start more slowly" in warning
+        assert chosen(ecr, wanted, indexing=False) == (wanted, [])
+
+
+@pytest.mark.parametrize("indexing", [True, False])
+def test_before_the_first_index_is_ready_a_release_names_the_mirrored_image_by_digest(ecr: Ecr, indexing: bool) -> None:
+    digest = ecr.push(ecr.image(), "4.99.4")
+    named, warnings = chosen(ecr, f"{ecr.url}:latest", indexing=indexing)
+    assert named == f"{ecr.url}@{digest}"
+    assert len(warnings) == indexing
 
 
 def test_a_current_image_that_is_gone_is_never_released(ecr: Ecr, prequel: Prequel) -> None:
-    index = ecr.push_index(ecr.push(ecr.image(), "v1"), "v1-soci")
+    digest = ecr.push(ecr.image(), "v1")
+    index = ecr.push_index(digest, "v1-soci")
     prequel("promote", "v1")
     ecr.embedded.aws.client("ecr").batch_delete_image(repositoryName=ecr.repository, imageIds=[{"imageDigest": index}])
-    named, warnings = chosen(ecr, f"{ecr.url}:latest")
-    assert named == f"{ecr.url}:latest"
-    assert "is gone" in warnings[0]
+    named, (gone, slower) = chosen(ecr, f"{ecr.url}:latest")
+    assert named == f"{ecr.url}@{digest}"
+    assert "is gone" in gone
+    assert "start more slowly" in slower
+
+
+def test_an_interview_with_a_tag_of_its_own_runs_the_indexed_image(ecr: Ecr) -> None:
+    catalog, warnings = Catalog(ecr.embedded.aws, ecr.prefix), list[str]()
+    manifest = ecr.image()
+    ecr.push_index(ecr.push(manifest, "v1"), "v1-soci")
+    ecr.push(manifest, "stable")
+    ecr.push(ecr.image(), "v2")
+    tags = {tag: lazy_tag(tag, catalog, warnings.append, indexing=True) for tag in ("v1", "stable", "v1-soci", "v2")}
+    assert tags == {"v1": "v1-soci", "stable": "v1-soci", "v1-soci": "v1-soci", "v2": "v2"}
+    assert [warning.partition(" ")[0] for warning in warnings] == ["v2"]
+    assert lazy_tag("v1", catalog, warnings.append, indexing=False) == "v1"
+    with pytest.raises(ImageError, match="has no image v9"):
+        lazy_tag("v9", catalog, warnings.append, indexing=True)
 
 
 @pytest.mark.parametrize("indexing", [True, False])
 def test_publishing_names_the_indexed_image_only_while_indexing_is_on(
     ecr: Ecr, prequel: Prequel, indexing: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index = ecr.push_index(ecr.push(ecr.image(), "v1"), "v1-soci")
+    digest = ecr.push(ecr.image(), "v1")
+    index = ecr.push_index(digest, "v1-soci")
     prequel("promote", "v1")
     values = seed_shared_infrastructure(ecr.embedded.aws, project_prefix=ecr.prefix)
     values["code_server_image"] = f"{ecr.url}:latest"
@@ -171,7 +230,7 @@ def test_publishing_names_the_indexed_image_only_while_indexing_is_on(
     )
     stored = ecr.embedded.aws.s3.get_object(Bucket=f"{ecr.prefix}-instance", Key="instance/shared.auto.tfvars.json")
     published = json.loads(stored["Body"].read())["code_server_image"]
-    assert published == (f"{ecr.url}@{index}" if indexing else f"{ecr.url}:latest")
+    assert published == f"{ecr.url}@{index if indexing else digest}"
 
 
 def test_mirror_copies_an_image_into_a_registry_without_docker(
