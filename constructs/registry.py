@@ -11,13 +11,15 @@ from constructs.aws import (
 )
 
 UNTAGGED_IMAGE_DAYS = 7
-KEPT_IMAGES = 50
 
 
 class Repository(Construct):
     """A repository whose tags never move, whose images are scanned on push and encrypted with our key.
 
-    Untagged images go after a week; the newest 50 images stay. Outputs: ``url`` (without a tag) and ``name``.
+    Untagged images go after a week, but never those of an image index that has a tag
+    (https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html). Tagged ones stay until somebody
+    deletes them: ECR cannot know which of them a release or a running interview needs.
+    Outputs: ``url`` (without a tag) and ``name``.
     """
 
     def __init__(self, scope: Construct, id: str, *, name: str, kms_key_arn: str, force_delete: bool) -> None:
@@ -41,12 +43,6 @@ class Repository(Construct):
                     "countUnit": "days",
                     "countNumber": UNTAGGED_IMAGE_DAYS,
                 },
-                "action": {"type": "expire"},
-            },
-            {
-                "rulePriority": 2,
-                "description": f"The newest {KEPT_IMAGES} images stay",
-                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT_IMAGES},
                 "action": {"type": "expire"},
             },
         ]

@@ -1,5 +1,7 @@
 """The cluster, its images, the portal in it, and its alarms."""
 
+import json
+
 from tests.conftest import SharedStackFactory, SynthesizedStack
 
 
@@ -16,7 +18,11 @@ def test_images_are_scanned_and_their_tags_never_move(default_stack: Synthesized
     repository = default_stack.one("aws_ecr_repository", "code_server_repository")
     assert repository["image_tag_mutability"] == "IMMUTABLE"
     assert repository["image_scanning_configuration"] == {"scan_on_push": True}
-    assert "aws_ecr_lifecycle_policy.code_server_lifecycle" in default_stack.addresses
+
+
+def test_no_image_that_has_a_tag_ever_expires_under_a_release_or_an_interview(default_stack: SynthesizedStack) -> None:
+    policy = json.loads(default_stack.one("aws_ecr_lifecycle_policy", "code_server_lifecycle")["policy"])
+    assert {rule["selection"]["tagStatus"] for rule in policy["rules"]} == {"untagged"}
 
 
 def test_no_portal_means_nothing_of_it(default_stack: SynthesizedStack) -> None:
@@ -48,21 +54,3 @@ def test_the_portal_runs_without_a_public_address_or_privileges(portal_stack: Sy
     containers = portal_stack.one("aws_ecs_task_definition", "portal_task")["container_definitions"]
     assert '"privileged" = false' in containers
     assert '"drop" = ["ALL"]' in containers
-
-
-def test_alarms_mail_only_when_there_is_an_address(
-    default_stack: SynthesizedStack, shared_stack: SharedStackFactory
-) -> None:
-    assert not default_stack.all("aws_sns_topic_subscription")
-    (subscription,) = shared_stack(alarm_email="ops@example.com").all("aws_sns_topic_subscription").values()
-    assert (subscription["protocol"], subscription["endpoint"]) == ("email", "ops@example.com")
-
-
-def test_every_alarm_reaches_the_topic_and_explains_itself(portal_stack: SynthesizedStack) -> None:
-    alarms = portal_stack.all("aws_cloudwatch_metric_alarm")
-    assert {"alarms_load_balancer_errors", "alarms_portal_unhealthy", "reaper_reaper_silent"} <= set(alarms)
-    for alarm in alarms.values():
-        assert alarm["alarm_actions"] == ["${aws_sns_topic.alarms_topic.arn}"]
-        assert alarm["alarm_description"]
-        assert alarm["treat_missing_data"] in ("breaching", "notBreaching")
-        assert alarm["alarm_name"].startswith("prequel-"), "the topic admits no other alarm"

@@ -98,7 +98,7 @@ class Catalog:
 
     def _index(self, image: str) -> dict[str, Any] | None:
         with explained(f"find the image {image}"):
-            described = self.repository.describe(**{"imageDigest" if ":" in image else "imageTag": image})
+            described = self._described(image)
             if described is None:
                 raise ImageError(f"{self.repository.name} has no image {image}; see `prequel image status`")
             return next(self._indexed([described, *self.repository.beside(described.get("imageTags", []))]), None)
@@ -109,10 +109,13 @@ class Catalog:
         manifests = self.repository.manifests(image["imageDigest"] for image in images)
         return (image for image in images if is_indexed(manifests.get(image["imageDigest"], {})))
 
-    def has(self, digest: str) -> bool:
-        """Whether the repository holds ``digest``."""
-        with explained(f"find the image {digest}"):
-            return self.repository.describe(imageDigest=digest) is not None
+    def has(self, image: str) -> bool:
+        """Whether the repository holds ``image``, a tag or a digest."""
+        with explained(f"find the image {image}"):
+            return self._described(image) is not None
+
+    def _described(self, image: str) -> dict[str, Any] | None:
+        return self.repository.describe(**{"imageDigest" if ":" in image else "imageTag": image})
 
     def promote(self, tag: str, *, dry_run: bool) -> str:
         """Makes the indexed image of ``tag`` the current one, and returns it; raises ``ImageError`` if it has none.

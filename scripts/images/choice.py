@@ -1,7 +1,9 @@
 """Which image a release or an interview names: one that is there, and that loads lazily if one can."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from scripts.aws import Aws
 from scripts.errors import ImageError
 from scripts.images.catalog import Catalog, Image
 from scripts.shared_values import Outputs
@@ -18,7 +20,7 @@ def with_existing_image(values: Outputs, catalog: Catalog, warn: Callable[[str],
     """
     image, repository = str(values["code_server_image"]), str(values["code_server_repository_url"])
     warn = warn if indexing else _keep_silent
-    if not image.startswith((f"{repository}:", f"{repository}@")):
+    if not _is_own(image, repository):
         warn(
             f"{image} is not in the stack's own repository, so {SLOWER}; copy it with `prequel image mirror {image}`"
             ' and set code_server_image = ""'
@@ -47,6 +49,19 @@ def lazy_tag(tag: str, catalog: Catalog, warn: Callable[[str], None], *, indexin
     if not index:
         warn(f"{tag} has no SOCI index, so the interview will start more slowly; see `prequel image status`")
     return index or tag
+
+
+def missing_image(values: Mapping[str, Any], aws: Aws) -> str:
+    """The image of a release's shared ``values`` if it is gone from the stack's own repository; empty otherwise."""
+    image, repository = str(values.get("code_server_image")), str(values.get("code_server_repository_url"))
+    if not _is_own(image, repository):
+        return ""
+    catalog = Catalog(aws, str(values["project_prefix"]))
+    return "" if catalog.has(image.removeprefix(repository)[1:]) else image
+
+
+def _is_own(image: str, repository: str) -> bool:
+    return image.startswith((f"{repository}:", f"{repository}@"))
 
 
 def _current(catalog: Catalog, warn: Callable[[str], None]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from scripts.aws import explained
 from scripts.errors import PrequelError, RefusedError
+from scripts.images.choice import missing_image
 from scripts.interviews.custody import custody_of
 from scripts.interviews.destroy import destroy
 from scripts.interviews.leases import Held
@@ -46,7 +47,7 @@ class Finding:
 
 
 def diagnose(site: Site) -> list[Finding]:
-    """Every difference between intents, leases, states, locks, releases and live resources.
+    """Every difference between intents, leases, states, locks, releases, their image and live resources.
 
     What exists is listed before what is written down, because an intent is written before and removed after the rest:
     so whatever appears or vanishes meanwhile is no finding. Raises ``AwsError`` when anything cannot be listed, and
@@ -74,6 +75,7 @@ def diagnose(site: Site) -> list[Finding]:
         *_leftover_states(site, stored_keys, known | set(live)),
         *_stale_locks(site, stored_keys, listing),
         *_half_releases(site),
+        *_missing_image(site, values),
     ]
 
 
@@ -319,3 +321,9 @@ def _half_releases(site: Site) -> list[Finding]:
         for entry in site.releases.catalogue()
         if entry.problem and entry.problem != "retired"
     ]
+
+
+def _missing_image(site: Site, values: Mapping[str, Any]) -> list[Finding]:
+    image = missing_image(values, site.aws)
+    detail = f"{image} is gone from the repository, so no interview can start"
+    return [Finding("missing image", "current release", detail, "prequel templates publish")] if image else []

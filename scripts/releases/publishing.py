@@ -9,6 +9,7 @@ from typing import Literal
 
 from scripts.console import Console
 from scripts.errors import AlteredReleaseError, PrequelError, ReleaseError
+from scripts.images.choice import missing_image
 from scripts.releases import gate, rehearsal
 from scripts.releases.difference import changed_files, coloured, difference
 from scripts.releases.release import Manifest, Origin, Pointer, Rehearsal, Release, short
@@ -59,8 +60,9 @@ class Publisher:
     def roll_back(self, digest: str | None, here: Place) -> Outcome:
         """Makes a stored release the current one again, the previous one if no ``digest`` is given.
 
-        Raises as ``publish`` does, ``AlteredReleaseError`` when the release is not whole any more, and
-        ``SharedValuesError`` when it was made for another place than ``here``.
+        Raises as ``publish`` does, ``AlteredReleaseError`` when the release is not whole any more,
+        ``SharedValuesError`` when it was made for another place than ``here``, and ``ReleaseError`` when its image is
+        gone from the stack's own repository.
         """
         self.store.bucket.check_usable()
         seen = self.store.look()
@@ -71,6 +73,12 @@ class Publisher:
             )
         manifest, release = self.store.read(wanted)
         check_place(release.shared_values, here)
+        image = missing_image(release.shared_values, self.store.aws)
+        if image:
+            raise ReleaseError(
+                f"release {short(wanted)} names {image}, which is gone, so nothing could start with it; roll back to"
+                " another one of `prequel templates list`, or publish the set anew"
+            )
         if seen.pointer and seen.pointer.digest == wanted and self._is_good_enough(manifest):
             return self._unchanged(release, manifest, seen)
         return self._replace(release, manifest, seen, lambda: manifest.origin)

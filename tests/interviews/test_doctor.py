@@ -14,6 +14,8 @@ from scripts.interviews.model import Run, Status
 from scripts.interviews.store import lock_key, state_key
 from tests.interviews.conftest import Place
 
+MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"})
+
 
 @pytest.fixture(scope="module")
 def seeded(embedded: EmbeddedAws) -> dict[str, Any]:
@@ -106,6 +108,22 @@ def test_half_a_release_is_found(place: Place) -> None:
     site = place.site()
     site.aws.s3.put_object(Bucket=site.bucket, Key=f"releases/{'a' * 64}/main.tf", Body=b"")
     assert the_finding(place).kind == "half release"
+
+
+def test_an_image_that_is_gone_is_found_before_a_candidate_waits_for_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ecr, repository = place.aws.client("ecr"), f"{place.prefix}-code-server"
+    url = ecr.create_repository(repositoryName=repository)["repository"]["repositoryUri"]
+    values = place.values | {"code_server_image": f"{url}@sha256:{'0' * 64}", "code_server_repository_url": url}
+    monkeypatch.setattr("scripts.interviews.doctor._shared_values", lambda _: values)
+    finding = the_finding(place)
+    assert (finding.kind, finding.command) == ("missing image", "prequel templates publish")
+    digest = ecr.put_image(repositoryName=repository, imageManifest=MANIFEST, imageTag="v1")["image"]["imageId"][
+        "imageDigest"
+    ]
+    values["code_server_image"] = f"{url}@{digest}"
+    assert diagnose(place.site()) == []
 
 
 def test_an_unreadable_intent_is_named_and_never_mended_unasked(place: Place) -> None:

@@ -1,6 +1,7 @@
 """Publishing and rolling back, with the gate and the rehearsal stood in for: those have tests of their own."""
 
 import io
+import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +15,12 @@ from scripts.releases.publishing import Outcome, Publisher, git_commit, refuse_t
 from scripts.releases.release import Rehearsal, Release
 from scripts.releases.store import POINTER_KEY, file_key, manifest_key, plain_key
 from scripts.shared_values import Place
+from stacks.names import SHARED_VALUES_FILE
 from tests.releases.conftest import Cloud
-from tests.releases.samples import assert_settled, objects, published, release
+from tests.releases.samples import LIMITS, SHARED, assert_settled, objects, published, release
 from tests.releases.steering import Counter
 
+MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"})
 HERE = Place("123456789012", "us-east-1", "test")
 
 
@@ -179,6 +182,27 @@ def test_rolling_back_to_a_release_of_another_place_is_refused(run: Run) -> None
     run.publish("two")
     with pytest.raises(SharedValuesError, match="environment is test, expected prod"):
         run.publisher().roll_back(None, Place("123456789012", "us-east-1", "prod"))
+
+
+def test_rolling_back_to_a_release_whose_image_is_gone_is_refused(run: Run, cloud: Cloud) -> None:
+    ecr = cloud.operator.client("ecr")
+    url = ecr.create_repository(repositoryName="prequel-code-server")["repository"]["repositoryUri"]
+    image = ecr.put_image(repositoryName="prequel-code-server", imageManifest=MANIFEST, imageTag="v1")["image"][
+        "imageId"
+    ]
+    shared = SHARED | {
+        "project_prefix": "prequel",
+        "code_server_image": f"{url}@{image['imageDigest']}",
+        "code_server_repository_url": url,
+    }
+    files = dict(release("own image").files) | {SHARED_VALUES_FILE: json.dumps(shared).encode()}
+    first = run.publisher().publish(Release(files, LIMITS), Path()).digest
+    second = run.publish("two").digest
+    assert run.publisher(dry_run=True).roll_back(first, HERE).status == "dry-run"
+    ecr.batch_delete_image(repositoryName="prequel-code-server", imageIds=[image])
+    with pytest.raises(ReleaseError, match="which is gone, so nothing could start with it"):
+        run.publisher().roll_back(first, HERE)
+    assert assert_settled(cloud.observer()) == second
 
 
 def test_there_is_nothing_to_roll_back_to_after_the_first_release(run: Run) -> None:
