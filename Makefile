@@ -1,6 +1,6 @@
 # Every target sets up what it needs. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-security fix lint types synth diff deploy outputs destroy bench soak docs lock clean tools
+.PHONY: help setup demo test check check-security audit fix lint types synth diff deploy outputs destroy bench soak docs lock clean tools
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -23,6 +23,9 @@ check: setup lint types ## Run the linters, the type checker and the fast tests
 
 check-security: setup .venv-security/.ready ## Scan both stacks' plans, every policy, the tree and the pinned packages
 	$(BIN)/pytest tests/security tests/lifecycle/test_policies.py
+
+audit: setup .venv-security/.ready ## Ask PyPI and npm for advisories of every pinned package; fails when they do not answer
+	PREQUEL_REQUIRE_ADVISORIES=1 $(BIN)/pytest tests/security/test_advisories.py
 
 lint: .venv/.ready
 	$(BIN)/ruff check .
