@@ -42,12 +42,8 @@ class ServiceRole(Construct):
                     principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="Service", identifiers=[service])],
                     actions=["sts:AssumeRole"],
                     condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="aws:SourceAccount", values=[account.account_id]
-                        ),
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike", variable="aws:SourceArn", values=[source_arn]
-                        ),
+                        _condition("StringEquals", "aws:SourceAccount", account.account_id),
+                        _condition("ArnLike", "aws:SourceArn", source_arn),
                     ],
                 )
             ],
@@ -118,11 +114,7 @@ class InterviewExecutionRole(TaskServiceRole):
                     sid="DecryptPassword",
                     actions=["kms:Decrypt"],
                     resources=[kms_key_arn],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringLike", variable="kms:EncryptionContext:PARAMETER_ARN", values=[passwords]
-                        )
-                    ],
+                    condition=[_condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords)],
                 ),
             ],
         )
@@ -161,6 +153,21 @@ class InterviewTaskRole(TaskServiceRole):
                 ),
             ],
         )
+
+
+def list_bucket(bucket_arn: str) -> DataAwsIamPolicyDocumentStatement:
+    """What tells a missing object from a forbidden one, for whoever reads what may not be there yet.
+
+    S3 answers 404 for a missing key only to who may list the bucket, and 403 to all others
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
+    """
+    return DataAwsIamPolicyDocumentStatement(
+        sid="ListBucket",
+        actions=["s3:ListBucket"],
+        # Without a condition on the prefix: AWS does not document how it reads one when it answers GetObject
+        # (https://github.com/ceph/ceph/pull/68577 copies what was seen). Listing tells this project's own keys only.
+        resources=[bucket_arn],
+    )
 
 
 def start_container(
@@ -219,10 +226,14 @@ class RunnerRole(ServiceRole):
             source_arn=account.arn("codebuild", f"project/{name}"),
             statements=[
                 *_interview_documents(bucket_arn),
-                *_interview_password(account, project_prefix, kms_key_arn),
-                *_interview_route(account, project_prefix),
-                *_interview_task(account, project_prefix, passed_role_arns),
-                *(_interview_record(account, domain_name, hosted_zone_id) if hosted_zone_id else []),
+                *interview_resources(
+                    account,
+                    project_prefix=project_prefix,
+                    kms_key_arn=kms_key_arn,
+                    passed_role_arns=passed_role_arns,
+                    domain_name=domain_name,
+                    hosted_zone_id=hosted_zone_id,
+                ),
                 DataAwsIamPolicyDocumentStatement(
                     sid="WriteLogs",
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -259,12 +270,7 @@ class ReaperRole(ServiceRole):
             account=account,
             source_arn=account.arn("lambda", f"function:{name}"),
             statements=[
-                DataAwsIamPolicyDocumentStatement(
-                    sid="ListInterviews",
-                    actions=["s3:ListBucket"],
-                    resources=[bucket_arn],
-                    condition=[_condition("StringLike", "s3:prefix", "slots/", "workspaces/", "dispatches/")],
-                ),
+                list_bucket(bucket_arn),
                 DataAwsIamPolicyDocumentStatement(
                     sid="ReadInterviews",
                     actions=["s3:GetObject"],
@@ -283,6 +289,13 @@ class ReaperRole(ServiceRole):
                     sid="FreeSlots",
                     actions=["s3:DeleteObject"],
                     resources=[f"{bucket_arn}/slots/*", f"{bucket_arn}/dispatches/*"],
+                ),
+                # A service that is gone has no tags, so the right to stop it would not hold for it.
+                DataAwsIamPolicyDocumentStatement(
+                    sid="FindOverdueServices",
+                    actions=["ecs:DescribeServices"],
+                    resources=[account.arn("ecs", f"service/{project_prefix}/*")],
+                    condition=[_in_cluster(account, project_prefix)],
                 ),
                 DataAwsIamPolicyDocumentStatement(
                     sid="StopOverdueServices",
@@ -307,6 +320,27 @@ class ReaperRole(ServiceRole):
         )
 
 
+def interview_resources(
+    account: Account,
+    *,
+    project_prefix: str,
+    kms_key_arn: str,
+    passed_role_arns: list[str],
+    domain_name: str,
+    hosted_zone_id: str | None,
+) -> list[DataAwsIamPolicyDocumentStatement]:
+    """What terraform needs to create and destroy what one interview consists of.
+
+    ``hosted_zone_id`` is ``None`` when interviews need no DNS record.
+    """
+    return [
+        *_interview_password(account, project_prefix, kms_key_arn),
+        *_interview_route(account, project_prefix),
+        *_interview_task(account, project_prefix, passed_role_arns),
+        *(_interview_record(account, domain_name, hosted_zone_id) if hosted_zone_id else []),
+    ]
+
+
 def _interview_documents(bucket: str) -> list[DataAwsIamPolicyDocumentStatement]:
     """Its workspace, state, slot and tombstone; releases and challenges to read only."""
     kept = [f"{bucket}/{prefix}/*" for prefix in ("workspaces", "instances", "slots")]
@@ -328,19 +362,7 @@ def _interview_documents(bucket: str) -> list[DataAwsIamPolicyDocumentStatement]
             sid="KeepInterviews", actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources=kept
         ),
         DataAwsIamPolicyDocumentStatement(sid="Bury", actions=["s3:PutObject"], resources=[f"{bucket}/history/*"]),
-        DataAwsIamPolicyDocumentStatement(
-            sid="ListInterviews",
-            actions=["s3:ListBucket"],
-            resources=[bucket],
-            condition=[
-                _condition(
-                    "StringLike",
-                    "s3:prefix",
-                    # Terraform's S3 backend looks for workspaces of its own kind below env:/.
-                    *("workspaces/*", "instances/*", "slots/*", "history/*", "challenge/*", "env:/"),
-                )
-            ],
-        ),
+        list_bucket(bucket),
     ]
 
 

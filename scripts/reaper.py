@@ -248,7 +248,13 @@ class Reaper:
         return True
 
     def _stop_spending(self, interview: Known, done: Pass) -> None:
-        """Scales the service to 0, so that the spending stops even if the destroy fails."""
+        """Scales the service to 0, so that the spending stops even if the destroy fails.
+
+        It is looked at first, because the reaper may change a service by its tags, and one that is gone has none.
+        """
+        found = self._ecs.describe_services(cluster=self._cluster, services=[interview.id])["services"]
+        if not any(service["status"] == "ACTIVE" and service["desiredCount"] > 0 for service in found):
+            return
         try:
             self._ecs.update_service(cluster=self._cluster, service=interview.id, desiredCount=0)
         except ClientError as error:

@@ -126,6 +126,13 @@ def shared(recording: RecordingAws, shared_stack: SharedStackFactory, tmp_path: 
     return Shared(filled(Place(recording.embedded, values, tmp_path), 10), stack)
 
 
+def run_service(shared: Shared, name: str) -> None:
+    """Starts a service of one container for the interview ``name``."""
+    ecs, cluster = shared.place.embedded.aws.ecs, shared.place.prefix
+    ecs.register_task_definition(family=name, containerDefinitions=[{"name": "x", "image": "x", "memory": 128}])
+    ecs.create_service(cluster=cluster, serviceName=name, taskDefinition=name, desiredCount=1)
+
+
 @dataclass(frozen=True)
 class Assumed:
     """The credentials of an assumed role."""

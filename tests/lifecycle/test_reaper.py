@@ -24,7 +24,7 @@ from scripts.reaper import LONGEST_RUN, Known, ReaperError, due
 from stacks import names
 from tests.interviews.conftest import Clock
 from tests.lifecycle.builds import Builds
-from tests.lifecycle.conftest import RecordingAws, Shared
+from tests.lifecycle.conftest import RecordingAws, Shared, run_service
 
 
 @pytest.fixture
@@ -49,12 +49,6 @@ def mark(shared: Shared, interview_id: str, **changes: Any) -> None:
     stored = intents.load(interview_id)
     assert stored is not None
     intents.replace(stored, stored.intent.model_copy(update=changes))
-
-
-def run_service(shared: Shared, name: str) -> None:
-    ecs, cluster = shared.place.embedded.aws.ecs, shared.place.prefix
-    ecs.register_task_definition(family=name, containerDefinitions=[{"name": "x", "image": "x", "memory": 128}])
-    ecs.create_service(cluster=cluster, serviceName=name, taskDefinition=name, desiredCount=1)
 
 
 def desired_tasks(shared: Shared, name: str) -> int:
@@ -350,5 +344,5 @@ def test_a_pass_over_99_interviews_reads_each_document_once_and_starts_ten_build
         "s3:ListBucket": 3,
         "s3:GetObject": 2 * 99 + 10,
         "s3:PutObject": 3 * 10,
-        "ecs:UpdateService": 10,
+        "ecs:DescribeServices": 10,
     }

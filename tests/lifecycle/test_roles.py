@@ -12,7 +12,7 @@ from scripts.interviews.model import Status
 from scripts.interviews.reap import reap
 from scripts.interviews.recover import recover
 from scripts.interviews.store import state_key
-from tests.lifecycle.conftest import Assumed, RecordingAws, Shared, assume
+from tests.lifecycle.conftest import Assumed, RecordingAws, Shared, assume, run_service
 from tests.lifecycle.iam import allows
 
 NEVER_SEEN_AT_THE_RUNNER = {
@@ -48,6 +48,13 @@ def check(recording: RecordingAws, shared: Shared, role: Assumed, policy: str, n
         if call["action"] != "sts:GetCallerIdentity" and not any(allows(statement, call) for statement in statements)
     ]
     assert not unmatched
+    # S3 tells that an object is missing only to who may list the bucket with the object's key as the prefix.
+    reads = [call for call in calls if call["action"] == "s3:GetObject"]
+    lists = [
+        {"action": "s3:ListBucket", "path": f"/{bucket}", "parameters": {"prefix": [key]}}
+        for bucket, _, key in (call["path"].partition("?")[0].lstrip("/").partition("/") for call in reads)
+    ]
+    assert not [one for one in lists if not any(allows(statement, one) for statement in statements)]
     allowed = {action for statement in statements for action in statement["actions"]}
     unused = allowed - {call["action"] for call in calls}
     assert unused == set(never_seen)
@@ -100,20 +107,23 @@ def test_passes_take_each_right_of_the_reaper_and_no_other(
         serviceRole=f"arn:aws:iam::{admin.account_id}:role/{place.prefix}-runner",
     )
     place.stored("overdue", Status.ACTIVE)
+    run_service(shared, "overdue")
     gone = place.stored("gone", Status.ACTIVE)
     stored = place.site().intents.load("gone")
     assert stored is not None
     place.site().intents.remove(stored)
+    admin.s3.put_object(Bucket=place.values["instance_bucket_name"], Key="workspaces/portals/terraform.tfvars", Body=b"")
     role = assume(shared, f"{place.prefix}-reaper", shared.policy("reaper_role_permissions"), monkeypatch)
     reaper = shared.reaper(role.aws)
     place.clock.forward(hours=2)
     with recording.enforcing():
         first = reaper.run(place.clock())
-        assert list(first.started) == ["overdue"]
+        assert (list(first.started), first.scaled_down) == (["overdue"], ["overdue"])
         assert first.freed_slots == [gone.slot]
     place.clock.forward(minutes=1)
+    place.embedded.aws.ecs.delete_service(cluster=place.prefix, service="overdue", force=True)
     with recording.enforcing():
-        reaper.run(place.clock())
+        assert reaper.run(place.clock()).scaled_down == []
     stored = place.site().intents.load("overdue")
     assert stored is not None
     assert stored.intent.status is Status.DESTROYING
