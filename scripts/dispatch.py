@@ -110,6 +110,11 @@ class Dispatcher:
         builds = self._codebuild.batch_get_builds(ids=[build_id])["builds"]
         return str(builds[0]["buildStatus"]) if builds else ""
 
+    def ended(self, build_id: str) -> bool:
+        """Whether a build of the project is over; one that CodeBuild does not know proves nothing."""
+        ours = build_id.startswith(f"{self._project}:")
+        return ours and self.status(build_id) not in {"", "IN_PROGRESS"}
+
     def forget(self, interview_id: str) -> None:
         """Removes the record of an interview that is gone."""
         self._s3.delete_object(Bucket=self._bucket, Key=_key(interview_id))

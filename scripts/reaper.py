@@ -76,7 +76,7 @@ class Known:
     def worked_on(self, now: datetime) -> str:
         """What a run that may still be alive is doing, such as ``extend``; empty when there is none."""
         run = self.document.get("run")
-        if not run or now >= datetime.fromisoformat(run["started_at"]) + LONGEST_RUN:
+        if not run or run.get("ended") or now >= datetime.fromisoformat(run["started_at"]) + LONGEST_RUN:
             return ""
         return str(run["purpose"])
 
@@ -208,6 +208,9 @@ class Reaper:
             done.overdue.append(interview.id)
             seconds = int((now - deadline).total_seconds())
             done.longest_overdue_seconds = max(done.longest_overdue_seconds, seconds)
+        if interview.worked_on(now) and self._dispatcher.ended(str(interview.document["run"].get("build", ""))):
+            # A build that was stopped or ran out of time clears no mark. The next run has to know that this one died.
+            interview = self._rewritten(interview, run=interview.document["run"] | {"ended": True}) or interview
         worked_on = interview.worked_on(now)
         if interview.overdue(now) and worked_on != "extend" and (worked_on or self._claimed(interview, now)):
             with _noting(done.problems, f"service {interview.id}"):
@@ -231,11 +234,15 @@ class Reaper:
         """
         if interview.status in ENDING:
             return True
-        document = dict(interview.document)
         step = {"status": "destroying", "at": now.isoformat(), "actor": _ACTOR, "note": "overdue"}
-        document |= {"status": "destroying", "history": [*document.get("history", []), step]}
+        history = [*interview.document.get("history", []), step]
+        return self._rewritten(interview, status="destroying", history=history) is not None
+
+    def _rewritten(self, interview: Known, **changes: Any) -> Known | None:
+        """The interview with ``changes``, written over the version that was read; None when somebody was faster."""
+        document = interview.document | changes
         try:
-            self._s3.put_object(
+            answer = self._s3.put_object(
                 Bucket=self._bucket,
                 Key=_intent_key(interview.id),
                 Body=(json.dumps(document, indent=2) + "\n").encode(),
@@ -244,8 +251,8 @@ class Reaper:
         except ClientError as error:
             if error_code(error) not in CONFLICTS | MISSING:
                 raise
-            return False
-        return True
+            return None
+        return Known(document, answer["ETag"])
 
     def _stop_spending(self, interview: Known, done: Pass) -> None:
         """Scales the service to 0, so that the spending stops even if the destroy fails.

@@ -2,7 +2,7 @@
 
 The mark is the intent's ``run``, set by compare-and-swap. It is cleared when the work ends, well or badly; only a
 killed process leaves it behind. Then whoever comes next takes over, if the old run is provably dead
-(``proof_of_life``) or older than any run can be.
+(``proof_of_life``; for one in a build, the reaper asks CodeBuild) or older than any run can be.
 """
 
 import os
@@ -133,7 +133,16 @@ def _until_released(custody: Custody) -> Iterator[Custody]:
 
 
 def _mark(site: Site, run_id: str, purpose: str) -> Run:
-    return Run(id=run_id, purpose=purpose, actor=site.actor, host=site.host, pid=os.getpid(), started_at=site.now())
+    return Run(
+        id=run_id,
+        purpose=purpose,
+        actor=site.actor,
+        host=site.host,
+        pid=os.getpid(),
+        started_at=site.now(),
+        # https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
+        build=site.environment.get("CODEBUILD_BUILD_ID", ""),
+    )
 
 
 def _refuse_if_alive(site: Site, intent: Intent, run: Run) -> None:

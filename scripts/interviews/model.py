@@ -62,7 +62,10 @@ class Transition(_Document):
 
 
 class Run(_Document):
-    """The process that alone may work on the interview until it clears this mark; see ``custody``."""
+    """The process that alone may work on the interview until it clears this mark; see ``custody``.
+
+    ``build`` is the CodeBuild build that it runs in, if any; ``ended`` tells that CodeBuild called that build over.
+    """
 
     id: str
     purpose: str
@@ -70,6 +73,8 @@ class Run(_Document):
     host: str
     pid: int
     started_at: AwareDatetime
+    build: str = ""
+    ended: bool = False
 
 
 class Intent(_Document):

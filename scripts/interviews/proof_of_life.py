@@ -62,6 +62,8 @@ class RunFiles:
 
 def life_of(run: Run, directory: Path, host: str) -> Life:
     """Whether ``run`` is alive, as far as this machine can tell."""
+    if run.ended:
+        return Life.DEAD
     client, terraform = directory / f"{run.id}.client", directory / f"{run.id}.terraform"
     if run.host != host or not client.exists():
         return Life.UNKNOWN

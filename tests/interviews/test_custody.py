@@ -44,6 +44,14 @@ def test_a_run_that_ends_badly_leaves_no_mark(bucket: Place) -> None:
     assert list(site.runs_directory.iterdir()) == []
 
 
+def test_a_run_in_a_build_tells_which_build_it_is_in(bucket: Place) -> None:
+    an_interview(bucket.site())
+    in_a_build = bucket.site(environment=bucket.environment | {"CODEBUILD_BUILD_ID": "prequel-runner:1"})
+    with custody_of(in_a_build, "demo", "recover") as held:
+        assert held.intent.run is not None
+        assert held.intent.run.build == "prequel-runner:1"
+
+
 DYING_RUN = """
 import sys, time, subprocess, os
 from tests.interviews.conftest import Place

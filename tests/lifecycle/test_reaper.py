@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.errors import LeakingError
+from scripts.errors import BusyInterviewError, LeakingError
 from scripts.interviews import custody
 from scripts.interviews.create import create
+from scripts.interviews.custody import custody_of
 from scripts.interviews.destroy import destroy
 from scripts.interviews.extend import extend
 from scripts.interviews.leases import SLOTS
@@ -92,7 +93,7 @@ def test_the_reaper_shares_its_constants_with_the_operations() -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("first_destroy", ["succeeds", "dies", "leaks"])
+@pytest.mark.parametrize("first_destroy", ["succeeds", "is killed", "leaks"])
 def test_an_interview_whose_creator_vanished_is_gone_within_two_passes(
     shared: Shared, builds: Builds, monkeypatch: pytest.MonkeyPatch, first_destroy: str
 ) -> None:
@@ -110,6 +111,9 @@ def test_an_interview_whose_creator_vanished_is_gone_within_two_passes(
             broken.setattr("scripts.interviews.destroy.ATTEMPTS", 1)
             with pytest.raises(LeakingError):
                 destroy(shared.site(host="build-1"), request.id)
+    if first_destroy == "is killed":
+        killed = run_mark(place.clock, purpose="destroy", host="build-1", build=builds.started[-1]["id"])
+        mark(shared, request.id, run=killed)
     if first_destroy != "succeeds":
         builds.end("FAILED")
         place.clock.forward(minutes=1)
@@ -183,6 +187,31 @@ def test_an_interview_that_another_run_works_on_is_stopped_and_otherwise_left_al
     assert desired_tasks(shared, "one") == 0
     place.clock.forward(minutes=31)
     assert list(shared.reaper(codebuild=builds).run(place.clock()).started) == ["one"]
+
+
+@pytest.mark.parametrize(("build", "status", "taken_over"), [
+    ("{runner}", "IN_PROGRESS", False),
+    ("{runner}", "TIMED_OUT", True),
+    ("{runner}", "", False),
+    ("another-project", "STOPPED", False),
+])  # fmt: skip
+def test_a_run_in_a_build_counts_as_dead_once_codebuild_calls_that_build_over(
+    shared: Shared, builds: Builds, build: str, status: str, taken_over: bool
+) -> None:
+    place = shared.place
+    place.stored("one", Status.ACTIVE)
+    place.clock.forward(hours=2)
+    build_id = f"{build.format(runner=f'{place.prefix}-runner')}:1"
+    mark(shared, "one", run=run_mark(place.clock, purpose="recover", build=build_id))
+    if status:
+        builds.statuses[build_id] = status
+    done = shared.reaper(codebuild=builds).run(place.clock())
+    assert list(done.started) == (["one"] if taken_over else [])
+    with (
+        nullcontext() if taken_over else pytest.raises(BusyInterviewError),
+        custody_of(shared.site(), "one", "destroy") as held,
+    ):
+        assert held.took_over
 
 
 def test_an_interview_that_is_being_extended_is_not_touched(shared: Shared, builds: Builds) -> None:

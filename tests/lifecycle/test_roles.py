@@ -112,7 +112,9 @@ def test_passes_take_each_right_of_the_reaper_and_no_other(
     stored = place.site().intents.load("gone")
     assert stored is not None
     place.site().intents.remove(stored)
-    admin.s3.put_object(Bucket=place.values["instance_bucket_name"], Key="workspaces/portals/terraform.tfvars", Body=b"")
+    admin.s3.put_object(
+        Bucket=place.values["instance_bucket_name"], Key="workspaces/portals/terraform.tfvars", Body=b""
+    )
     role = assume(shared, f"{place.prefix}-reaper", shared.policy("reaper_role_permissions"), monkeypatch)
     reaper = shared.reaper(role.aws)
     place.clock.forward(hours=2)
