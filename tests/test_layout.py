@@ -57,6 +57,23 @@ def test_constructs_read_neither_settings_nor_environment() -> None:
         assert not re.search(r"stacks\.settings|os\.environ|getenv", path.read_text()), path.name
 
 
+OURS = re.compile(r"^(?:from|import) ((?:constructs|stacks|scripts)(?:\.\w+)*)", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("directory", "allowed"),
+    [("constructs", ("constructs", "stacks.names")), ("stacks", ("constructs", "stacks", "scripts.prices"))],
+)
+def test_dependencies_point_one_way(directory: str, allowed: tuple[str, ...]) -> None:
+    for path in (ROOT / directory).glob("*.py"):
+        assert [name for name in OURS.findall(path.read_text()) if not name.startswith(allowed)] == [], path.name
+
+
+@pytest.mark.parametrize("path", ["stacks/names.py", "scripts/prices.py"])
+def test_what_may_be_imported_from_everywhere_imports_nothing_of_ours(path: str) -> None:
+    assert not OURS.findall((ROOT / path).read_text())
+
+
 @pytest.mark.parametrize("module", ["stacks.settings", "stacks.tfvars", "stacks.names"])
 def test_settings_load_without_cdktf_and_jsii(module: str) -> None:
     loaded = run_python(f"import sys, {module}; print('cdktf' in sys.modules, 'jsii' in sys.modules)")
