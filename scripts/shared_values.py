@@ -58,17 +58,31 @@ class TemplateVariables:
     @cached_property
     def with_default(self) -> dict[str, bool]:
         """Each variable's name, and whether it has a default; raises ``SharedValuesError`` for HCL it cannot read."""
+        return {name: "default" in body for name, body in self._blocks.items()}
+
+    @cached_property
+    def descriptions(self) -> dict[str, str]:
+        """What each variable is for; raises as ``with_default`` does."""
+        return {name: str(body.get("description", "")).strip('"') for name, body in self._blocks.items()}
+
+    @property
+    def not_of_clients(self) -> list[str]:
+        """What the shared stack may give."""
+        return [name for name in self.with_default if name not in CLIENT_VARIABLES]
+
+    @property
+    def shared(self) -> list[str]:
+        """What the shared stack must give."""
+        return [name for name in self.not_of_clients if not self.with_default[name]]
+
+    @cached_property
+    def _blocks(self) -> dict[str, dict[str, Any]]:
         try:
             blocks = hcl2.loads(self.text).get("variable", [])
         except Exception as error:  # the parser's own exceptions have no common base
             reason = str(error).splitlines()[0]
             raise SharedValuesError(f"variables.tf is not valid HCL: {reason}") from error
-        return {name.strip('"'): "default" in body for block in blocks for name, body in block.items()}
-
-    @property
-    def shared(self) -> list[str]:
-        """What the shared stack must give."""
-        return [n for n, has_default in self.with_default.items() if not has_default and n not in CLIENT_VARIABLES]
+        return {name.strip('"'): body for block in blocks for name, body in block.items()}
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ class SharedValues:
                 f"the shared stack's outputs lack {', '.join(missing)}; "
                 "deploy the shared stack again with `make deploy`"
             )
-        published = [n for n in variables.with_default if n not in CLIENT_VARIABLES and outputs.get(n) is not None]
+        published = [name for name in variables.not_of_clients if outputs.get(name) is not None]
         return cls({name: outputs[name] for name in published}, {name: outputs[name] for name in LIMITS})
 
 

@@ -27,6 +27,7 @@ from stacks.tfvars import UnreadableFileError, read_assignments
 
 ROOT = Path(__file__).parent.parent
 REQUIRED = 'aws_region = "eu-central-1"\nenvironment = "test"\ndomain_name = "interviews.example.com"\n'
+EXAMPLE_KEY = re.compile(r"^(?:# )?[a-z0-9_]+ *= ", re.MULTILINE)
 Load = Callable[..., Configuration]
 Problems = Callable[..., list[str]]
 
@@ -208,10 +209,22 @@ def test_backend_config_takes_no_credentials(problems: Problems) -> None:
     ]
 
 
+@pytest.mark.parametrize("file", ["terraform.tfvars", "backend.config"])
+def test_every_key_of_the_example_stands_below_a_sentence_about_it(file: str) -> None:
+    for paragraph in (ROOT / f"{file}.example").read_text().split("\n\n"):
+        said, *keys = EXAMPLE_KEY.split(paragraph)
+        assert not keys or said.strip().endswith("."), paragraph
+
+
+def test_the_readmes_table_lists_every_key_and_no_other() -> None:
+    _, _, section = (ROOT / "README.md").read_text().partition("\n## Configuration\n")
+    rows = re.findall(r"^\| (`.*?) \|", section.partition("\n## ")[0], re.MULTILINE)
+    listed = [key for row in rows for key in re.findall(r"`(\w+)`", row)]
+    assert sorted(listed) == sorted(Settings.model_fields)
+
+
 @pytest.mark.parametrize(("file", "model"), [("terraform.tfvars", Settings), ("backend.config", BackendSettings)])
-def test_the_example_explains_every_key_and_its_default(
-    file: str, model: type[Settings] | type[BackendSettings]
-) -> None:
+def test_the_example_gives_every_key_its_default(file: str, model: type[Settings] | type[BackendSettings]) -> None:
     text = (ROOT / f"{file}.example").read_text()
     commented = dict(re.findall(r"^# ([a-z0-9_]+) *= (.*)$", text, re.MULTILINE))
     given = read_assignments(ROOT / f"{file}.example")

@@ -1,4 +1,4 @@
-"""The pages that are written by `make docs`, wholly or between two markers, and what each has to say now."""
+"""The pages that are written by `make docs`, whole or between two markers, and what each has to say now."""
 
 from pathlib import Path
 
@@ -7,18 +7,21 @@ from scripts.docs.costs import section
 from scripts.docs.performance import tables
 from scripts.errors import PrequelError
 from scripts.local import PROJECT
+from scripts.shared_values import TemplateVariables
 
 README = PROJECT / "README.md"
 DOCS = PROJECT / "docs"
 DECISIONS = DOCS / "decisions"
+VARIABLES = PROJECT / "instance_templates" / "variables.tf"
 
 
 def pages() -> dict[Path, str]:
     """The text of every generated page by its path; takes some six seconds to synthesize what the README prices."""
-    performance = DOCS / "performance.md"
+    performance, contract = DOCS / "performance.md", DOCS / "template-contract.md"
     return {
         README: with_part(README, "cost", section()),
         performance: with_part(performance, "model", tables()),
+        contract: with_part(contract, "values", values(TemplateVariables(VARIABLES.read_text()))),
         DOCS / "cli.md": reference(),
         DECISIONS / "README.md": decisions(DECISIONS),
     }
@@ -32,6 +35,12 @@ def with_part(page: Path, name: str, body: str) -> str:
     if not found or not ended:
         raise PrequelError(f"{page.name} has no {begin} and {end} to write between; put them back")
     return f"{before}{begin}\n{body}\n{end}{after}"
+
+
+def values(variables: TemplateVariables) -> str:
+    """The table of what the shared stack gives: each variable of the template set and its description."""
+    rows = [f"| `{name}` | {variables.descriptions[name]} |" for name in variables.not_of_clients]
+    return "\n".join(["| variable | |", "|---|---|", *rows])
 
 
 def decisions(directory: Path) -> str:
