@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import hcl2
 from botocore.exceptions import ClientError
 
-from scripts.aws import Aws, boto_session, error_code, explained
+from scripts.aws import Aws, error_code, explained
 from scripts.errors import SharedValuesError
+from scripts.state_bucket import backend_aws
 from stacks.names import LOCAL_STATE_FILE
 
 if TYPE_CHECKING:
-    from stacks.settings import BackendSettings, Configuration
+    from stacks.settings import Configuration
 
 CLIENT_VARIABLES = frozenset(
     {
@@ -130,9 +131,11 @@ def read_outputs(configuration: "Configuration", aws: Aws, outputs_file: Path | 
         return parse_state(_read(path, "the shared stack's state"), str(path))
     backend = configuration.backend
     address = f"s3://{backend.bucket}/{backend.key}"
+    elsewhere = backend.profile is not None or backend.region != aws.region
+    reader = backend_aws(backend) if elsewhere else aws
     with explained(f"read the shared stack's state {address}"):
         try:
-            content = _state_reader(aws, backend).s3.get_object(Bucket=backend.bucket, Key=backend.key)["Body"].read()
+            content = reader.s3.get_object(Bucket=backend.bucket, Key=backend.key)["Body"].read()
         except ClientError as error:
             if error_code(error) in {"NoSuchKey", "NoSuchBucket"}:
                 raise SharedValuesError(
@@ -162,13 +165,6 @@ def parse_outputs(content: bytes, source: str) -> Outputs:
         name: value["value"] if isinstance(value, dict) and {"value", "type"} <= value.keys() else value
         for name, value in document.items()
     }
-
-
-def _state_reader(aws: Aws, backend: "BackendSettings") -> Aws:
-    """The caller's clients, or others where backend.config names another region or profile."""
-    if backend.profile:
-        return Aws(backend.region, session=boto_session(backend.profile))
-    return aws if backend.region == aws.region else Aws(backend.region)
 
 
 def _object(content: bytes, source: str) -> dict[str, Any]:

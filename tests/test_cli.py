@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import boto3
 import pytest
 
 from scripts.embedded import EmbeddedAws
@@ -104,7 +105,52 @@ def test_the_state_bucket_is_created_once_and_locked_down(configured: Path) -> N
         assert s3.get_bucket_versioning(Bucket="state")["Status"] == "Enabled"
         assert all(s3.get_public_access_block(Bucket="state")["PublicAccessBlockConfiguration"].values())
         assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket="state")["Policy"]
-    assert [json.loads(run.stdout.splitlines()[-1])["result"]["created"] for run in (first, second)] == [True, False]
+    results = [json.loads(run.stdout.splitlines()[-1])["result"] for run in (first, second)]
+    assert results == [{"bucket": "state", "created": created, "findings": []} for created in (True, False)]
+
+
+def test_a_state_bucket_that_exists_keeps_its_policy_and_key_and_is_told_what_it_lacks(configured: Path) -> None:
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::state/*"}]})  # fmt: skip
+    with EmbeddedAws.start() as embedded:
+        s3 = embedded.aws.s3
+        s3.create_bucket(Bucket="state")
+        s3.put_bucket_policy(Bucket="state", Policy=policy)
+        done = prequel("backend", "create", directory=configured, environment=embedded.environment)
+        assert s3.get_bucket_policy(Bucket="state")["Policy"] == policy
+        assert "Status" not in s3.get_bucket_versioning(Bucket="state")
+    assert done.returncode == 1
+    assert [word for word in ("versioning", "public access", "TLS") if word not in done.stderr] == []
+
+
+def test_the_state_bucket_lies_in_the_account_of_the_profile_and_uses_the_key_of_backend_config(
+    configured: Path,
+) -> None:
+    key = "arn:aws:kms:us-east-1:999999999999:key/1234"
+    with (configured / "backend.config").open("a") as config:
+        config.write(f'profile = "states"\nkms_key_id = "{key}"\n')
+    with EmbeddedAws.start() as embedded:
+        # moto gives the account of an assumed role to the role's own keys; so the profile assumes one.
+        (configured / "config").write_text(
+            "[profile states]\nrole_arn = arn:aws:iam::999999999999:role/states\nsource_profile = base\n"
+            "[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"
+        )
+        files = {
+            "AWS_CONFIG_FILE": str(configured / "config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(configured / "none"),
+        }
+        done = prequel("backend", "create", directory=configured, environment=embedded.environment | files)
+        assert done.returncode == 0, done.stderr
+        assert embedded.aws.s3.list_buckets()["Buckets"] == []
+        role = embedded.aws.sts.assume_role(RoleArn="arn:aws:iam::999999999999:role/states", RoleSessionName="look")
+        theirs = boto3.Session(
+            aws_access_key_id=role["Credentials"]["AccessKeyId"],
+            aws_secret_access_key=role["Credentials"]["SecretAccessKey"],
+            aws_session_token=role["Credentials"]["SessionToken"],
+        ).client("s3", region_name="us-east-1", endpoint_url=embedded.endpoint)
+        (rule,) = theirs.get_bucket_encryption(Bucket="state")["ServerSideEncryptionConfiguration"]["Rules"]
+        assert rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == key
 
 
 @pytest.mark.e2e

@@ -12,17 +12,22 @@ def backend() -> None:
 
 @app.command()
 def create(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
-    """Create the bucket that backend.config names: versioned, encrypted, private, TLS only. Safe to repeat.
+    """Create the bucket that backend.config names: versioned, encrypted, private, TLS only.
+
+    A bucket that exists is only looked at; what it lacks of this is said, with exit code 1.
 
     Example: prequel backend create --dry-run
     """
-    from scripts.aws import Aws
+    import typer
+
     from scripts.errors import PrequelError
-    from scripts.state_bucket import create_state_bucket
+    from scripts.state_bucket import backend_aws, create_state_bucket
 
     session = Session(json_lines=json_lines)
-    settings = session.configuration.backend
-    if settings is None:
+    backend = session.configuration.backend
+    if backend is None:
         raise PrequelError("there is no backend.config; copy backend.config.example to backend.config and edit it")
-    created = create_state_bucket(Aws(settings.region), settings.bucket, session.console, dry_run=dry_run)
-    session.console.result({"bucket": settings.bucket, "created": created and not dry_run})
+    created, findings = create_state_bucket(backend_aws(backend), backend, session.console, dry_run=dry_run)
+    session.console.result({"bucket": backend.bucket, "created": created and not dry_run, "findings": findings})
+    if findings:
+        raise typer.Exit(1)
