@@ -64,6 +64,13 @@ class Console:
         yield
         self.done(title, time.monotonic() - start)
 
+    def part(self, event: str, text: str, /, **fields: Any) -> None:
+        """A piece of the result that is ready: an event for machines, for people a line on standard output."""
+        self.event(event, **fields)
+        if not self.json_lines:
+            self._out.write(text + "\n")
+            self._out.flush()
+
     def result(self, value: Any, text: str | None = None) -> None:
         """What the command was run for: ``value`` for machines, ``text`` for people."""
         if self.json_lines:

@@ -282,26 +282,35 @@ class Terraform:
 
 
 class _Interrupts:
-    """The terraform processes that are running now, and the signals received meanwhile."""
+    """The terraform processes that are running now, how many signals each was passed, and all received meanwhile."""
 
     def __init__(self) -> None:
-        self.processes: set[subprocess.Popen[str]] = set()
+        self.processes: dict[subprocess.Popen[str], int] = {}
         self.received = 0
         self.heeded = False
 
     def receive(self, *_: object) -> None:
-        """Passes a signal on: first as SIGINT, from the second on as SIGKILL."""
+        """Passes a signal on: a process's first as SIGINT, from its second on as SIGKILL.
+
+        So the second one kills what was told before, and only tells a clean-up that has begun since.
+        """
         self.received += 1
         for process in list(self.processes):
             if process.poll() is None:
+                self.processes[process] += 1
                 # Terraform's group holds the provider too, which must stay until terraform itself lets it go.
-                if self.received == 1:
+                if self.processes[process] == 1:
                     process.send_signal(signal.SIGINT)
                 else:
                     os.killpg(process.pid, signal.SIGKILL)
 
 
 _interrupts = _Interrupts()
+
+
+def interrupted() -> bool:
+    """Whether a signal came to the ``heeding_interrupts`` that is open now, for threads that wait for something."""
+    return _interrupts.heeded and _interrupts.received > 0
 
 
 @contextmanager
@@ -330,7 +339,7 @@ def _passing_on_interrupts(process: subprocess.Popen[str]) -> Iterator[list[bool
     """While open, signals go to ``process``, which does not outlive the block; truthy afterwards if one came."""
     received: list[bool] = []
     with heeding_interrupts() as interrupted:
-        _interrupts.processes.add(process)
+        _interrupts.processes[process] = 0
         try:
             yield received
         finally:
@@ -340,7 +349,7 @@ def _passing_on_interrupts(process: subprocess.Popen[str]) -> Iterator[list[bool
                     process.wait(timeout=_INTERRUPT_GRACE_SECONDS)
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
-            _interrupts.processes.discard(process)
+            _interrupts.processes.pop(process, None)
             if interrupted():
                 received.append(True)
 

@@ -10,7 +10,7 @@ import pytest
 
 from scripts import terraform
 from scripts.errors import InterruptedRunError, MissingToolError, TerraformError
-from scripts.terraform import Terraform, provider_mirror
+from scripts.terraform import Terraform, heeding_interrupts, provider_mirror
 
 
 @pytest.fixture
@@ -72,7 +72,8 @@ def test_a_configuration_that_does_not_parse_is_told_on_one_line(tmp_path: Path)
     assert "\n" not in str(refused.value)
 
 
-def test_ctrl_c_lets_terraform_finish_what_it_began_and_write_its_state(tmp_path: Path) -> None:
+@pytest.mark.parametrize("earlier", [0, 1], ids=["the-first", "after-one-that-it-was-not-passed"])
+def test_ctrl_c_lets_terraform_finish_what_it_began_and_write_its_state(tmp_path: Path, earlier: int) -> None:
     (tmp_path / "main.tf").write_text(
         """
         resource "terraform_data" "first" {
@@ -89,9 +90,12 @@ def test_ctrl_c_lets_terraform_finish_what_it_began_and_write_its_state(tmp_path
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=press_ctrl_c).start()
-    with pytest.raises(InterruptedRunError):
-        run.apply()
+    with heeding_interrupts():
+        for _ in range(earlier):
+            os.kill(os.getpid(), signal.SIGINT)
+        threading.Thread(target=press_ctrl_c).start()
+        with pytest.raises(InterruptedRunError):
+            run.apply()
     state = (tmp_path / "terraform.tfstate").read_text()
     assert '"first"' in state
     assert '"second"' not in state

@@ -175,22 +175,22 @@ def _create_all(
             site.console.say(f"would create {request.id} ({request.challenge}) unless it is there")
         return
 
+    def document(row: bulk.RowResult) -> dict[str, Any]:
+        return {
+            "row": row.row,
+            "id": row.id,
+            "outcome": row.outcome,
+            "access_url": row.access_url,
+            "password": row.password,
+        } | ({"error": row.error} if row.error else {})
+
     def tell(row: bulk.RowResult) -> None:
-        site.console.event("row", row=row.row, id=row.id, outcome=row.outcome, error=row.error)
-        site.console.say(f"row {row.row}: {row.id}: {row.error or row.outcome}")
+        # At once, because the password is told only here, and a later row may end the command.
+        text = row.error or f"{row.access_url}  {row.password or '(password in SSM)'}"
+        site.console.part("row", f"{row.id}  {row.outcome}  {text}", **document(row))
 
     results = bulk.create_all(site, requests, parallel=parallel, on_result=tell, creator=creator)
-    lines = [
-        f"{row.id}  {row.outcome}  {row.access_url}  {row.password or '(in SSM)'}"
-        for row in results
-        if row.outcome != "failed"
-    ]
-    value = [
-        {"row": r.row, "id": r.id, "outcome": r.outcome, "access_url": r.access_url, "password": r.password}
-        | ({"error": r.error} if r.error else {})
-        for r in results
-    ]
-    site.console.result(value, "\n".join(lines))
+    site.console.result([document(row) for row in results])
     raise typer.Exit(max(row.exit_code for row in results) if results else 0)
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from scripts.challenges.names import name_of
 from scripts.errors import PrequelError, RefusedError
 from scripts.interviews.create import Created, Request, create
-from scripts.interviews.model import Status
+from scripts.interviews.model import Intent, Status
 from scripts.interviews.recover import recover
 from scripts.interviews.request import parsed_duration, parsed_time
 from scripts.interviews.site import Site
@@ -25,7 +26,10 @@ _NEEDED = ("challenge", "candidate")
 
 @dataclass(frozen=True)
 class RowResult:
-    """How one row ended: created, scheduled, completed, already there, already over, or failed with ``error``."""
+    """How one row ended: created, scheduled, completed, already there, already over, or failed with ``error``.
+
+    ``already over`` means that the interview has been held.
+    """
 
     row: int
     id: str
@@ -141,21 +145,31 @@ def _ended(site: Site, number: int, request: Request, creator: Callable[[Site, R
         return _one(site, number, request, creator)
     except PrequelError as error:
         return RowResult(number, request.id, "failed", error=str(error), exit_code=error.exit_code)
+    except Exception as error:  # noqa: BLE001  (one row's surprise must not cost the others their passwords)
+        return RowResult(number, request.id, "failed", error=f"{type(error).__name__}: {error}", exit_code=1)
 
 
 def _one(site: Site, number: int, request: Request, creator: Callable[[Site, Request], Created | None]) -> RowResult:
     stored = site.intents.load(request.id)
     if stored is not None:
         intent = stored.intent
+        if not _same(intent, request):
+            raise RefusedError(
+                f"the id {request.id} belongs to {intent.inputs.candidate_name}'s interview on "
+                f"{name_of(intent.inputs.challenge)}; give row {number} another id"
+            )
         url = str(intent.outputs.get("access_url", ""))
         if intent.status in {Status.ACTIVE, Status.SCHEDULED}:
             return RowResult(number, request.id, "already there", url)
         if intent.status in {Status.CREATING, Status.FAILED}:
             done = recover(site, request.id, wait_seconds=request.wait_seconds)
-            outcome = "completed" if done.outcome == "active" else "already over"
-            return RowResult(number, request.id, outcome, done.access_url, done.password)
-        raise RefusedError(f"interview {request.id} is {intent.status}; run the file again when it is gone")
-    if site.intents.tombstone(request.id) is not None:
+            if done.outcome == "active":
+                return RowResult(number, request.id, "completed", done.access_url, done.password)
+            # Its time ran out before it began: it was never held.
+        else:
+            raise RefusedError(f"interview {request.id} is {intent.status}; run the file again when it is gone")
+    tombstone = site.intents.tombstone(request.id)
+    if tombstone is not None and tombstone.intent.was_held and _same(tombstone.intent, request):
         return RowResult(number, request.id, "already over")
     if request.starts_at is not None and request.starts_at <= site.now():
         raise RefusedError(f"the start {request.starts_at:%Y-%m-%dT%H:%M%z} of row {number} is in the past")
@@ -164,3 +178,9 @@ def _one(site: Site, number: int, request: Request, creator: Callable[[Site, Req
         raise AssertionError  # only a dry run creates nothing
     outcome = "created" if created.intent.status is Status.ACTIVE else "scheduled"
     return RowResult(number, request.id, outcome, created.access_url, created.password)
+
+
+def _same(intent: Intent, request: Request) -> bool:
+    """Whether the interview is the one that the row asks for, and not another that has its id."""
+    asked = (request.candidate_name, request.challenge)
+    return (intent.inputs.candidate_name, name_of(intent.inputs.challenge)) == asked

@@ -137,6 +137,11 @@ class Intent(_Document):
         return self.slot is None and self.history[0].status is Status.CREATING
 
     @property
+    def was_held(self) -> bool:
+        """Whether the candidate could ever work in it; of a long history the outputs alone may tell."""
+        return bool(self.outputs) or any(step.status is Status.ACTIVE for step in self.history)
+
+    @property
     def running_since(self) -> datetime | None:
         """When resources may first have existed; None before that."""
         return next((step.at for step in self.history if step.status == Status.CREATING), None)

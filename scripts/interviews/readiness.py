@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from scripts.aws import explained
-from scripts.errors import NotReadyError
+from scripts.errors import InterruptedRunError, NotReadyError
 from scripts.interviews.site import Site
+from scripts.terraform import interrupted
 
 _LONGEST_PAUSE = 5.0
 
@@ -14,6 +15,7 @@ _LONGEST_PAUSE = 5.0
 def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], seconds: float) -> None:
     """Returns when the service's deployment is complete; raises ``NotReadyError`` with the reason when it fails.
 
+    Raises ``InterruptedRunError`` when ctrl-C was pressed while several are waited for, each in a thread.
     Behind a load balancer ECS calls a deployment complete only when its targets are healthy
     (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html).
     """
@@ -28,6 +30,8 @@ def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], 
         service: Mapping[str, Any] = services[0]
         if _complete(service):
             return
+        if interrupted():
+            raise InterruptedRunError(f"interrupted while interview {interview_id} was waited for")
         primary = _primary(service)
         if primary.get("rolloutState") == "FAILED":
             reason = primary.get("rolloutStateReason", "the circuit breaker gave no reason")

@@ -1,16 +1,26 @@
 """Many interviews from one file."""
 
+import io
+import json
+import os
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import typer
 
+from scripts.challenges.names import version_path
+from scripts.commands.interview import _create_all
 from scripts.errors import RefusedError
 from scripts.interviews.bulk import RowResult, create_all, read_requests
 from scripts.interviews.create import Created, Request
-from scripts.interviews.model import Status
+from scripts.interviews.destroy import destroy
+from scripts.interviews.model import Inputs, Status
+from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.site import Site
 from tests.interviews.conftest import CHALLENGE, Place
+from tests.interviews.test_absence import a_service
 from tests.interviews.test_model import intent
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -48,12 +58,13 @@ def test_a_file_with_other_columns_is_refused_with_those_expected(tmp_path: Path
 
 def test_run_again_it_creates_nothing_twice_and_each_row_ends_on_its_own(bucket: Place) -> None:
     created: list[str] = []
+    asked = Inputs(candidate_name="Ada", challenge=version_path(CHALLENGE, "0" * 16))
 
     def create_or_refuse(_: Site, request: Request) -> Created:
         if request.id == "bad":
             raise RefusedError("no such challenge")
         created.append(request.id)
-        made = intent(Status.CREATING, id=request.id).moved(Status.ACTIVE, at=NOW, actor="a@b")
+        made = intent(Status.CREATING, id=request.id, inputs=asked).moved(Status.ACTIVE, at=NOW, actor="a@b")
         bucket.site().intents.create(made)
         return Created(made, request.password, 0.1)
 
@@ -69,8 +80,6 @@ def test_run_again_it_creates_nothing_twice_and_each_row_ends_on_its_own(bucket:
 
 
 def test_an_interview_that_has_been_held_is_not_created_again(place: Place) -> None:
-    from scripts.interviews.destroy import destroy
-
     place.stored("a", Status.ACTIVE)
     destroy(place.site(), "a")
     request = Request(challenge=CHALLENGE, candidate_name="Ada", id="a")
@@ -86,6 +95,80 @@ def test_a_start_that_has_passed_is_no_problem_for_a_row_that_was_done(place: Pl
     place.clock.forward(hours=2)
     (again,) = create_all(place.site(), [request], parallel=1, on_result=lambda _: None)
     assert again.outcome == "already there"
+
+
+def rerun(place: Place, name: str, **row: str) -> RowResult:
+    """What a row ends with when the file is run, with a create that only writes down."""
+
+    def write_down(site: Site, request: Request) -> Created:
+        made = intent(Status.CREATING, id=request.id).moved(Status.ACTIVE, at=NOW, actor="a@b")
+        site.intents.create(made)
+        return Created(made, request.password, 0.1)
+
+    request = Request(**({"challenge": CHALLENGE, "candidate_name": "Ada", "id": name} | row))  # type: ignore[arg-type]
+    (result,) = create_all(place.site(), [request], parallel=1, on_result=lambda _: None, creator=write_down)
+    return result
+
+
+def test_a_row_whose_create_failed_is_created_when_the_file_is_run_again(place: Place) -> None:
+    place.stored("a", Status.CREATING)
+    destroy(place.site(), "a")
+    assert rerun(place, "a").outcome == "created"
+
+
+def test_a_row_whose_time_ran_out_before_it_began_is_created_when_the_file_is_run_again(place: Place) -> None:
+    place.stored("a", Status.CREATING)
+    place.clock.forward(hours=2)
+    assert rerun(place, "a").outcome == "created"
+
+
+def test_an_id_of_another_candidates_interview_fails_its_row_and_one_of_an_ended_interview_does_not(
+    place: Place,
+) -> None:
+    place.stored("a", Status.ACTIVE)
+    result = rerun(place, "a", candidate_name="Bob")
+    assert (result.outcome, result.exit_code) == ("failed", 1)
+    assert result.error == f"the id a belongs to Ada's interview on {CHALLENGE}; give row 2 another id"
+    destroy(place.site(), "a")
+    assert rerun(place, "a", candidate_name="Bob").outcome == "created"
+
+
+def test_each_password_is_told_as_soon_as_its_row_is_done_and_a_surprise_in_another_row_costs_none(
+    bucket: Place, tmp_path: Path
+) -> None:
+    told, said = [], io.StringIO()
+
+    def create_or_break(_: Site, request: Request) -> Created:
+        told.append(said.getvalue())
+        if request.id == "b":
+            raise OSError("no space left on device")
+        return Created(intent(Status.CREATING, id=request.id), f"password of {request.id}", 0.1)
+
+    path = a_file(tmp_path, "challenge,candidate,id\nx/y,Ada,a\nx/y,Bob,b\nx/y,Eve,c\n")
+    with pytest.raises(typer.Exit) as end:
+        _create_all(
+            bucket.site(out=said), path, parallel=1, wait_seconds=1, keep=False, dry_run=False, creator=create_or_break
+        )
+    assert end.value.exit_code == 1
+    assert "password of a" in told[1]
+    result = json.loads(said.getvalue().splitlines()[-1])["result"]
+    assert [row["outcome"] for row in result] == ["scheduled", "failed", "scheduled"]
+    assert [row["password"] for row in result] == ["password of a", "", "password of c"]
+    assert result[1]["error"] == "OSError: no space left on device"
+
+
+def test_ctrl_c_is_heard_while_rows_wait_for_readiness(place: Place) -> None:
+    request = place.request()
+    a_service(place.aws, request.id, place.values)
+
+    def wait(site: Site, request: Request) -> Created:
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until_steady(site, request.id, place.values, 60)
+        raise AssertionError
+
+    (result,) = create_all(place.site(), [request], parallel=1, on_result=lambda _: None, creator=wait)
+    assert result.exit_code == 130
+    assert result.error == f"interrupted while interview {request.id} was waited for"
 
 
 @pytest.mark.e2e
