@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,10 @@ MINIMUM_VERSION = (1, 11)
 
 _PROVIDER_PATH = Path("registry.terraform.io", "hashicorp", "aws")
 _REGISTRY = "registry.terraform.io"
-_INTERRUPT_GRACE_SECONDS = 120
+INTERRUPT_GRACE_SECONDS = 120.0
+"""What terraform is given to finish what it began and to write its state, before it is killed."""
+
+_WATCH_SECONDS = 0.2
 
 Event = dict[str, Any]
 """One line of ``terraform -json``; see
@@ -132,11 +136,11 @@ class Terraform:
     """Terraform in ``directory``; ``environment`` is the whole environment of its processes.
 
     Each method raises ``TerraformError`` with Terraform's own message when it fails, and ``InterruptedRunError`` when
-    the user pressed ctrl-C: Terraform is then told once, has two minutes to finish what it began and to write its
-    state, and a second ctrl-C ends it at once.
+    the user pressed ctrl-C: Terraform is then told once, has ``grace_seconds`` to finish what it began and to write its
+    state, and is killed after them; a second ctrl-C kills it at once.
 
     ``inherited`` descriptors stay open in terraform and its provider; ``on_start`` hears each process group's id;
-    ``timeout_seconds`` interrupts a process that takes longer, which then counts as failed.
+    a process that takes longer than ``timeout_seconds`` is told to end in the same way, and counts as failed.
     """
 
     def __init__(
@@ -147,12 +151,14 @@ class Terraform:
         inherited: tuple[int, ...] = (),
         on_start: Callable[[int], None] | None = None,
         timeout_seconds: float | None = None,
+        grace_seconds: float = INTERRUPT_GRACE_SECONDS,
     ) -> None:
         self.directory = directory
         self._environment = terraform_environment(environment if environment is not None else os.environ)
         self._inherited = inherited
         self._on_start = on_start
         self._timeout_seconds = timeout_seconds
+        self._grace_seconds = grace_seconds
 
     def init(self, *arguments: str) -> None:
         """Prepares the directory; ``arguments`` such as ``-backend=false`` are passed on."""
@@ -230,38 +236,42 @@ class Terraform:
         variables: Mapping[str, str] | None = None,
     ) -> Run:
         given = {f"TF_VAR_{name}": value for name, value in (variables or {}).items()}
-        process = subprocess.Popen(
-            [terraform_binary(), *arguments],
-            cwd=self.directory,
-            env=self._environment | given,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            # ctrl-C reaches this process alone, which passes it on once (see _passing_on_interrupts).
-            start_new_session=True,
-            pass_fds=self._inherited,
-        )
-        if self._on_start is not None:
-            self._on_start(process.pid)
         run = Run()
         lines: list[str] = []
-        assert process.stdout is not None  # noqa: S101  (it is a pipe)
-        with _passing_on_interrupts(process) as interrupts, _interrupted_after(process, self._timeout_seconds) as late:
-            for line in process.stdout:
-                lines.append(line)
-                if json_events:
-                    self._hear(line, run, on_event)
-            run.exit_code = process.wait()
+        binary = terraform_binary()
+        with heeding_interrupts() as interrupted:
+            process = subprocess.Popen(
+                [binary, *arguments],
+                cwd=self.directory,
+                env=self._environment | given,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                # ctrl-C reaches this process alone, which passes it on once (see _Watched).
+                start_new_session=True,
+                pass_fds=self._inherited,
+            )
+            with _watched(process, interrupted, self._timeout_seconds, self._grace_seconds) as watched:
+                if self._on_start is not None:
+                    self._on_start(process.pid)
+                assert process.stdout is not None  # noqa: S101  (it is a pipe)
+                for line in process.stdout:
+                    lines.append(line)
+                    if json_events:
+                        self._hear(line, run, on_event)
+                run.exit_code = process.wait()
+            stopped = interrupted()
         run.stdout = "".join(lines)
         if run.exit_code < 0:
             # Killed: its provider may still be at work, and nobody would know what it does.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        if interrupts:
+        if stopped:
             raise InterruptedRunError(f"terraform {arguments[0]} was interrupted")
-        if late:
-            raise TerraformError(f"terraform {arguments[0]}: not done after {self._timeout_seconds:.0f} s, interrupted")
+        if watched.late:
+            how = "killed" if run.exit_code < 0 else "interrupted"
+            raise TerraformError(f"terraform {arguments[0]}: not done after {self._timeout_seconds:.0f} s, {how}")
         if check and run.exit_code != 0:
             messages = run.diagnostics or [_first_error(run.stdout)]
             raise TerraformError(f"terraform {arguments[0]}: {messages[0]}", tuple(messages))
@@ -281,11 +291,63 @@ class Terraform:
             on_event(event)
 
 
+class _Watched:
+    """A running terraform that is told to end once, and is killed with its provider when the grace is over."""
+
+    def __init__(self, process: subprocess.Popen[str], timeout_seconds: float | None, grace_seconds: float) -> None:
+        self._process = process
+        self._grace_seconds = grace_seconds
+        self._due = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        self._telling = threading.Lock()
+        self._ended = threading.Event()
+        self._interrupts = 0
+        self.late = False
+
+    def tell(self) -> None:
+        """Sends SIGINT, the first time only: terraform takes a second one for the order to end at once."""
+        # Never released. A signal handler must not wait for a lock, and this takes it without waiting.
+        if self._telling.acquire(blocking=False):
+            self._due = time.monotonic() + self._grace_seconds
+            self._process.send_signal(signal.SIGINT)
+
+    def interrupt(self) -> None:
+        """Passes on a ctrl-C: tells it, and from its second one on kills it."""
+        self._interrupts += 1
+        if self._interrupts == 1:
+            self.tell()
+        else:
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends its process group, which holds the provider too."""
+        if self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def watch(self) -> None:
+        """Tells it when its time is over, and kills it when the grace is, until ``end``."""
+        while not self._ended.wait(_WATCH_SECONDS):
+            if self._due is None or time.monotonic() < self._due:
+                continue
+            if self._telling.locked():
+                self.kill()
+            else:
+                self.late = True
+                self.tell()
+
+    def end(self) -> None:
+        """Waits until it has ended, told if it has to be."""
+        if self._process.poll() is None:
+            self.tell()
+            self._process.wait()
+        self._ended.set()
+
+
 class _Interrupts:
-    """The terraform processes that are running now, how many signals each was passed, and all received meanwhile."""
+    """The terraform processes that are running now, and the signals received meanwhile."""
 
     def __init__(self) -> None:
-        self.processes: dict[subprocess.Popen[str], int] = {}
+        self.running: set[_Watched] = set()
         self.received = 0
         self.heeded = False
 
@@ -295,14 +357,8 @@ class _Interrupts:
         So the second one kills what was told before, and only tells a clean-up that has begun since.
         """
         self.received += 1
-        for process in list(self.processes):
-            if process.poll() is None:
-                self.processes[process] += 1
-                # Terraform's group holds the provider too, which must stay until terraform itself lets it go.
-                if self.processes[process] == 1:
-                    process.send_signal(signal.SIGINT)
-                else:
-                    os.killpg(process.pid, signal.SIGKILL)
+        for watched in list(self.running):
+            watched.interrupt()
 
 
 _interrupts = _Interrupts()
@@ -335,43 +391,23 @@ def heeding_interrupts() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _passing_on_interrupts(process: subprocess.Popen[str]) -> Iterator[list[bool]]:
-    """While open, signals go to ``process``, which does not outlive the block; truthy afterwards if one came."""
-    received: list[bool] = []
-    with heeding_interrupts() as interrupted:
-        _interrupts.processes[process] = 0
-        try:
-            yield received
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                try:
-                    process.wait(timeout=_INTERRUPT_GRACE_SECONDS)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-            _interrupts.processes.pop(process, None)
-            if interrupted():
-                received.append(True)
-
-
-@contextmanager
-def _interrupted_after(process: subprocess.Popen[str], seconds: float | None) -> Iterator[list[bool]]:
-    """Interrupts ``process`` after ``seconds``; truthy afterwards if it did."""
-    late: list[bool] = []
-
-    def interrupt() -> None:
-        late.append(True)
-        process.send_signal(signal.SIGINT)
-
-    timer = threading.Timer(seconds, interrupt) if seconds is not None else None
-    if timer is not None:
-        timer.daemon = True
-        timer.start()
+def _watched(
+    process: subprocess.Popen[str],
+    interrupted: Callable[[], bool],
+    timeout_seconds: float | None,
+    grace_seconds: float,
+) -> Iterator[_Watched]:
+    """While open, signals go to ``process``, which outlives neither the block nor its time."""
+    watched = _Watched(process, timeout_seconds, grace_seconds)
+    threading.Thread(target=watched.watch, daemon=True).start()
+    _interrupts.running.add(watched)
     try:
-        yield late
+        if interrupted():
+            watched.tell()  # the signal came while it was being started
+        yield watched
     finally:
-        if timer is not None:
-            timer.cancel()
+        watched.end()
+        _interrupts.running.discard(watched)
 
 
 def _one_line(diagnostic: Mapping[str, Any]) -> str:

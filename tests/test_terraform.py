@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,3 +142,43 @@ def test_offline_the_implied_mirror_directories_are_searched(monkeypatch: pytest
 def test_a_cli_configuration_that_does_not_exist_is_not_passed_on(tmp_path: Path) -> None:
     environment = terraform.terraform_environment(os.environ | {"TF_CLI_CONFIG_FILE": str(tmp_path / "missing.tfrc")})
     assert Path(environment["TF_CLI_CONFIG_FILE"]).exists()
+
+
+@pytest.fixture
+def deaf_terraform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Terraform]:
+    """One that heeds no SIGINT, as the real one does while a provider does not answer."""
+    deaf = tmp_path / "terraform"
+    deaf.write_text("#!/bin/sh\ntrap '' INT\n[ \"$1\" = version ] && echo 'Terraform v1.11.4' && exit\nsleep 30\n")
+    deaf.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    terraform.terraform_binary.cache_clear()
+    yield Terraform(tmp_path, timeout_seconds=0.2, grace_seconds=0.2)
+    terraform.terraform_binary.cache_clear()
+
+
+def test_a_terraform_that_heeds_nothing_is_killed_when_its_time_and_its_grace_are_over(
+    deaf_terraform: Terraform,
+) -> None:
+    start = time.monotonic()
+    with pytest.raises(TerraformError, match=r"not done after 0 s, killed"):
+        deaf_terraform.init()
+    assert time.monotonic() - start < 5
+
+
+def test_a_ctrl_c_that_comes_while_terraform_is_being_started_reaches_it(
+    deaf_terraform: Terraform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf_terraform._timeout_seconds = None
+    popen = subprocess.Popen
+
+    def start_and_press_ctrl_c(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
+        process: subprocess.Popen[str] = popen(*arguments, **options)
+        if "init" in arguments[0]:
+            os.kill(os.getpid(), signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", start_and_press_ctrl_c)
+    start = time.monotonic()
+    with pytest.raises(InterruptedRunError):
+        deaf_terraform.init()
+    assert time.monotonic() - start < 5
