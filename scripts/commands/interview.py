@@ -75,7 +75,7 @@ def create(
         bool, typer.Option("--password-stdin", help="Read the password; else one is made.")
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave a failed create as it is.")] = False,
-    wait_seconds: Annotated[float, typer.Option(min=0, help="How long it may take to become ready.")] = 300,
+    wait_seconds: Annotated[float, typer.Option(min=0, max=600, help="How long it may take to become ready.")] = 300,
     from_file: Annotated[
         Path | None,
         typer.Option(
@@ -380,7 +380,7 @@ def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOp
 def recover(
     id: IdArgument,
     *,
-    wait_seconds: Annotated[float, typer.Option(min=0, help="How long it may take to become ready.")] = 300,
+    wait_seconds: Annotated[float, typer.Option(min=0, max=600, help="How long it may take to become ready.")] = 300,
     json_lines: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:

@@ -12,7 +12,7 @@ from scripts.aws import explained
 from scripts.challenges.catalog import pin
 from scripts.challenges.names import name_of
 from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedError, TerraformError
-from scripts.interviews.custody import LONGEST_RUN, Custody, custody_of_new
+from scripts.interviews.custody import Custody, custody_of_new
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.model import Inputs, Intent, Run, Status
 from scripts.interviews.readiness import wait_until_steady
@@ -28,12 +28,15 @@ from scripts.interviews.request import (
 )
 from scripts.interviews.resources import Survey, survey
 from scripts.interviews.site import Site
-from scripts.interviews.store import ChangedMeanwhileError, state_key, timestamp, workspace_key
-from scripts.interviews.workspace import LONGEST_TERRAFORM, Workspace, private_directory
+from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, state_key, timestamp, workspace_key
+from scripts.interviews.workspace import Workspace, private_directory
 from scripts.prices import interview_per_hour
 from stacks.names import LISTENER_PRIORITY_BASE, password_parameter
 
 DEFAULT_WAIT_SECONDS = 300.0
+LONGEST_WAIT_SECONDS = 600.0
+"""A third of what one run may take (``custody``); the rest is for creating and, if need be, for destroying."""
+
 _IMAGE_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -62,6 +65,8 @@ class Request:
         checked_password(self.password)
         if self.image_tag and not _IMAGE_TAG.fullmatch(self.image_tag):
             raise RefusedError(f'"{self.image_tag}" is no image tag, expected letters, digits, ".", "_" and "-"')
+        if not 0 <= self.wait_seconds <= LONGEST_WAIT_SECONDS:
+            raise RefusedError(f"cannot wait {self.wait_seconds:g} s, expected 0 to {LONGEST_WAIT_SECONDS:g}")
 
 
 @dataclass(frozen=True)
@@ -152,8 +157,8 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
                 else:
                     _create_now(site, held, workspace, request)
                 return Created(held.intent, request.password, time.monotonic() - start)
-        except ChangedMeanwhileError as error:
-            raise RefusedError(f"the id {request.id} is in use; choose another") from error
+        except IdInUseError as error:
+            raise RefusedError(str(error)) from error
 
 
 def _traces(site: Site, interview_id: str) -> list[str]:
@@ -177,6 +182,8 @@ def _create_now(site: Site, held: Custody, workspace: Workspace, request: Reques
         slot = claiming.result()
         _refuse_foreign(surveying.result(), request.id)
         held.update(slot=slot, inputs=pinning.result())
+    except ChangedMeanwhileError:
+        raise  # it is another run's by now
     except (PrequelError, KeyboardInterrupt):
         withdraw(site, held)
         raise
@@ -232,8 +239,10 @@ def bring_up(
             outputs = _apply(site, held, workspace, password)
         uploading.result()
         workspace.adopted()
-        wait_until_steady(site, interview_id, workspace.values, wait_seconds)
+        wait_until_steady(site, interview_id, workspace.values, min(wait_seconds, held.seconds_left / 2))
         held.move(Status.ACTIVE, "ready", outputs=outputs, error="", failures=0, retry_at=None)
+    except ChangedMeanwhileError:
+        raise  # it is another run's by now, and so is what was created
     except (PrequelError, KeyboardInterrupt) as error:
         reason = "interrupted by the user" if isinstance(error, KeyboardInterrupt) else str(error)
         if keep:
@@ -254,12 +263,10 @@ def _apply(site: Site, held: Custody, workspace: Workspace, password: str) -> di
     Nothing of this name existed before, so they are ours: a request succeeded and its answer was lost, and the
     provider's own second try met the first one's resource.
     """
-    start = time.monotonic()
     try:
         return workspace.apply(held, password)
     except TerraformError:
-        in_time = time.monotonic() - start < (LONGEST_RUN - LONGEST_TERRAFORM).total_seconds() / 2
-        if not in_time or not workspace.reconcile(held, survey(site.aws, held.intent.id, workspace.values)):
+        if not workspace.reconcile(held, survey(site.aws, held.intent.id, workspace.values)):
             raise
         return workspace.apply(held, password)
 

@@ -11,26 +11,34 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-from scripts.errors import BusyInterviewError, PrequelError
+from scripts.errors import BusyInterviewError, PrequelError, TerraformError
 from scripts.interviews.model import Intent, Run, Status
 from scripts.interviews.proof_of_life import Life, RunFiles, end_orphans, forget, life_of
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, Stored, timestamp
+from scripts.terraform import INTERRUPT_GRACE_SECONDS
 
 LONGEST_RUN = timedelta(minutes=30)
-"""After that a run on another machine counts as dead; every terraform of ours is ended before (``workspace``)."""
+"""After that a run on another machine counts as dead; a run uses less (``Custody.seconds_left``)."""
+
+CLOSING = timedelta(seconds=INTERRUPT_GRACE_SECONDS) + timedelta(minutes=1)
+"""What a run keeps for its last terraform to end when told to, and for writing down how it ended."""
 
 _TRIES = 5
 
 
 class Custody:
-    """One interview, held: ``intent`` is its latest version; ``took_over`` tells that a run before this one died."""
+    """One interview, held since ``mark``: ``intent`` is its latest version; ``before`` is the dead run's mark, if any.
 
-    def __init__(self, site: Site, stored: Stored, files: RunFiles, *, took_over: bool) -> None:
+    Every change raises ``ChangedMeanwhileError`` once another run has taken over.
+    """
+
+    def __init__(self, site: Site, stored: Stored, files: RunFiles, mark: Run, before: Run | None = None) -> None:
         self._site = site
         self._stored = stored
+        self._ends_at = mark.started_at + LONGEST_RUN - CLOSING
         self.files = files
-        self.took_over = took_over
+        self.before = before
         self.gone = False
 
     @property
@@ -43,14 +51,35 @@ class Custody:
         moved = self.intent.model_copy(update=changes).moved(
             status, at=self._site.now(), actor=self._site.actor, note=note
         )
-        self._stored = self._site.intents.replace(self._stored, moved)
+        self._write(moved)
         self._site.console.event("status", interview=moved.id, status=moved.status, note=note)
         return moved
 
     def update(self, **changes: Any) -> Intent:
         """Changes fields without a step."""
-        self._stored = self._site.intents.replace(self._stored, self.intent.model_copy(update=changes))
+        self._write(self.intent.model_copy(update=changes))
         return self.intent
+
+    @property
+    def took_over(self) -> bool:
+        """Whether a run before this one died."""
+        return self.before is not None
+
+    @property
+    def seconds_left(self) -> float:
+        """How long this run may still go on with its work; not above 0 once it has to end."""
+        return (self._ends_at - self._site.now()).total_seconds()
+
+    def seconds_for_terraform(self, share: float = 1.0) -> float:
+        """How long a terraform that starts now may take, as a ``share`` of what is left.
+
+        Raises ``TerraformError`` when nothing is.
+        """
+        if self.seconds_left <= 0:
+            raise TerraformError(
+                f"terraform was not started: this run has used up its {LONGEST_RUN - CLOSING}; the next one goes on"
+            )
+        return self.seconds_left * share
 
     def remove(self) -> None:
         """Removes the intent itself: the last act."""
@@ -61,18 +90,28 @@ class Custody:
     def release(self) -> None:
         """Clears the mark."""
         if not self.gone:
-            self._stored = self._site.intents.replace(self._stored, self.intent.model_copy(update={"run": None}))
+            self._write(self.intent.model_copy(update={"run": None}))
             self.files.forget()
+
+    def _write(self, intent: Intent) -> None:
+        try:
+            self._stored = self._site.intents.replace(self._stored, intent)
+        except ChangedMeanwhileError as error:
+            raise ChangedMeanwhileError(
+                f"interview {intent.id} was taken over by another run, which goes on with it; "
+                f"see `prequel interview show {intent.id}`"
+            ) from error
 
 
 @contextmanager
 def custody_of_new(site: Site, draft: Callable[[Run], Intent], purpose: str) -> Iterator[Custody]:
-    """Writes a new intent and holds it; raises ``ChangedMeanwhileError`` when the id is in use."""
+    """Writes a new intent and holds it; raises ``IdInUseError`` when there is one of this id."""
     run_id, files = RunFiles.begin(site.runs_directory)
+    mark = _mark(site, run_id, purpose)
     try:
-        stored = site.intents.create(draft(_mark(site, run_id, purpose)))
+        stored = site.intents.create(draft(mark))
         site.console.event("status", interview=stored.intent.id, status=stored.intent.status, note="")
-        with _until_released(Custody(site, stored, files, took_over=False)) as held:
+        with _until_released(Custody(site, stored, files, mark)) as held:
             yield held
     except (ChangedMeanwhileError, BusyInterviewError):
         files.forget()  # the mark was never set, or is another's by now
@@ -89,12 +128,13 @@ def custody_of(site: Site, interview_id: str, purpose: str) -> Iterator[Custody]
     stand still.
     """
     run_id, files = RunFiles.begin(site.runs_directory)
+    mark = _mark(site, run_id, purpose)
     try:
-        stored, before = _marked(site, interview_id, _mark(site, run_id, purpose))
+        stored, before = _marked(site, interview_id, mark)
         if before is not None:
             forget(before, site.runs_directory)
             site.console.event("took-over", interview=interview_id, run=before.model_dump(mode="json"))
-        with _until_released(Custody(site, stored, files, took_over=before is not None)) as held:
+        with _until_released(Custody(site, stored, files, mark, before)) as held:
             yield held
     except (ChangedMeanwhileError, BusyInterviewError):
         files.forget()  # the mark was never set, or is another's by now

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, wait_exponential_jitter
 
 from scripts.aws import explained
 from scripts.errors import LeakingError, PrequelError, RefusedError, TerraformError
@@ -121,7 +121,7 @@ def _opened(site: Site, held: Custody, workspace: Workspace | None) -> Iterator[
 
 def _destroy_until_gone(site: Site, held: Custody, workspace: Workspace) -> tuple[str, ...]:
     retrying = Retrying(
-        stop=stop_after_attempt(ATTEMPTS),
+        stop=lambda state: state.attempt_number >= ATTEMPTS or held.seconds_left <= 0,
         wait=PAUSES,
         retry=retry_if_exception_type((_NotGoneYetError, TerraformError)),
         before_sleep=lambda state: site.console.event(

@@ -92,7 +92,7 @@ def _repair(site: Site, held: Custody, workspace: Workspace, wait_seconds: float
     password = existing_password(site, held.intent.id, workspace.values) or generated_password()
     outputs = workspace.apply(held, password)
     workspace.adopted()
-    wait_until_steady(site, held.intent.id, workspace.values, wait_seconds)
+    wait_until_steady(site, held.intent.id, workspace.values, min(wait_seconds, held.seconds_left))
     held.update(outputs=outputs)
     return f"repaired: {len(missing)} created again, {len(lost)} taken back into the state"
 

@@ -32,6 +32,10 @@ class ChangedMeanwhileError(PrequelError):
     """Somebody else changed the object since it was read; read it again."""
 
 
+class IdInUseError(ChangedMeanwhileError):
+    """There is an interview of that id already."""
+
+
 @dataclass(frozen=True)
 class Stored:
     """An intent and the version of it that was read."""
@@ -79,8 +83,11 @@ class IntentStore:
         return None if found is None else _parse(interview_id, *found)
 
     def create(self, intent: Intent) -> Stored:
-        """Writes a new intent; raises ``ChangedMeanwhileError`` when the id is in use."""
-        return self._write(intent, IfNoneMatch="*")
+        """Writes a new intent; raises ``IdInUseError`` when there is one of this id."""
+        try:
+            return self._write(intent, IfNoneMatch="*")
+        except ChangedMeanwhileError as error:
+            raise IdInUseError(f"the id {intent.id} is in use; choose another") from error
 
     def replace(self, stored: Stored, intent: Intent) -> Stored:
         """Writes ``intent`` over ``stored``; raises ``ChangedMeanwhileError`` when that is no longer the latest."""

@@ -22,9 +22,6 @@ from scripts.interviews.store import LOG_FILE, lock_key, state_key, timestamp, w
 from scripts.terraform import Event, Terraform
 from stacks.names import LISTENER_PRIORITY_BASE, PLACEHOLDERS, SHARED_VALUES_FILE, TEMPLATE_FILES
 
-LONGEST_TERRAFORM = LONGEST_RUN - timedelta(minutes=6)
-"""When one terraform process is interrupted, so that no run outlives ``LONGEST_RUN``; ECS itself gives up earlier."""
-
 LONGEST_LOG = 20_000
 """Bytes of log kept in the workspace, which may hold 50 kB in all."""
 
@@ -112,7 +109,8 @@ class Workspace:
         self.init(held)
         clear_stale_lock(self._site, held)
         try:
-            return self._terraform(held).apply(
+            # The other half is for taking back what this began.
+            return self._terraform(held, share=0.5).apply(
                 *arguments, on_event=self._hear(held.intent.id), variables={"password": password}
             )
         finally:
@@ -174,7 +172,7 @@ class Workspace:
         except PrequelError as error:
             self._site.console.warn(f"the log is not kept: {error}")
 
-    def _terraform(self, held: Custody | None) -> Terraform:
+    def _terraform(self, held: Custody | None, *, share: float = 1.0) -> Terraform:
         return Terraform(
             self.directory,
             # Terraform and its provider collect garbage most of the time: this saves a third of a create's CPU time
@@ -182,7 +180,7 @@ class Workspace:
             {"GOGC": "400"} | without_logging(self._site.environment),
             inherited=(held.files.terraform_lock,) if held else (),
             on_start=held.files.note_terraform if held else None,
-            timeout_seconds=LONGEST_TERRAFORM.total_seconds(),
+            timeout_seconds=held.seconds_for_terraform(share) if held else LONGEST_RUN.total_seconds(),
         )
 
     def _hear(self, interview_id: str) -> Callable[[Event], None]:
@@ -251,6 +249,8 @@ def clear_stale_lock(site: Site, held: Custody) -> None:
         return
     info = LockInfo.parse(found[0])
     own_hosts = {step.actor.rsplit("@", 1)[-1] for step in intent.history} | {site.host}
+    if held.before is not None:
+        own_hosts.add(held.before.host)  # it may have died before its first step
     age = site.now() - info.created if info.created else None
     if info.who.rsplit("@", 1)[-1] not in own_hosts and (age is None or age < OLDEST_FOREIGN_LOCK):
         raise BusyInterviewError(

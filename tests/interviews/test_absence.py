@@ -9,6 +9,7 @@ from tenacity import wait_none
 
 from scripts.aws import Aws
 from scripts.errors import LeakingError, TerraformError
+from scripts.interviews.custody import LONGEST_RUN
 from scripts.interviews.destroy import ATTEMPTS, destroy
 from scripts.interviews.model import Status
 from scripts.interviews.resources import survey
@@ -165,3 +166,23 @@ def test_an_error_that_stays_ends_in_leaking_with_the_reason(place: Place, monke
     assert stored is not None
     assert stored.intent.status is Status.LEAKING
     assert "DependencyViolation" in stored.intent.error
+
+
+def test_a_destroy_stops_trying_before_another_machine_may_take_it_for_dead(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = place.request().id
+    monkeypatch.setattr("scripts.interviews.destroy.PAUSES", wait_none())
+    begun = place.clock()
+
+    def fail_slowly(*_: Any) -> None:
+        place.clock.forward(minutes=14)
+        raise TerraformError("terraform apply: not done")
+
+    monkeypatch.setattr(Workspace, "apply", lambda *_: {})
+    monkeypatch.setattr(Workspace, "destroy", fail_slowly)
+    place.stored(name, Status.ACTIVE)
+    a_target_group(place.aws, name, place.values)
+    with pytest.raises(LeakingError):
+        destroy(place.site(), name)
+    assert place.clock() - begun < LONGEST_RUN

@@ -1,5 +1,7 @@
 """Only one process works on an interview, and a dead one does not keep it."""
 
+import fcntl
+import json
 import subprocess
 import sys
 import time
@@ -7,12 +9,15 @@ from datetime import timedelta
 
 import pytest
 
-from scripts.errors import BusyInterviewError
+from scripts.errors import BusyInterviewError, TerraformError
 from scripts.interviews.custody import LONGEST_RUN, custody_of, custody_of_new
 from scripts.interviews.model import Run, Status
 from scripts.interviews.proof_of_life import Life, life_of
 from scripts.interviews.site import Site
+from scripts.interviews.store import ChangedMeanwhileError, lock_key
+from scripts.interviews.workspace import clear_stale_lock
 from scripts.local import PROJECT
+from scripts.terraform import INTERRUPT_GRACE_SECONDS
 from tests.interviews.conftest import Place
 from tests.interviews.test_model import intent
 
@@ -149,8 +154,52 @@ def test_two_that_take_over_at_once_cannot_both_succeed(bucket: Place, monkeypat
     rivals_custody.__exit__(None, None, None)
 
 
-def test_terraform_is_ended_before_a_run_counts_as_dead() -> None:
-    from scripts.interviews.workspace import LONGEST_TERRAFORM
-    from scripts.terraform import _INTERRUPT_GRACE_SECONDS
+def test_every_terraform_is_ended_before_its_run_counts_as_dead(bucket: Place) -> None:
+    site = bucket.site()
+    an_interview(site)
+    with custody_of(site, "demo", "destroy") as held:
+        begun, dead_at = bucket.clock(), bucket.clock() + LONGEST_RUN
+        while held.seconds_left > 0:
+            longest = timedelta(seconds=held.seconds_for_terraform() + INTERRUPT_GRACE_SECONDS)
+            assert bucket.clock() + longest < dead_at
+            bucket.clock.forward(minutes=5)
+        assert bucket.clock() > begun
+        with pytest.raises(TerraformError, match=r"this run has used up its 0:27:00"):
+            held.seconds_for_terraform()
 
-    assert LONGEST_TERRAFORM + timedelta(seconds=_INTERRUPT_GRACE_SECONDS) < LONGEST_RUN
+
+def test_a_displaced_run_is_told_that_another_goes_on(bucket: Place) -> None:
+    site = bucket.site()
+    an_interview(site)
+    displaced = custody_of(site, "demo", "recover")
+    held = displaced.__enter__()
+    bucket.clock.forward(seconds=LONGEST_RUN.total_seconds())
+    with custody_of(bucket.site(host="another"), "demo", "destroy"):
+        with pytest.raises(ChangedMeanwhileError, match="demo was taken over by another run"):
+            held.move(Status.ACTIVE)
+        with pytest.raises(ChangedMeanwhileError):
+            displaced.__exit__(None, None, None)
+
+
+def test_two_that_ask_at_once_whether_a_dead_run_lives_both_hear_that_it_does_not(bucket: Place) -> None:
+    site = bucket.site()
+    an_interview(site)
+    a_killed_run(bucket, "alone")
+    stored = site.intents.load("demo")
+    assert stored is not None
+    assert stored.intent.run is not None
+    with (site.runs_directory / f"{stored.intent.run.id}.client").open() as other_asker:
+        fcntl.flock(other_asker, fcntl.LOCK_SH)
+        assert life_of(stored.intent.run, site.runs_directory, site.host) is Life.DEAD
+
+
+def test_the_state_lock_of_a_dead_run_is_cleared_though_it_died_before_its_first_step(bucket: Place) -> None:
+    site = bucket.site()
+    dead = Run(id="1", purpose="destroy", actor="ci@build-1", host="build-1", pid=7, started_at=bucket.clock())
+    site.intents.create(intent(run=dead.model_dump()))
+    lock = {"Who": "ci@build-1", "Created": f"{bucket.clock():%Y-%m-%dT%H:%M:%S}.123456789Z", "Operation": "apply"}
+    site.aws.s3.put_object(Bucket=site.bucket, Key=lock_key("demo"), Body=json.dumps(lock).encode())
+    bucket.clock.forward(seconds=LONGEST_RUN.total_seconds())
+    with custody_of(bucket.site(host="build-2"), "demo", "destroy") as held:
+        clear_stale_lock(site, held)
+    assert site.intents.read(lock_key("demo")) is None

@@ -7,7 +7,9 @@ import pytest
 
 from scripts.errors import NoFreeSlotError, PrequelError, RefusedError
 from scripts.interviews.create import create
+from scripts.interviews.custody import LONGEST_RUN, custody_of
 from scripts.interviews.model import Status
+from scripts.interviews.workspace import Workspace
 from tests.interviews.conftest import Place, PlaceFactory
 
 
@@ -105,3 +107,29 @@ def test_an_altered_release_is_refused_with_the_file_named(place: Place) -> None
 def test_a_dry_run_writes_nothing(place: Place) -> None:
     assert create(place.site(), place.request(), dry_run=True) is None
     assert place.objects() == []
+
+
+def test_a_wait_that_no_run_could_survive(place: Place) -> None:
+    refused(place, "cannot wait 3600 s, expected 0 to 600", wait_seconds=3600)
+
+
+def test_a_create_that_was_taken_over_leaves_everything_to_the_other_run(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = place.request()
+
+    def apply_until_displaced(*_: object) -> dict[str, object]:
+        place.clock.forward(seconds=LONGEST_RUN.total_seconds())
+        with custody_of(place.site(host="another"), request.id, "recover") as held:
+            held.move(Status.FAILED, "for the test")
+        return {}
+
+    monkeypatch.setattr(Workspace, "init", lambda *_: None)
+    monkeypatch.setattr(Workspace, "apply", apply_until_displaced)
+    monkeypatch.setattr("scripts.interviews.create.wait_until_steady", lambda *_: None)
+    with pytest.raises(PrequelError, match="was taken over by another run"):
+        create(place.site(), request)
+    stored = place.site().intents.load(request.id)
+    assert stored is not None
+    assert stored.intent.status is Status.FAILED
+    assert place.site().leases.taken() == [0]
