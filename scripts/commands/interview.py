@@ -94,18 +94,17 @@ def create(
     Example: prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace" --duration 90m
     """
     from scripts.interviews import create as operation
+    from scripts.interviews.bulk import read_requests
     from scripts.interviews.request import generated_id, generated_password, parsed_duration, parsed_time
 
     session = Session(json_lines=json_lines)
     if from_file is not None:
         site = site_of(session)
+        requests = read_requests(from_file, site.now(), keep=keep, wait_seconds=wait_seconds)
         _create_all(
-            session,
             site,
-            from_file,
+            _with_lazy_tags(session, requests),
             parallel=parallel,
-            wait_seconds=wait_seconds,
-            keep=keep,
             dry_run=dry_run,
             creator=remote_of(session, site).create if remote else operation.create,
         )
@@ -155,21 +154,16 @@ def _with_lazy_tags(session: Session, requests: "list[Request]") -> "list[Reques
 
 
 def _create_all(
-    session: Session,
     site: "Site",
-    path: Path,
+    requests: "list[Request]",
     *,
     parallel: int,
-    wait_seconds: float,
-    keep: bool,
     dry_run: bool,
     creator: "Callable[[Site, Request], Created | None]",
 ) -> None:
     """One interview for each row; the exit code is the worst row's."""
     from scripts.interviews import bulk
 
-    requests = bulk.read_requests(path, site.now(), keep=keep, wait_seconds=wait_seconds)
-    requests = _with_lazy_tags(session, requests)
     if dry_run:
         for request in requests:
             site.console.say(f"would create {request.id} ({request.challenge}) unless it is there")
