@@ -120,6 +120,7 @@ class Flows:
             Console(json_lines=True, out=io.StringIO()),
             environment=self.embedded.environment,
             now=lambda: datetime.now(UTC) + timedelta(days=1),
+            settling_seconds=0.1,
         )
         report = reap(site)
         if report.failed:

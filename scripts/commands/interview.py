@@ -38,9 +38,11 @@ IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The interview's i
 
 def site_of(session: Session) -> "Site":
     """The configured stack, as the operations see it."""
-    from scripts.interviews.site import Site
+    from scripts.interviews.site import SETTLING_SECONDS, Site
 
-    return Site(session.aws, session.bucket, session.console)
+    # An emulator answers what is, at once.
+    settling_seconds = 0.1 if session.aws.is_embedded else SETTLING_SECONDS
+    return Site(session.aws, session.bucket, session.console, settling_seconds=settling_seconds)
 
 
 def remote_of(session: Session, site: "Site") -> "Remote":

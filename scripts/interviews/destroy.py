@@ -10,7 +10,14 @@ from datetime import timedelta
 from tenacity import Retrying, retry_if_exception_type, wait_exponential_jitter
 
 from scripts.aws import explained
-from scripts.errors import LeakingError, PrequelError, RefusedError, TerraformError
+from scripts.errors import (
+    BusyInterviewError,
+    InterruptedRunError,
+    LeakingError,
+    PrequelError,
+    RefusedError,
+    TerraformError,
+)
 from scripts.interviews import resources
 from scripts.interviews.custody import Custody, custody_of, custody_of_new
 from scripts.interviews.model import Inputs, Intent, Run, Status, Tombstone
@@ -24,9 +31,6 @@ from stacks.names import password_parameter
 ATTEMPTS = 4
 PAUSES = wait_exponential_jitter(initial=1, max=10)
 """Seconds between the attempts of one destroy."""
-
-_SETTLING_SECONDS = 1.0
-"""How long a request of a client that was just killed may still take to have its effect."""
 
 _SURVEYED = frozenset(
     {
@@ -82,7 +86,8 @@ def destroy(site: Site, interview_id: str, *, note: str = "asked for") -> Destro
 def tear_down(site: Site, held: Custody, workspace: Workspace | None = None, *, note: str) -> tuple[str, ...]:
     """Destroys the held interview and removes every trace but the tombstone; returns the proof.
 
-    Raises ``LeakingError`` after several tries with growing pauses; the intent and the lease then stay.
+    Raises ``LeakingError`` after several tries with growing pauses, or when it cannot even begin; the intent and the
+    lease then stay.
     """
     if held.intent.status not in {Status.DESTROYING, Status.DESTROYED}:
         held.move(Status.DESTROYING, note)
@@ -90,16 +95,16 @@ def tear_down(site: Site, held: Custody, workspace: Workspace | None = None, *, 
         evidence = _PROVEN_BEFORE if held.intent.status is Status.DESTROYED else _NOTHING_CREATED
         _clean_up(site, held, evidence, "")
         return evidence
-    with _opened(site, held, workspace) as opened:
-        if held.intent.running_since is None:
-            _forget_password(site, held.intent, opened)
-        try:
+    try:
+        with _opened(site, held, workspace) as opened:
+            if held.intent.running_since is None:
+                _forget_password(site, held.intent, opened)
             evidence = _destroy_until_gone(site, held, opened)
-        except PrequelError as error:
-            if isinstance(error, _NotGoneYetError | TerraformError):
-                raise _leaking(site, held, str(error)) from error
-            raise
-        log = opened.log
+            log = opened.log
+    except (InterruptedRunError, BusyInterviewError, ChangedMeanwhileError):
+        raise  # somebody else's turn, or the user's
+    except PrequelError as error:
+        raise _leaking(site, held, str(error)) from error
     _clean_up(site, held, evidence, log)
     return evidence
 
@@ -134,20 +139,18 @@ def _destroy_until_gone(site: Site, held: Custody, workspace: Workspace) -> tupl
     )
     for attempt in retrying:
         with attempt:
-            found = _settled_survey(site, held, workspace)
+            found = survey(site.aws, held.intent.id, workspace.values)
             if not _proven(site, held.intent, found):
                 if found.live or state_addresses(site, held.intent.id):
                     _destroy_once(held, workspace, found)
                 found = survey(site.aws, held.intent.id, workspace.values)
+            if _proven(site, held.intent, found):
+                # What a killed client asked for last, and what AWS's lists did not show yet, would appear now.
+                time.sleep(site.settling_seconds)
+                found = survey(site.aws, held.intent.id, workspace.values)
             if not _proven(site, held.intent, found):
                 raise _NotGoneYetError(found.leftovers or "the Terraform state still holds resources")
     return found.evidence
-
-
-def _settled_survey(site: Site, held: Custody, workspace: Workspace) -> Survey:
-    if held.took_over:
-        time.sleep(_SETTLING_SECONDS)
-    return survey(site.aws, held.intent.id, workspace.values)
 
 
 def _proven(site: Site, intent: Intent, found: Survey) -> bool:

@@ -30,6 +30,10 @@ SERVICE_OF = {
 """The AWS service that each kind is asked of."""
 
 
+_CONTAINER_GONE = {"ListenerNotFound", "ClusterNotFoundException", "NoSuchHostedZone"}
+"""What was asked in no longer exists itself, so nothing in it does."""
+
+
 @dataclass(frozen=True)
 class Sighting:
     """One kind of resource: ``found`` are the ids that exist, as Terraform imports them; ``problem`` means unknown."""
@@ -102,6 +106,8 @@ def survey(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Survey:
         try:
             return Sighting(address, what, ask())
         except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error_code(error) in _CONTAINER_GONE:
+                return Sighting(address, what)
             return Sighting(address, what, problem=reason(error))
 
     for service in {SERVICE_OF[address] for address, _, _ in kinds}:

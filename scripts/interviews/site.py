@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from scripts.interviews.store import IntentStore
 
 
+SETTLING_SECONDS = 5.0
+"""Between the two surveys that prove an absence. AWS gives no bound for how late its lists may be, nor for how long a
+killed client's last request may still take; a call that it has accepted is done within a second or two."""
+
+
 class Releases(Protocol):
     """What interviews need of the template releases; see ``scripts.releases.store.ReleaseStore``."""
 
@@ -53,6 +58,7 @@ class Site:
     """One shared stack: its AWS, its bucket, and how this process speaks and keeps time.
 
     ``environment`` is what terraform runs with; ``runs_directory`` keeps the proofs of life of this machine's runs.
+    ``settling_seconds`` pass before AWS is asked again whether nothing is left.
     """
 
     aws: Aws
@@ -62,6 +68,7 @@ class Site:
     now: Callable[[], datetime] = _now
     actor: str = field(default_factory=actor)
     host: str = field(default_factory=host)
+    settling_seconds: float = SETTLING_SECONDS
 
     @cached_property
     def intents(self) -> "IntentStore":

@@ -87,6 +87,7 @@ class Place:
             "console": Console(json_lines=True, out=out, err=io.StringIO()),
             "environment": self.environment,
             "now": self.clock,
+            "settling_seconds": 0.1,
         }
         return Site(**(defaults | changes))
 

@@ -186,3 +186,49 @@ def test_a_destroy_stops_trying_before_another_machine_may_take_it_for_dead(
     with pytest.raises(LeakingError):
         destroy(place.site(), name)
     assert place.clock() - begun < LONGEST_RUN
+
+
+def test_a_listener_cluster_or_zone_that_is_gone_holds_nothing(new_place: PlaceFactory) -> None:
+    place = new_place(wildcard=False)
+    lost = {
+        "listener_arn": place.values["listener_arn"][:-4] + "0000",
+        "ecs_cluster_arn": place.values["ecs_cluster_arn"] + "-gone",
+        "hosted_zone_id": "Z0000000GONE",
+    }
+    assert survey(place.aws, "a", place.values | lost).proven_gone
+
+
+def test_what_appears_after_the_first_empty_answer_is_destroyed_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed client's last request takes effect while the destroy waits."""
+    name = place.request().id
+    place.stored(name, Status.ACTIVE)
+    monkeypatch.setattr("scripts.interviews.destroy.PAUSES", wait_none())
+    arriving = iter([a_target_group])
+
+    def settle(_: float) -> None:
+        for make in arriving:
+            make(place.aws, name, place.values)
+
+    def delete(*_: Any) -> None:
+        (group,) = place.aws.elbv2.describe_target_groups(Names=[name])["TargetGroups"]
+        place.aws.elbv2.delete_target_group(TargetGroupArn=group["TargetGroupArn"])
+
+    monkeypatch.setattr("scripts.interviews.destroy.time.sleep", settle)
+    monkeypatch.setattr(Workspace, "apply", lambda *_: {})
+    monkeypatch.setattr(Workspace, "destroy", delete)
+    destroy(place.site(), name)
+    assert survey(place.aws, name, place.values).proven_gone
+
+
+def test_an_interview_whose_templates_are_lost_is_leaking_and_tried_again(place: Place) -> None:
+    intent = place.stored("a", Status.ACTIVE)
+    bucket = place.values["instance_bucket_name"]
+    place.aws.s3.delete_object(Bucket=bucket, Key=f"releases/{intent.release_digest}/service.tf")
+    with pytest.raises(LeakingError, match="restore the release"):
+        destroy(place.site(), "a")
+    stored = place.site().intents.load("a")
+    assert stored is not None
+    assert (stored.intent.status, stored.intent.failures) == (Status.LEAKING, 1)
+    assert stored.intent.retry_at is not None
