@@ -23,6 +23,7 @@ from constructs.aws import (
 from constructs.identity import TaskServiceRole, start_container
 from constructs.observability import LogGroup
 from constructs.waivers import TLS_ENDS_BEFORE, waive
+from stacks.names import portal_service
 
 PORTAL_PORT = 3000
 """Where the Next.js portal listens."""
@@ -61,7 +62,7 @@ class Portal(Construct):
         kms_key_arn: str,
     ) -> None:
         super().__init__(scope, id)
-        name = f"{project_prefix}-portal"
+        name = portal_service(project_prefix)
         log_group_name = f"/{project_prefix}/portal"
         log_group = LogGroup(
             self, "log", name=log_group_name, retention_days=log_retention_days, kms_key_arn=kms_key_arn

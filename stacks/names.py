@@ -55,6 +55,11 @@ def password_parameter(project_prefix: str, interview_id: str) -> str:
     return f"/{project_prefix}/interviews/{interview_id}/password"
 
 
+def portal_service(project_prefix: str) -> str:
+    """The portal's service, target group and task family."""
+    return f"{project_prefix}-portal"
+
+
 def runner_project(project_prefix: str) -> str:
     """The CodeBuild project that runs terraform for interviews."""
     return f"{project_prefix}-runner"

@@ -24,14 +24,15 @@ from scripts.interviews.request import (
     checked_password,
     generated_id,
     generated_password,
+    refuse_reserved,
     shown_duration,
 )
 from scripts.interviews.resources import Survey, survey
 from scripts.interviews.site import Site
-from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, state_key, timestamp, workspace_key
+from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, state_key, workspace_key
 from scripts.interviews.workspace import Workspace, private_directory
 from scripts.prices import interview_per_hour
-from stacks.names import LISTENER_PRIORITY_BASE, password_parameter
+from stacks.names import password_parameter
 
 DEFAULT_WAIT_SECONDS = 300.0
 LONGEST_WAIT_SECONDS = 600.0
@@ -102,6 +103,7 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
             taken = pool.submit(site.leases.taken)
             traces = pool.submit(_traces, site, request.id)
         workspace = Workspace(site, directory, downloading.result())
+        refuse_reserved(request.id, workspace.values["project_prefix"])
         limits = workspace.manifest.limits
         duration = checked_duration(
             request.duration or timedelta(minutes=limits.interview_default_minutes), limits.interview_maximum_minutes
@@ -180,7 +182,7 @@ def _create_now(site: Site, held: Custody, workspace: Workspace, request: Reques
             workspace.init(held)
         confirming.result()
         slot = claiming.result()
-        _refuse_foreign(surveying.result(), request.id)
+        refuse_foreign(surveying.result(), request.id)
         held.update(slot=slot, inputs=pinning.result())
     except ChangedMeanwhileError:
         raise  # it is another run's by now
@@ -199,13 +201,19 @@ def pinned(site: Site, intent: Intent) -> Inputs:
     return intent.inputs.model_copy(update={"challenge": path})
 
 
-def _refuse_foreign(found: Survey, interview_id: str) -> None:
-    """Resources of this name that are not ours must never be adopted, let alone destroyed with a failed create."""
+def refuse_foreign(found: Survey, interview_id: str, *, expected: frozenset[str] = frozenset()) -> None:
+    """Refuses to go on before the first resource when any of this name exist, apart from the ``expected`` addresses.
+
+    Whosever they are, they must never be adopted, let alone destroyed with a failed create. Raises ``RefusedError``,
+    and ``AwsError`` when AWS does not tell.
+    """
     if found.unknown:
         raise AwsError(f"cannot tell whether the id {interview_id} is free: {found.leftovers}; try again")
-    if not found.proven_gone:
+    others = [s for s in found.sightings if not s.gone and s.address not in expected]
+    if others:
+        named = "; ".join(f"{s.what} {', '.join((*s.found, *s.foreign))}" for s in others)
         raise RefusedError(
-            f"the id {interview_id} is in use by resources that no interview of ours owns ({found.leftovers}); "
+            f"the id {interview_id} is in use by resources that no interview of ours owns ({named}); "
             f"choose another, or look with `prequel doctor`"
         )
 
@@ -284,7 +292,7 @@ def existing_password(site: Site, interview_id: str, values: dict[str, Any]) -> 
 def _schedule(site: Site, held: Custody, values: dict[str, Any], request: Request) -> None:
     """Puts the password where the start will find it; Terraform adopts the parameter then."""
     try:
-        _refuse_foreign(survey(site.aws, held.intent.id, values), request.id)
+        refuse_foreign(survey(site.aws, held.intent.id, values), request.id)
         held.update(inputs=pinned(site, held.intent))
     except PrequelError:
         withdraw(site, held)
@@ -297,9 +305,3 @@ def _schedule(site: Site, held: Custody, values: dict[str, Any], request: Reques
             KeyId=values["kms_key_arn"],
             Value=request.password,
         )
-
-
-def described(intent: Intent) -> str:
-    """One line about where an interview will be found, for people."""
-    priority = "" if intent.slot is None else f", slot {intent.slot} (priority {LISTENER_PRIORITY_BASE + intent.slot})"
-    return f"until {timestamp(intent.deadline)}{priority}"

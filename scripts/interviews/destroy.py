@@ -18,7 +18,6 @@ from scripts.errors import (
     RefusedError,
     TerraformError,
 )
-from scripts.interviews import resources
 from scripts.interviews.custody import Custody, custody_of, custody_of_new
 from scripts.interviews.model import Inputs, Intent, Run, Status, Tombstone
 from scripts.interviews.request import checked_id, generated_password
@@ -32,16 +31,6 @@ ATTEMPTS = 4
 PAUSES = wait_exponential_jitter(initial=1, max=10)
 """Seconds between the attempts of one destroy."""
 
-_SURVEYED = frozenset(
-    {
-        resources.PASSWORD,
-        resources.TARGET_GROUP,
-        resources.RULE,
-        resources.TASK_DEFINITION,
-        resources.SERVICE,
-        resources.RECORD,
-    }
-)
 
 _NOTHING_CREATED: tuple[str, ...] = ("nothing had been created",)
 _PROVEN_BEFORE: tuple[str, ...] = ("proven before the run that proved it ended early",)
@@ -93,12 +82,12 @@ def tear_down(site: Site, held: Custody, workspace: Workspace | None = None, *, 
         held.move(Status.DESTROYING, note)
     if held.intent.status is Status.DESTROYED or held.intent.untouched:
         evidence = _PROVEN_BEFORE if held.intent.status is Status.DESTROYED else _NOTHING_CREATED
+        if evidence is _NOTHING_CREATED and held.intent.history[0].status is Status.SCHEDULED:
+            evidence += _forget_password(site, held, workspace)
         _clean_up(site, held, evidence, "")
         return evidence
     try:
         with _opened(site, held, workspace) as opened:
-            if held.intent.running_since is None:
-                _forget_password(site, held.intent, opened)
             evidence = _destroy_until_gone(site, held, opened)
             log = opened.log
     except (InterruptedRunError, BusyInterviewError, ChangedMeanwhileError):
@@ -109,10 +98,13 @@ def tear_down(site: Site, held: Custody, workspace: Workspace | None = None, *, 
     return evidence
 
 
-def _forget_password(site: Site, intent: Intent, workspace: Workspace) -> None:
-    """Takes back what scheduling put down itself; Terraform has not seen it yet."""
-    with explained(f"delete the password of interview {intent.id}"):
-        site.aws.ssm.delete_parameters(Names=[password_parameter(workspace.values["project_prefix"], intent.id)])
+def _forget_password(site: Site, held: Custody, workspace: Workspace | None) -> tuple[str, ...]:
+    """Takes back what scheduling put down itself, and nothing else: Terraform has not run for it yet."""
+    with _opened(site, held, workspace) as opened:
+        name = password_parameter(opened.values["project_prefix"], held.intent.id)
+    with explained(f"delete the password of interview {held.intent.id}"):
+        site.aws.ssm.delete_parameters(Names=[name])  # one that is not there is no error
+    return ("password parameter: none",)
 
 
 @contextmanager
@@ -154,8 +146,12 @@ def _destroy_until_gone(site: Site, held: Custody, workspace: Workspace) -> tupl
 
 
 def _proven(site: Site, intent: Intent, found: Survey) -> bool:
-    """Whether AWS answered for every kind that a release creates, and for any other the state holds nothing."""
-    return found.proven_gone and not state_addresses(site, intent.id) - _SURVEYED
+    """Whether AWS answered for every kind that a release creates, and the state holds nothing that may be left.
+
+    That is any other kind, or one of which something foreign exists: what is in the state is ours, tagged or not.
+    """
+    gone = {sighting.address for sighting in found.sightings if sighting.gone}
+    return found.proven_gone and not state_addresses(site, intent.id) - gone
 
 
 def _destroy_once(held: Custody, workspace: Workspace, found: Survey) -> None:
@@ -196,7 +192,10 @@ def _clean_up(site: Site, held: Custody, evidence: tuple[str, ...], log: str) ->
 
 
 def _destroy_orphan(site: Site, interview_id: str, start: float) -> Destroyed:
-    """An id without an intent: nothing is there, or what is there gets an intent to be destroyed by."""
+    """An id without an intent: nothing is there, or what is there gets an intent to be destroyed by.
+
+    Raises ``RefusedError`` when all that is there is not ours.
+    """
     pointer = site.releases.current()
     if pointer is None:
         raise RefusedError(f"there is no interview {interview_id}, and no templates are published")
@@ -206,6 +205,11 @@ def _destroy_orphan(site: Site, interview_id: str, start: float) -> Destroyed:
     traces = [state_key(interview_id), lock_key(interview_id)]
     remains = [key for key in site.intents.keys(state_key(interview_id)) if key in traces]
     remains += site.intents.keys(workspace_key(interview_id))
+    if found.proven_gone and not remains and found.foreign:
+        raise RefusedError(
+            f"there is no interview {interview_id}; what has its name carries other tags, and is left alone: "
+            f"{found.foreign}"
+        )
     if found.proven_gone and not remains:
         return Destroyed(interview_id, False, time.monotonic() - start, found.evidence)
 

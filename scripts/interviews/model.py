@@ -133,8 +133,8 @@ class Intent(_Document):
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing can have been created yet: the slot is written down before the first resource."""
-        return self.slot is None and self.history[0].status is Status.CREATING
+        """Whether nothing but a scheduled one's password can exist: the slot is written before the first resource."""
+        return self.slot is None and self.history[0].status in {Status.CREATING, Status.SCHEDULED}
 
     @property
     def was_held(self) -> bool:

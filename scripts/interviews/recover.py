@@ -6,13 +6,20 @@ from typing import Literal
 
 from scripts.challenges.names import name_of
 from scripts.errors import AwsError, NoFreeSlotError, RefusedError
-from scripts.interviews.create import DEFAULT_WAIT_SECONDS, bring_up, existing_password, pinned, slot_for
+from scripts.interviews.create import (
+    DEFAULT_WAIT_SECONDS,
+    bring_up,
+    existing_password,
+    pinned,
+    refuse_foreign,
+    slot_for,
+)
 from scripts.interviews.custody import Custody, custody_of
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.model import Status
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.request import checked_id, generated_password
-from scripts.interviews.resources import RECORD, SERVICE_OF, TASKS, survey
+from scripts.interviews.resources import PASSWORD, RECORD, SERVICE_OF, TASKS, survey
 from scripts.interviews.site import Site
 from scripts.interviews.workspace import Workspace, workspace_of
 
@@ -64,6 +71,10 @@ def recover(site: Site, interview_id: str, *, wait_seconds: float = DEFAULT_WAIT
 def _complete(site: Site, held: Custody, workspace: Workspace, wait_seconds: float) -> tuple[str, str]:
     """Finishes a create, or starts one that was scheduled; returns what was done, and the password."""
     before = held.intent.status
+    if held.intent.untouched:
+        # Whatever has its name by now is not ours, except the password of a scheduled one.
+        ours = frozenset({PASSWORD} if before is Status.SCHEDULED else ())
+        refuse_foreign(survey(site.aws, held.intent.id, workspace.values), held.intent.id, expected=ours)
     limits = site.releases.manifest(held.intent.release_digest).limits
     try:
         slot = slot_for(site, held, limits.max_instances)

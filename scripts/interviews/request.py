@@ -6,7 +6,13 @@ import string
 from datetime import UTC, datetime, timedelta
 
 from scripts.errors import RefusedError
-from stacks.names import CHALLENGE_PATTERN, INTERVIEW_ID_PATTERN, PASSWORD_LENGTH, RESERVED_ID_PREFIX
+from stacks.names import (
+    CHALLENGE_PATTERN,
+    INTERVIEW_ID_PATTERN,
+    PASSWORD_LENGTH,
+    RESERVED_ID_PREFIX,
+    portal_service,
+)
 
 LONGEST_CANDIDATE_NAME = 200
 LONGEST_CHALLENGE = 128
@@ -38,6 +44,15 @@ def checked_id(value: str) -> str:
             f"not beginning with {RESERVED_ID_PREFIX}"
         )
     return value
+
+
+def refuse_reserved(interview_id: str, project_prefix: str) -> None:
+    """Raises ``RefusedError`` for an id whose service or task family would be called as the portal's."""
+    reserved = portal_service(project_prefix)
+    if reserved in {interview_id, f"{project_prefix}-{interview_id}"}:
+        raise RefusedError(
+            f'"{interview_id}" cannot name an interview: the portal is called {reserved}; choose another'
+        )
 
 
 def checked_challenge(value: str) -> str:

@@ -1,13 +1,18 @@
-"""What AWS itself says about one interview's resources, each found by its deterministic name."""
+"""What AWS itself says about one interview's resources, each found by its deterministic name.
 
-from collections.abc import Callable, Mapping
+A name proves nothing: target groups share theirs with the whole account. Ours is what carries the interview's tags,
+which the provider sets in the very call that creates (the runner's policy insists on it). Two kinds have none: the
+password, whose path is the project's own, and a DNS record, which is ours when it points at our load balancer.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.aws import Aws, reason
+from scripts.aws import Aws, error_code, reason
 from stacks.names import password_parameter
 
 PASSWORD = "aws_ssm_parameter.password"  # noqa: S105  (an address, not a password)
@@ -36,17 +41,21 @@ _CONTAINER_GONE = {"ListenerNotFound", "ClusterNotFoundException", "NoSuchHosted
 
 @dataclass(frozen=True)
 class Sighting:
-    """One kind of resource: ``found`` are the ids that exist, as Terraform imports them; ``problem`` means unknown."""
+    """One kind of resource: ``found`` are the ids that exist, as Terraform imports them; ``problem`` means unknown.
+
+    ``foreign`` are those of the interview's name that are not its own.
+    """
 
     address: str
     what: str
     found: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     problem: str = ""
 
     @property
     def gone(self) -> bool:
         """Whether AWS said that nothing of this kind exists."""
-        return not self.found and not self.problem
+        return not self.found and not self.foreign and not self.problem
 
 
 @dataclass(frozen=True)
@@ -57,13 +66,18 @@ class Survey:
 
     @property
     def proven_gone(self) -> bool:
-        """Whether AWS answered for each kind, and nothing exists."""
-        return all(sighting.gone for sighting in self.sightings)
+        """Whether AWS answered for each kind, and nothing of the interview's exists."""
+        return not any(sighting.found or sighting.problem for sighting in self.sightings)
 
     @property
     def unknown(self) -> tuple[Sighting, ...]:
         """The kinds that AWS gave no answer about."""
         return tuple(sighting for sighting in self.sightings if sighting.problem)
+
+    @property
+    def foreign(self) -> str:
+        """What has the interview's name and is not its own, in words; empty when there is none."""
+        return "; ".join(f"{s.what} {', '.join(s.foreign)}" for s in self.sightings if s.foreign)
 
     @property
     def live(self) -> dict[str, str]:
@@ -80,7 +94,7 @@ class Survey:
     @property
     def evidence(self) -> tuple[str, ...]:
         """What was asked, for the tombstone."""
-        return tuple(f"{s.what}: none" for s in self.sightings if s.gone)
+        return tuple(f"{s.what}: none" + (" of ours" if s.foreign else "") for s in self.sightings)
 
 
 def hostname(interview_id: str, values: Mapping[str, Any]) -> str:
@@ -88,11 +102,21 @@ def hostname(interview_id: str, values: Mapping[str, Any]) -> str:
     return f"{interview_id}.{values['domain_name']}"
 
 
+Seen = dict[str, bool]
+"""What has the interview's name, by id: whether it is the interview's own."""
+
+
+def is_tagged(tags: Iterable[Mapping[str, Any]], interview_id: str, project_prefix: str) -> bool:
+    """Whether ``tags``, as any AWS service lists them, are those of the interview."""
+    known = {tag.get("Key", tag.get("key")): tag.get("Value", tag.get("value")) for tag in tags}
+    return known.get("InterviewId") == interview_id and known.get("Project") == project_prefix
+
+
 def survey(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Survey:
     """Asks AWS for each kind of resource at once; ``values`` are the shared values of the interview's release."""
-    kinds: list[tuple[str, str, Callable[[], tuple[str, ...]]]] = [
+    kinds: list[tuple[str, str, Callable[[], Seen]]] = [
         (PASSWORD, "password parameter", lambda: _password(aws, interview_id, values)),
-        (TARGET_GROUP, "target group", lambda: _target_groups(aws, interview_id)),
+        (TARGET_GROUP, "target group", lambda: _target_groups(aws, interview_id, values)),
         (RULE, "listener rule", lambda: _rules(aws, interview_id, values)),
         (TASK_DEFINITION, "task definition", lambda: _task_definitions(aws, interview_id, values)),
         (SERVICE, "service", lambda: _services(aws, interview_id, values)),
@@ -101,14 +125,16 @@ def survey(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Survey:
     if values.get("create_dns_record"):
         kinds.append((RECORD, "DNS record", lambda: _records(aws, interview_id, values)))
 
-    def look(kind: tuple[str, str, Callable[[], tuple[str, ...]]]) -> Sighting:
+    def look(kind: tuple[str, str, Callable[[], Seen]]) -> Sighting:
         address, what, ask = kind
         try:
-            return Sighting(address, what, ask())
+            seen = ask()
         except (ClientError, BotoCoreError) as error:
             if isinstance(error, ClientError) and error_code(error) in _CONTAINER_GONE:
                 return Sighting(address, what)
             return Sighting(address, what, problem=reason(error))
+        ours = tuple(known for known, is_ours in seen.items() if is_ours)
+        return Sighting(address, what, ours, tuple(known for known in seen if known not in ours))
 
     for service in {SERVICE_OF[address] for address, _, _ in kinds}:
         getattr(aws, service)  # made here, because boto3's session is not made for threads
@@ -116,27 +142,37 @@ def survey(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Survey:
         return Survey(tuple(pool.map(look, kinds)))
 
 
-def _password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+def _password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
     name = password_parameter(values["project_prefix"], interview_id)
     try:
         aws.ssm.get_parameter(Name=name)  # without decryption: whether it exists is all that matters
     except aws.ssm.exceptions.ParameterNotFound:
-        return ()
-    return (name,)
+        return {}
+    return {name: True}
 
 
-def _target_groups(aws: Aws, interview_id: str) -> tuple[str, ...]:
+def _target_groups(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
     try:
         groups = aws.elbv2.describe_target_groups(Names=[interview_id])["TargetGroups"]
     except aws.elbv2.exceptions.TargetGroupNotFoundException:
-        return ()
-    return tuple(group["TargetGroupArn"] for group in groups)
+        return {}
+    return _by_tags(aws, [group["TargetGroupArn"] for group in groups], interview_id, values)
 
 
-def _rules(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+def _rules(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
     wanted = hostname(interview_id, values)
     pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=values["listener_arn"])
-    return tuple(rule["RuleArn"] for page in pages for rule in page["Rules"] if wanted in rule_hosts(rule))
+    rules = [rule["RuleArn"] for page in pages for rule in page["Rules"] if wanted in rule_hosts(rule)]
+    return _by_tags(aws, rules, interview_id, values)
+
+
+def _by_tags(aws: Aws, arns: list[str], interview_id: str, values: Mapping[str, Any]) -> Seen:
+    """Which of a few resources of load balancing are the interview's; AWS answers for 20 at once."""
+    if not arns:
+        return {}
+    answer = aws.elbv2.describe_tags(ResourceArns=arns[:20])["TagDescriptions"]
+    ours = {d["ResourceArn"] for d in answer if is_tagged(d["Tags"], interview_id, values["project_prefix"])}
+    return {arn: arn in ours for arn in arns}
 
 
 def rule_hosts(rule: Mapping[str, Any]) -> list[str]:
@@ -148,33 +184,56 @@ def rule_hosts(rule: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _task_definitions(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+def _task_definitions(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
     family = f"{values['project_prefix']}-{interview_id}"
     pages = aws.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE")
     arns = [arn for page in pages for arn in page["taskDefinitionArns"]]
-    # moto also answers with families that only begin alike.
-    return tuple(arn for arn in arns if arn.rsplit("/", 1)[-1].rsplit(":", 1)[0] == family)
+    described = {
+        arn: aws.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+        for arn in arns
+        # moto also answers with families that only begin alike.
+        if arn.rsplit("/", 1)[-1].rsplit(":", 1)[0] == family
+    }
+    return {
+        arn: is_tagged(answer.get("tags", []), interview_id, values["project_prefix"])
+        for arn, answer in described.items()
+    }
 
 
-def _services(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+def _services(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
     cluster = values["ecs_cluster_arn"]
-    services = aws.ecs.describe_services(cluster=cluster, services=[interview_id])["services"]
-    return tuple(f"{cluster.rsplit('/', 1)[-1]}/{s['serviceName']}" for s in services if s["status"] != "INACTIVE")
+    services = aws.ecs.describe_services(cluster=cluster, services=[interview_id], include=["TAGS"])["services"]
+    return {
+        f"{cluster.rsplit('/', 1)[-1]}/{s['serviceName']}": is_tagged(
+            s.get("tags", []), interview_id, values["project_prefix"]
+        )
+        for s in services
+        if s["status"] != "INACTIVE"
+    }
 
 
-def _tasks(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+def _tasks(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
+    """By their family, whoever started them: they are never destroyed by name, only waited for."""
     family = f"{values['project_prefix']}-{interview_id}"
     pages = aws.ecs.get_paginator("list_tasks").paginate(cluster=values["ecs_cluster_arn"], family=family)
-    return tuple(arn for page in pages for arn in page["taskArns"])
+    return {arn: True for page in pages for arn in page["taskArns"]}
 
 
-def _records(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+def _records(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
     name, zone = hostname(interview_id, values), values["hosted_zone_id"]
     answer = aws.route53.list_resource_record_sets(
         HostedZoneId=zone, StartRecordName=name, StartRecordType="A", MaxItems="1"
     )
-    return tuple(
-        f"{zone}_{name}_{record['Type']}"
+    return {
+        f"{zone}_{name}_{record['Type']}": is_routed_here(record, values)
         for record in answer["ResourceRecordSets"]
         if record["Name"].rstrip(".") == name and record["Type"] == "A"
-    )
+    }
+
+
+def is_routed_here(record: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether a DNS record points at the shared load balancer, as those of interviews do."""
+    target = str(record.get("AliasTarget", {}).get("DNSName", "")).rstrip(".").lower()
+    # Route 53's console writes the balancer's dual-stack name
+    # (https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-values-alias.html).
+    return target.removeprefix("dualstack.") == str(values["alb_dns_name"]).lower()

@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError
 from tenacity import wait_none
 
 from scripts.aws import Aws
-from scripts.errors import LeakingError, TerraformError
+from scripts.errors import LeakingError, RefusedError, TerraformError
+from scripts.interviews.create import create
 from scripts.interviews.custody import LONGEST_RUN
 from scripts.interviews.destroy import ATTEMPTS, destroy
 from scripts.interviews.model import Status
@@ -25,43 +26,66 @@ def a_password(aws: Aws, name: str, values: dict[str, Any]) -> None:
     )
 
 
-def a_target_group(aws: Aws, name: str, values: dict[str, Any]) -> None:
-    aws.elbv2.create_target_group(Name=name, Protocol="HTTP", Port=8443, VpcId=values["vpc_id"], TargetType="ip")
+def tags(name: str, values: dict[str, Any], *, lower: bool = False) -> Any:
+    key, value = ("key", "value") if lower else ("Key", "Value")
+    return [{key: "InterviewId", value: name}, {key: "Project", value: values["project_prefix"]}]
 
 
-def a_rule(aws: Aws, name: str, values: dict[str, Any]) -> None:
+def a_target_group(aws: Aws, name: str, values: dict[str, Any], *, tagged: bool = True) -> str:
+    group = aws.elbv2.create_target_group(
+        Name=name, Protocol="HTTP", Port=8443, VpcId=values["vpc_id"], TargetType="ip",
+        **({"Tags": tags(name, values)} if tagged else {}),
+    )  # fmt: skip
+    return group["TargetGroups"][0]["TargetGroupArn"]
+
+
+def a_rule(aws: Aws, name: str, values: dict[str, Any], *, tagged: bool = True) -> None:
     aws.elbv2.create_rule(
         ListenerArn=values["listener_arn"],
         Priority=len(aws.elbv2.describe_rules(ListenerArn=values["listener_arn"])["Rules"]),
         Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [f"{name}.{values['domain_name']}"]}}],
         Actions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+        **({"Tags": tags(name, values)} if tagged else {}),
     )
 
 
-def a_task_definition(aws: Aws, name: str, values: dict[str, Any]) -> None:
-    aws.ecs.register_task_definition(family=f"{values['project_prefix']}-{name}", containerDefinitions=[CONTAINER])
+def a_task_definition(aws: Aws, name: str, values: dict[str, Any], *, tagged: bool = True) -> None:
+    aws.ecs.register_task_definition(
+        family=f"{values['project_prefix']}-{name}",
+        containerDefinitions=[CONTAINER],
+        tags=tags(name, values, lower=True) if tagged else [],
+    )
 
 
-def a_service(aws: Aws, name: str, values: dict[str, Any]) -> None:
+def a_service(aws: Aws, name: str, values: dict[str, Any], *, tagged: bool = True) -> None:
     family = f"{values['project_prefix']}-other-{name}"
     aws.ecs.register_task_definition(family=family, containerDefinitions=[CONTAINER])
-    aws.ecs.create_service(cluster=values["ecs_cluster_arn"], serviceName=name, taskDefinition=family, desiredCount=0)
+    aws.ecs.create_service(
+        cluster=values["ecs_cluster_arn"],
+        serviceName=name,
+        taskDefinition=family,
+        desiredCount=0,
+        tags=tags(name, values, lower=True) if tagged else [],
+    )
 
 
-def a_record(aws: Aws, name: str, values: dict[str, Any]) -> None:
-    record: Any = {
-        "Name": f"{name}.{values['domain_name']}",
-        "Type": "A",
-        "TTL": 60,
-        "ResourceRecords": [{"Value": "192.0.2.1"}],
+def a_record(aws: Aws, name: str, values: dict[str, Any], *, tagged: bool = True) -> None:
+    """Records have no tags; where they point to tells whose they are."""
+    to_the_balancer = {
+        "HostedZoneId": values["alb_zone_id"],
+        "DNSName": values["alb_dns_name"],
+        "EvaluateTargetHealth": False,
     }
+    record: Any = {"Name": f"{name}.{values['domain_name']}", "Type": "A"} | (
+        {"AliasTarget": to_the_balancer} if tagged else {"TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    )
     aws.route53.change_resource_record_sets(
         HostedZoneId=values["hosted_zone_id"],
         ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]},
     )
 
 
-Maker = Callable[[Aws, str, dict[str, Any]], None]
+Maker = Callable[..., object]
 
 KINDS: list[tuple[str, Maker]] = [
     ("password parameter", a_password),
@@ -85,6 +109,28 @@ def test_each_kind_is_seen_by_itself_and_not_for_a_neighbour_of_a_similar_name(
     found = survey(place.aws, name, place.values)
     assert [sighting.what for sighting in found.sightings if sighting.found] == [what]
     assert not found.proven_gone
+    assert found.foreign == ""
+
+
+def test_what_has_the_name_of_an_interview_and_not_its_tags_is_never_destroyed_and_hinders_no_proof(
+    new_place: PlaceFactory,
+) -> None:
+    place = new_place(wildcard=False)
+    name = place.request().id
+    others = KINDS[1:]  # the password's path is the project's own
+    for _, make in others:
+        make(place.aws, name, place.values, tagged=False)
+    found = survey(place.aws, name, place.values)
+    assert found.proven_gone
+    assert found.live == {}
+    assert [sighting.what for sighting in found.sightings if sighting.foreign] == [what for what, _ in others]
+    with pytest.raises(RefusedError, match="carries other tags, and is left alone: target group arn:"):
+        destroy(place.site(), name)
+    with pytest.raises(RefusedError, match="in use by resources that no interview of ours owns"):
+        create(place.site(), place.request(id=name))
+    place.stored(name, Status.ACTIVE)
+    assert {f"{what}: none of ours" for what, _ in others} <= set(destroy(place.site(), name).evidence)
+    assert survey(place.aws, name, place.values).foreign == found.foreign
 
 
 def test_inactive_services_and_task_definitions_count_as_gone(place: Place) -> None:

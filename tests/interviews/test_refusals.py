@@ -8,9 +8,12 @@ import pytest
 from scripts.errors import NoFreeSlotError, PrequelError, RefusedError
 from scripts.interviews.create import create
 from scripts.interviews.custody import LONGEST_RUN, custody_of
+from scripts.interviews.destroy import destroy
 from scripts.interviews.model import Status
+from scripts.interviews.recover import recover
 from scripts.interviews.workspace import Workspace
 from tests.interviews.conftest import Place, PlaceFactory
+from tests.interviews.test_absence import a_target_group
 
 
 def refused(place: Place, message: str, **request: object) -> None:
@@ -35,8 +38,13 @@ def test_an_id_in_use(place: Place) -> None:
 
 def test_an_id_that_another_client_uses_is_not_adopted_let_alone_destroyed(place: Place) -> None:
     site = place.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/portal/terraform.tfvars", Body=b"")
-    refused(place, "the id portal is in use", id="portal")
+    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/theirs/terraform.tfvars", Body=b"")
+    refused(place, "the id theirs is in use", id="theirs")
+
+
+def test_an_id_whose_service_or_task_family_would_be_called_as_the_portals(place: Place) -> None:
+    for name in ("portal", f"{place.prefix}-portal"):
+        refused(place, f"the portal is called {place.prefix}-portal; choose another", id=name)
 
 
 def test_a_bad_id_name_or_password(place: Place) -> None:
@@ -87,6 +95,34 @@ def test_resources_of_that_name_that_are_not_ours_are_not_touched(place: Place) 
     assert place.objects() == []
     value = site.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     assert value == "somebody else's"
+
+
+@pytest.mark.parametrize("status", [Status.CREATING, Status.SCHEDULED])
+def test_resources_that_somebody_made_before_a_start_or_a_recovery_are_not_touched(
+    place: Place, status: Status
+) -> None:
+    request = place.request(starts_at=place.clock() + timedelta(hours=1))
+    site = place.site()
+    if status is Status.SCHEDULED:
+        create(site, request)
+    else:
+        stored_without_slot(place, request.id)
+    group = a_target_group(place.aws, request.id, place.values)
+    place.clock.forward(hours=1)
+    with pytest.raises(RefusedError, match=r"in use by resources that no interview of ours owns .*target group"):
+        recover(place.site(), request.id)
+    destroy(place.site(), request.id)
+    assert place.live(request.id) == {"target group": group}
+    assert place.site().leases.taken() == []
+
+
+def stored_without_slot(place: Place, name: str) -> None:
+    """What a create that died in its first second leaves."""
+    intent = place.stored(name, Status.CREATING)
+    site = place.site()
+    stored = site.intents.load(name)
+    assert stored is not None
+    site.intents.replace(stored, intent.model_copy(update={"slot": None}))
 
 
 def test_without_a_release_there_is_nothing_to_create_from(place: Place) -> None:
