@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from scripts.aws import Aws
 from scripts.errors import PrequelError
+from scripts.terraform import TESTED_PROVIDER_VARIABLE
 
 ACCOUNT_ID = "123456789012"
 """moto's account."""
@@ -86,6 +87,7 @@ class EmbeddedAws:
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
             # A loopback address has no virtual-host buckets. Terraform reads these; nothing published holds them.
+            TESTED_PROVIDER_VARIABLE: "1",
             "TF_CLI_ARGS_init": " ".join(f"-backend-config={name}=true" for name in _BACKEND_ARGUMENTS),
         }
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from scripts.console import Console
 from scripts.embedded import EmbeddedAws
 from scripts.errors import InterruptedRunError, MissingToolError, PrequelError
-from scripts.terraform import terraform_binary, terraform_environment
+from scripts.terraform import TESTED_PROVIDER_VARIABLE, terraform_binary, terraform_environment
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOMAIN = "interviews.example.com"
@@ -103,7 +103,11 @@ def up(directory: Path, console: Console) -> LocalAws:
 def exports(local: LocalAws) -> dict[str, str]:
     """The environment variables with which `prequel`, terraform and the AWS CLI use ``local``."""
     full = EmbeddedAws(local.endpoint, "us-east-1").environment
-    chosen = {name: value for name, value in full.items() if name.startswith(("AWS_", "TF_CLI_ARGS_init"))}
+    chosen = {
+        name: value
+        for name, value in full.items()
+        if name.startswith(("AWS_", "TF_CLI_ARGS_init", TESTED_PROVIDER_VARIABLE))
+    }
     return chosen | {"PREQUEL_CONFIG_DIR": str(local.directory)}
 
 

@@ -1,5 +1,7 @@
 """The real Terraform, run in one directory, heard through its JSON events."""
 
+import fcntl
+import hashlib
 import json
 import os
 import re
@@ -11,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,15 @@ from scripts.errors import InterruptedRunError, MissingToolError, TerraformError
 
 MINIMUM_VERSION = (1, 11)
 """Write-only arguments and S3-native locking, https://developer.hashicorp.com/terraform/language/upgrade-guides."""
+
+TESTED_PROVIDER = "5.100.0"
+"""The AWS provider that our tests run, and with a registry every embedded AWS; docs/decisions/0090-one-provider.md."""
+
+TESTED_PROVIDER_VARIABLE = "PREQUEL_TESTED_PROVIDER"
+"""An environment variable: with any value, a provider from the registry is ``TESTED_PROVIDER``."""
+
+PROVIDER_FILE = "prequel_provider_override.tf"
+"""Terraform merges it over main.tf (https://developer.hashicorp.com/terraform/language/files/override)."""
 
 _PROVIDER_PATH = Path("registry.terraform.io", "hashicorp", "aws")
 _REGISTRY = "registry.terraform.io"
@@ -83,6 +94,8 @@ def terraform_environment(environment: Mapping[str, str]) -> dict[str, str]:
     if configured.exists() and not environment.get("PREQUEL_TF_MIRROR"):
         return prepared
     mirror = provider_mirror(environment)
+    if mirror is None and environment.get(TESTED_PROVIDER_VARIABLE):
+        mirror = tested_provider()
     prepared["TF_CLI_CONFIG_FILE"] = str(_cli_config(mirror))
     return prepared
 
@@ -105,21 +118,62 @@ def _registry_answers() -> bool:
 
 
 @cache
+def tested_provider() -> Path:
+    """A mirror that holds ``TESTED_PROVIDER`` alone, downloaded when it is first asked for.
+
+    Raises ``TerraformError`` when it cannot be had.
+    """
+    mirror = _cache_home() / f"aws-provider-{TESTED_PROVIDER}"
+    environment = {name: value for name, value in os.environ.items() if name != TESTED_PROVIDER_VARIABLE}
+    with _alone(mirror), tempfile.TemporaryDirectory(dir=_cache_home()) as scratch:
+        if not mirror.is_dir():
+            # Terraform's cache has a mirror's layout.
+            cache = Path(scratch, "mirror")
+            cache.mkdir()
+            terraform = Terraform(Path(scratch), environment | {"TF_PLUGIN_CACHE_DIR": str(cache)})
+            terraform.pin_provider(TESTED_PROVIDER)
+            terraform.init()
+            cache.rename(mirror)
+    return mirror
+
+
+@cache
 def _cli_config(mirror: Path | None) -> Path:
     """A Terraform CLI configuration for ``mirror``, or for the registry with a plugin cache for all workspaces."""
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prequel"
-    plugins = cache_home / "terraform-plugins"
-    plugins.mkdir(parents=True, exist_ok=True)
     if mirror is None:
+        plugins = _plugin_cache()
+        plugins.mkdir(parents=True, exist_ok=True)
         text = f'plugin_cache_dir = "{plugins}"\nplugin_cache_may_break_dependency_lock_file = true\n'
     else:
         text = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
-    path = cache_home / f"terraform-{'registry' if mirror is None else 'mirror'}.tfrc"
-    if not path.exists() or path.read_text() != text:
-        with tempfile.NamedTemporaryFile("w", dir=cache_home, delete=False) as draft:
+    # Named after its content, so that no run changes it under another.
+    name = hashlib.sha256(text.encode()).hexdigest()[:12]
+    path = _cache_home() / f"terraform-{name}.tfrc"
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=_cache_home(), delete=False) as draft:
             draft.write(text)
         Path(draft.name).replace(path)
     return path
+
+
+def _cache_home() -> Path:
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prequel"
+    home.mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def _plugin_cache() -> Path:
+    return _cache_home() / "terraform-plugins"
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """While open, no other process of ours fills ``directory``: Terraform's plugin cache is not made for two
+    (https://github.com/hashicorp/terraform/issues/31964).
+    """
+    with (directory.parent / f"{directory.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass
@@ -162,7 +216,22 @@ class Terraform:
 
     def init(self, *arguments: str) -> None:
         """Prepares the directory; ``arguments`` such as ``-backend=false`` are passed on."""
-        self._run("init", "-no-color", *arguments, json_events=False)
+        cached = self._environment.get("TF_CLI_CONFIG_FILE") == str(_cli_config(None))
+        with _alone(_plugin_cache()) if cached else nullcontext():
+            self._run("init", "-no-color", *arguments, json_events=False)
+
+    def pin_provider(self, version: str) -> None:
+        """Makes ``init`` choose exactly this version of the AWS provider, whatever the range of the configuration."""
+        (self.directory / PROVIDER_FILE).write_text(f"""\
+terraform {{
+  required_providers {{
+    aws = {{
+      source  = "hashicorp/aws"
+      version = "{version}"
+    }}
+  }}
+}}
+""")
 
     def validate(self) -> None:
         """Checks the configuration."""

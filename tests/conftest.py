@@ -1,5 +1,6 @@
 """What several tests share: the shared stack, synthesized in memory once for each set of settings."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from scripts.errors import PrequelError
+from scripts.terraform import provider_mirror, tested_provider
 from stacks.settings import BackendSettings, Configuration, Settings
 
 # How long an example takes depends on what else the machine does, and is no claim of any test.
@@ -96,6 +99,15 @@ def development_stack(shared_stack: SharedStackFactory) -> SynthesizedStack:
 def portal_stack(shared_stack: SharedStackFactory) -> SynthesizedStack:
     """The shared stack with a portal."""
     return shared_stack(portal_image="ghcr.io/example/portal:1.0.0")
+
+
+def pytest_configure() -> None:
+    """Every test runs the provider that we say is tested, whatever the registry offers by now."""
+    try:
+        if provider_mirror(os.environ) is None:
+            os.environ["PREQUEL_TF_MIRROR"] = str(tested_provider())
+    except PrequelError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 _ONE_WORKER = ("candidate", "e2e", "lifecycle", "security")

@@ -1,6 +1,8 @@
 """Terraform is run for real, on its built-in resource, which needs no provider."""
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -13,7 +15,14 @@ import pytest
 
 from scripts import terraform
 from scripts.errors import InterruptedRunError, MissingToolError, TerraformError
-from scripts.terraform import Terraform, heeding_interrupts, provider_mirror
+from scripts.local import PROJECT
+from scripts.terraform import (
+    TESTED_PROVIDER,
+    TESTED_PROVIDER_VARIABLE,
+    Terraform,
+    heeding_interrupts,
+    provider_mirror,
+)
 
 
 @pytest.fixture
@@ -182,3 +191,72 @@ def test_a_ctrl_c_that_comes_while_terraform_is_being_started_reaches_it(
     with pytest.raises(InterruptedRunError):
         deaf_terraform.init()
     assert time.monotonic() - start < 5
+
+
+def fresh_caches(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Nothing is remembered of other tests, and ``cache`` is this user's."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    for remembered in (terraform.tested_provider, terraform._cli_config):
+        monkeypatch.setattr(terraform, remembered.__name__, remembered.__wrapped__)
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Terraform's configuration for a source of providers that has a newer one than the tested one."""
+    mirror = provider_mirror(os.environ)
+    assert mirror is not None
+    source = tmp_path / "registry"
+    versions = source / "registry.terraform.io/hashicorp/aws"
+    (tested,) = (mirror / "registry.terraform.io/hashicorp/aws" / TESTED_PROVIDER).iterdir()
+    (versions / TESTED_PROVIDER).mkdir(parents=True)
+    (versions / TESTED_PROVIDER / tested.name).symlink_to(tested)
+    newer = versions / "6.99.0" / tested.name
+    newer.mkdir(parents=True)
+    (newer / "terraform-provider-aws_v6.99.0_x5").touch(mode=0o755)
+    config = tmp_path / "registry.tfrc"
+    config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{source}"\n  }}\n}}\n')
+    monkeypatch.setattr(terraform, "_registry_answers", lambda: True)
+    monkeypatch.delenv("PREQUEL_TF_MIRROR", raising=False)
+    return config
+
+
+def chosen_provider(directory: Path, environment: dict[str, str], pinned: str = "") -> str:
+    shutil.copy(PROJECT / "instance_templates" / "main.tf", directory)
+    run = Terraform(directory, environment)
+    if pinned:
+        run.pin_provider(pinned)
+    run.init("-backend=false")
+    return run.versions()[1]
+
+
+def test_a_pinned_provider_is_chosen_and_without_a_pin_the_newest_of_the_range(registry: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"TF_CLI_CONFIG_FILE": str(registry)}
+    (tmp_path / "pinned").mkdir()
+    assert chosen_provider(tmp_path / "pinned", environment, TESTED_PROVIDER) == TESTED_PROVIDER
+    assert chosen_provider(tmp_path, environment) == "6.99.0"
+
+
+def test_an_embedded_aws_gets_the_tested_provider_though_the_registry_has_a_newer_one(
+    registry: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fresh_caches(monkeypatch, tmp_path / "cache")
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(registry))  # of the download; a user without one has the registry
+    mine = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], TESTED_PROVIDER_VARIABLE: "1"}
+    assert chosen_provider(tmp_path, mine) == TESTED_PROVIDER
+
+
+def test_two_inits_never_fill_the_shared_plugin_cache_at_once(
+    module: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fresh_caches(monkeypatch, tmp_path / "cache")
+    monkeypatch.setattr(terraform, "_registry_answers", lambda: True)
+    mine = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    with (terraform._cache_home() / "terraform-plugins.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        init = threading.Thread(target=Terraform(module, mine).init)
+        init.start()
+        init.join(timeout=1.5)
+        assert not (module / ".terraform.lock.hcl").exists()
+        assert init.is_alive()
+    init.join(timeout=30)
+    assert not init.is_alive()

@@ -98,9 +98,15 @@ class Workspace:
         return {name: (self.directory / name).read_bytes() for name in names}
 
     def init(self, held: Custody | None = None) -> None:
-        """Runs `terraform init`, once; nothing of what it makes is ever uploaded."""
+        """Runs `terraform init`, once, with the provider that the release was rehearsed with, if it was.
+
+        Nothing of what it makes is ever uploaded.
+        """
         if not self._initialized:
-            self._terraform(held).init()
+            terraform = self._terraform(held)
+            if self.manifest and self.manifest.rehearsal.provider_version:
+                terraform.pin_provider(self.manifest.rehearsal.provider_version)
+            terraform.init()
             self._initialized = True
 
     def apply(self, held: Custody, password: str, *arguments: str) -> dict[str, Any]:

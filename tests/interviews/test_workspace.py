@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.errors import AlteredReleaseError, BusyInterviewError
+from scripts.errors import AlteredReleaseError, BusyInterviewError, TerraformError
 from scripts.interviews.custody import custody_of_new
 from scripts.interviews.workspace import (
     LONGEST_LOG,
@@ -19,6 +19,7 @@ from scripts.interviews.workspace import (
     render_tfvars,
 )
 from scripts.local import PROJECT
+from scripts.releases.release import Rehearsal
 from scripts.terraform import terraform_binary
 from tests.interviews.conftest import Place
 from tests.interviews.test_model import intent
@@ -65,6 +66,21 @@ def test_a_template_whose_placeholder_is_missing_or_doubled_is_refused() -> None
     for broken in (text.replace("AWS_REGION_PLACEHOLDER", "x"), text + "\n# AWS_REGION_PLACEHOLDER"):
         with pytest.raises(AlteredReleaseError, match="AWS_REGION_PLACEHOLDER"):
             render_main(broken, "bucket", "demo", "us-east-1")
+
+
+def test_an_interview_runs_the_provider_that_its_release_was_rehearsed_with_and_no_other(
+    place: Place, tmp_path: Path
+) -> None:
+    site = place.site()
+    pointer = site.releases.current()
+    directory = tmp_path / "workspace"
+    directory.mkdir()
+    manifest = site.releases.download(pointer.digest, directory)
+    rehearsal = Rehearsal(status="passed", at=place.clock(), provider_version="6.98.0")
+    workspace = Workspace(site, directory, manifest.model_copy(update={"rehearsal": rehearsal}))
+    workspace.render(intent())
+    with pytest.raises(TerraformError, match=r"match the given constraints 6\.98\.0"):
+        workspace.init()
 
 
 def test_the_directory_is_private_and_gone_afterwards() -> None:
