@@ -22,7 +22,7 @@ check: setup lint types ## Run the linters, the type checker and the fast tests
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not e2e and not slow and not soak"
 
 check-security: setup .venv-security/.ready ## Scan both stacks' plans, every policy, the tree and the pinned packages
-	$(BIN)/pytest tests/security tests/lifecycle/test_policies.py
+	$(BIN)/pytest tests/security
 
 audit: setup .venv-security/.ready ## Ask PyPI and npm for advisories of every pinned package; fails when they do not answer
 	PREQUEL_REQUIRE_ADVISORIES=1 $(BIN)/pytest tests/security/test_advisories.py

@@ -10,6 +10,7 @@ from constructs.aws import (
     KmsAlias,
     KmsKey,
 )
+from constructs.waivers import waive
 
 ADMINISTRATION = [
     "kms:CancelKeyDeletion",
@@ -132,6 +133,19 @@ class EncryptionKey(Construct):
             enable_key_rotation=True,
             deletion_window_in_days=deletion_window_days,
             policy=policy.json,
+        )
+        for sid in ("AccountAdministration", "LogGroups", "AlarmsToTopic"):
+            waive(
+                key,
+                f"{sid} RESOURCE_STAR",
+                "in a key policy it means the key that carries it, and nothing else",
+                "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html",
+            )
+        waive(
+            key,
+            "LogGroups UNKNOWN_CONDITION_FOR_ACTION",
+            "as CloudWatch Logs documents it; DescribeKey carries no context, and is refused then",
+            "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html",
         )
         KmsAlias(self, "alias", name=f"alias/{name}", target_key_id=key.key_id)
         self.arn = key.arn

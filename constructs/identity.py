@@ -10,6 +10,7 @@ from constructs.aws import (
     IamRole,
     IamRolePolicy,
 )
+from constructs.waivers import waive
 from stacks.names import reaper_function, runner_project
 
 
@@ -193,6 +194,34 @@ def start_container(
     ]
 
 
+_LOAD_BALANCING = (
+    "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html"
+)
+_NO_FAULTS = [
+    (
+        "CreateRoute RESOURCE_MISMATCH",
+        "parliament also wants a network load balancer's listener, which AWS takes in the place of ours, not beside it",
+        _LOAD_BALANCING,
+    ),
+    (
+        "ChangeRoute RESOURCE_MISMATCH",
+        "parliament also wants a network load balancer's rule, which AWS takes in the place of ours, not beside it",
+        _LOAD_BALANCING,
+    ),
+    (
+        "TagRoute UNKNOWN_CONDITION_FOR_ACTION",
+        "parliament looks for the condition among those of Classic Load Balancers, which share the prefix",
+        "https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/tagging-resources-during-creation.html",
+    ),
+    (
+        "ListTasks RESOURCE_STAR",
+        "AWS offers container instances for it, which Fargate has not; the condition holds it to our cluster",
+        "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html",
+    ),
+]
+"""What parliament finds in the runner's statements, and why it is none."""
+
+
 class RunnerRole(ServiceRole):
     """What one interview's life takes: its objects in the bucket, its resources, and the two roles that it runs as.
 
@@ -241,6 +270,8 @@ class RunnerRole(ServiceRole):
                 ),
             ],
         )
+        for finding, reason, link in _NO_FAULTS:
+            waive(self.policy, finding, reason, link)
 
 
 class ReaperRole(ServiceRole):
@@ -406,15 +437,12 @@ def _interview_route(account: Account, project_prefix: str) -> list[DataAwsIamPo
     return [
         DataAwsIamPolicyDocumentStatement(
             sid="CreateRoute",
-            # parliament misses a network load balancer's listener, which AWS takes in the place of ours, not beside it.
             actions=["elasticloadbalancing:CreateRule", "elasticloadbalancing:CreateTargetGroup"],
             resources=[groups, listeners],
             condition=[_of_this_project("Request", project_prefix), _of_an_interview("Request")],
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="TagRoute",
-            # parliament looks for the condition among those of Classic Load Balancers, which share the prefix
-            # (https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/tagging-resources-during-creation.html).
             actions=["elasticloadbalancing:AddTags"],
             resources=[groups, rules],
             condition=[
@@ -491,7 +519,7 @@ def _interview_task(
         DataAwsIamPolicyDocumentStatement(
             sid="ListTasks",
             actions=["ecs:ListTasks"],
-            resources=["*"],  # AWS offers container instances for it, which Fargate has not
+            resources=["*"],
             condition=[in_cluster],
         ),
         DataAwsIamPolicyDocumentStatement(

@@ -1,11 +1,12 @@
-"""Findings of the security scanner that are accepted, each beside its resource."""
+"""Findings of the security scanners that are accepted, each beside its resource."""
 
-from cdktf import TerraformElement
+from cdktf import TerraformResource
 
 
-def waive(resource: TerraformElement, check: str, reason: str, link: str) -> None:
+def waive(resource: TerraformResource, check: str, reason: str, link: str) -> None:
     """Accepts checkov's ``check`` for ``resource``, for a ``reason`` that is read up at ``link``.
 
+    What parliament finds in the resource's policy is named by the statement's Sid, a space, and the issue.
     It becomes a comment in the synthesized stack, which tests/security reads; a waiver that is not needed fails there.
     """
     resource.add_override(f"//.waivers.{check}", {"reason": reason, "link": link})

@@ -80,13 +80,14 @@ class Plans:
 
     @property
     def waivers(self) -> dict[Key, Waiver]:
-        """What ``constructs.waivers.waive`` wrote into the stacks."""
+        """What ``constructs.waivers.waive`` wrote into the stacks of checkov's checks."""
         return {
             (stack, f"{kind}.{name}", check): waiver
             for stack, directory in self.directories.items()
             for kind, named in json.loads((directory / "cdk.tf.json").read_text())["resource"].items()
             for name, resource in named.items()
             for check, waiver in resource["//"].get("waivers", {}).items()
+            if check.startswith("CKV")
         }
 
 
