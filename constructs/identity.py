@@ -323,7 +323,7 @@ class ReaperRole(ServiceRole):
                 ),
                 # A service that is gone has no tags, so the right to stop it would not hold for it.
                 DataAwsIamPolicyDocumentStatement(
-                    sid="FindOverdueServices",
+                    sid="LookAtServices",
                     actions=["ecs:DescribeServices"],
                     resources=[account.arn("ecs", f"service/{project_prefix}/*")],
                     condition=[_in_cluster(account, project_prefix)],

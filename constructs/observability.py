@@ -22,6 +22,7 @@ from constructs.aws import (
 from constructs.identity import ServiceRole
 from constructs.storage import REQUEST_METRICS
 from constructs.waivers import SHORT_RETENTION, waive
+from stacks.names import METRICS_NAMESPACE
 
 
 class LogGroup(Construct):
@@ -105,14 +106,13 @@ def share(part: str, whole: str, *, at_least: int) -> str:
     return f"IF(FILL({part}, 0) >= {at_least}, 100 * FILL({part}, 0) / ({whole}), 0)"
 
 
-def _query(statistic: str, metric: str, namespace: str, where: Mapping[str, str], *, each: str) -> str:
-    """A Metrics Insights query for ``metric``, one series for each value of the dimension ``each``."""
+def _query(metric: str, namespace: str, where: Mapping[str, str], *, each: str) -> str:
+    """A Metrics Insights query for the most of ``metric``, one series for each value of the dimension ``each``."""
     dimensions = ", ".join([*where, each])
     conditions = " AND ".join(f"{name} = '{value}'" for name, value in where.items())
-    order = "DESC" if statistic == "MAX" else "ASC"
     return (
-        f'SELECT {statistic}({metric}) FROM SCHEMA("{namespace}", {dimensions})'  # noqa: S608  (no SQL database)
-        f" WHERE {conditions} GROUP BY {each} ORDER BY {statistic}() {order}"
+        f'SELECT MAX({metric}) FROM SCHEMA("{namespace}", {dimensions})'  # noqa: S608  (no SQL database)
+        f" WHERE {conditions} GROUP BY {each} ORDER BY MAX() DESC"
     )
 
 
@@ -121,7 +121,7 @@ class Alarms(Construct):
 
     Each names its paragraph in docs/operations.md. ``load_balancer`` and ``portal_target_group`` (``None`` without a
     portal) are names in CloudWatch; ``certificate_arn`` is ``None`` without a domain. The interviews' own target groups
-    and services come and go: queries find those that are there
+    come and go: a query finds those that are there
     (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Metrics_Insights_Alarm.html).
     """
 
@@ -219,14 +219,16 @@ class Alarms(Construct):
         )
         self._alarm(
             "unhealthy_hosts",
-            # A minute or two is how an interview begins, and the grace period ends it.
-            "A container has failed its health check for 10 minutes",
+            # A minute or two is how an interview begins, and the grace period ends it. One that comes and goes is no
+            # better for its candidate than one that stays away.
+            "A container has failed its health check in 6 of 15 minutes",
             query=_query(
-                "MAX", "UnHealthyHostCount", "AWS/ApplicationELB", {"LoadBalancer": load_balancer}, each="TargetGroup"
+                "UnHealthyHostCount", "AWS/ApplicationELB", {"LoadBalancer": load_balancer}, each="TargetGroup"
             ),
             above=0,
             period=60,
-            periods=10,
+            periods=15,
+            breaching=6,
         )
         self._alarm(
             "slow_responses",
@@ -246,14 +248,14 @@ class Alarms(Construct):
     def _watch_cluster(self, cluster_name: str) -> None:
         self._alarm(
             "services_below_desired",
-            # Every service wants one task. One that waits to be destroyed wants none, for a few minutes.
-            "A service has run no task for 15 minutes",
-            query=_query(
-                "MIN", "RunningTaskCount", "ECS/ContainerInsights", {"ClusterName": cluster_name}, each="ServiceName"
-            ),
-            below=1,
+            # Counted by the reaper, which knows which interviews are meant to run. A task that is replaced once is back
+            # within two or three minutes.
+            "An interview's service has run fewer tasks than desired in 6 of 15 minutes",
+            {"services": Metric(METRICS_NAMESPACE, "BelowDesired", "Maximum", {"Project": self._project_prefix})},
+            above=0,
             period=60,
             periods=15,
+            breaching=6,
         )
         for kind, name in (("cpu", "Cpu"), ("memory", "Memory")):
             used, reserved = (
@@ -300,13 +302,14 @@ class Alarms(Construct):
         below: float | None = None,
         period: int = 300,
         periods: int = 1,
+        breaching: int | None = None,
         missing: str = "notBreaching",
         runbook: str = "",
     ) -> None:
         """Rings when the one of ``metrics``, their ``expression`` or the ``query`` is ``above`` or ``below`` a number.
 
-        ``period`` is in seconds, and ``periods`` of them must agree; ``runbook`` is the heading of its paragraph, by
-        default the id in words.
+        ``period`` is in seconds; of the last ``periods``, all or ``breaching`` must agree. ``runbook`` is the heading
+        of its paragraph, by default the id in words.
         """
         queries = [
             CloudwatchMetricAlarmMetricQuery(
@@ -338,6 +341,7 @@ class Alarms(Construct):
             comparison_operator="GreaterThanThreshold" if below is None else "LessThanThreshold",
             threshold=above if below is None else below,
             evaluation_periods=periods,
+            datapoints_to_alarm=breaching,
             treat_missing_data=missing,
             alarm_actions=[self.topic_arn],
             ok_actions=[self.topic_arn],

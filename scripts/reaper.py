@@ -106,6 +106,7 @@ class Pass:
     longest_overdue_seconds: int = 0
     overdue: list[str] = field(default_factory=list)
     leaking: list[str] = field(default_factory=list)
+    below_desired: list[str] = field(default_factory=list)
     scaled_down: list[str] = field(default_factory=list)
     started: dict[str, str] = field(default_factory=dict)
     running: list[str] = field(default_factory=list)
@@ -121,6 +122,7 @@ class Pass:
             "Overdue": (len(self.overdue), "Count"),
             "LongestOverdue": (self.longest_overdue_seconds, "Seconds"),
             "Leaking": (len(self.leaking), "Count"),
+            "BelowDesired": (len(self.below_desired), "Count"),
             "SlotsTaken": (self.slots_taken, "Count"),
             "SlotsFree": (self.slots_free, "Count"),
             "BuildsStarted": (len(self.started), "Count"),
@@ -138,7 +140,13 @@ def embedded_metrics(done: Pass, project_prefix: str, now: datetime) -> str:
         "Dimensions": [["Project"]],
         "Metrics": [{"Name": name, "Unit": unit} for name, (_, unit) in metrics.items()],
     }
-    details = {"started": done.started, "overdue": done.overdue, "leaking": done.leaking, "problems": done.problems}
+    details = {
+        "started": done.started,
+        "overdue": done.overdue,
+        "leaking": done.leaking,
+        "below_desired": done.below_desired,
+        "problems": done.problems,
+    }
     return json.dumps(
         {
             "_aws": {"Timestamp": int(now.timestamp() * 1000), "CloudWatchMetrics": [directive]},
@@ -192,6 +200,8 @@ class Reaper:
         done.slots_free = max(self._max_instances - len(leases), 0)
         done.active = sum(interview.status == "active" for interview in known)
         done.leaking = sorted(interview.id for interview in known if interview.status == "leaking")
+        with _noting(done.problems, "services"):
+            self._compare_services(sorted(i.id for i in known if i.status == "active" and not i.overdue(now)), done)
         for interview in sorted(known, key=lambda interview: str(interview.document.get("deadline"))):
             with _noting(done.problems, interview.id):
                 self._look_after(interview, now, done)
@@ -269,6 +279,21 @@ class Reaper:
                 raise
         else:
             done.scaled_down.append(interview.id)
+
+    def _compare_services(self, names: list[str], done: Pass) -> None:
+        """Notes which of the interviews that should run have fewer tasks than their service wants, or no service.
+
+        CloudWatch cannot compare two metrics for each service, and a service that is to end wants no task.
+        """
+        for start in range(0, len(names), 10):  # as many as ECS describes at once
+            asked = names[start : start + 10]
+            services = self._ecs.describe_services(cluster=self._cluster, services=asked)["services"]
+            well = {
+                service["serviceName"]
+                for service in services
+                if service["status"] == "ACTIVE" and service["runningCount"] >= service["desiredCount"]
+            }
+            done.below_desired += [name for name in asked if name not in well]
 
     def _leases(self) -> dict[int, tuple[dict[str, Any], str]]:
         """Every lease with the version that was read, by slot."""

@@ -25,7 +25,6 @@ AWS_METRICS = {
     ("ECS/ContainerInsights", "ClusterName"): {
         *("CpuReserved", "CpuUtilized", "MemoryReserved", "MemoryUtilized", "ServiceCount", "TaskCount"),
     },
-    ("ECS/ContainerInsights", "ClusterName,ServiceName"): {"RunningTaskCount"},
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     ("AWS/Lambda", "FunctionName"): {"Duration", "Errors", "Invocations", "Throttles"},
     # https://docs.aws.amazon.com/codebuild/latest/userguide/cloudwatch_metrics-codebuild.html
@@ -70,8 +69,8 @@ class Watched:
 
 
 _QUERY = re.compile(
-    r'SELECT (?:MAX|MIN)\((?P<name>\w+)\) FROM SCHEMA\("(?P<namespace>[\w/]+)", (?P<where>\w+), (?P<each>\w+)\)'
-    r" WHERE (?P=where) = '(?P<value>[^']+)' GROUP BY (?P=each) ORDER BY (?:MAX|MIN)\(\) (?:ASC|DESC)"
+    r'SELECT MAX\((?P<name>\w+)\) FROM SCHEMA\("(?P<namespace>[\w/]+)", (?P<where>\w+), (?P<each>\w+)\)'
+    r" WHERE (?P=where) = '(?P<value>[^']+)' GROUP BY (?P=each) ORDER BY MAX\(\) DESC"
 )
 
 
@@ -183,6 +182,24 @@ def rings(stack: SynthesizedStack, id: str, **values: float | None) -> bool:
         return False
     above = alarm["comparison_operator"] == "GreaterThanThreshold"
     return bool(result > alarm["threshold"] if above else result < alarm["threshold"])
+
+
+def pages(stack: SynthesizedStack, id: str, minutes: str) -> bool:
+    """Whether an alarm rings at any time of a series of minutes, each ``x`` beyond the threshold or ``.`` not."""
+    alarm = stack.one("aws_cloudwatch_metric_alarm", f"alarms_{id}")
+    assert alarm["metric_query"][-1].get("period", alarm["metric_query"][0].get("metric", {}).get("period")) == 60
+    of_last, wanted = alarm["evaluation_periods"], alarm["datapoints_to_alarm"]
+    return any(minutes[max(0, end - of_last) : end].count("x") >= wanted for end in range(1, len(minutes) + 1))
+
+
+@pytest.mark.parametrize("id", ["unhealthy_hosts", "services_below_desired"])
+def test_a_container_that_comes_and_goes_pages_like_one_that_stays_away_and_a_restart_does_not(
+    default_stack: SynthesizedStack, id: str
+) -> None:
+    assert pages(default_stack, id, "." * 20 + "x" * 6)
+    assert pages(default_stack, id, "xx.x." * 6), "a crash loop"
+    assert pages(default_stack, id, "x." * 8), "every other minute"
+    assert not pages(default_stack, id, ("xxx" + "." * 20) * 4), "an interview begins, or its task is replaced"
 
 
 @pytest.mark.parametrize("id", ["load_balancer_errors", "target_errors"])

@@ -126,11 +126,11 @@ def shared(recording: RecordingAws, shared_stack: SharedStackFactory, tmp_path: 
     return Shared(filled(Place(recording.embedded, values, tmp_path), 10), stack)
 
 
-def run_service(shared: Shared, name: str) -> None:
-    """Starts a service of one container for the interview ``name``."""
+def run_service(shared: Shared, name: str, *, desired: int = 1) -> None:
+    """Starts a service of one container for the interview ``name``; here, one task of it runs at most."""
     ecs, cluster = shared.place.embedded.aws.ecs, shared.place.prefix
     ecs.register_task_definition(family=name, containerDefinitions=[{"name": "x", "image": "x", "memory": 128}])
-    ecs.create_service(cluster=cluster, serviceName=name, taskDefinition=name, desiredCount=1)
+    ecs.create_service(cluster=cluster, serviceName=name, taskDefinition=name, desiredCount=desired)
 
 
 @dataclass(frozen=True)

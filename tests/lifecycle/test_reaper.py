@@ -343,11 +343,25 @@ def test_metrics_are_told_in_embedded_metric_format(shared: Shared, builds: Buil
         "Overdue": (1, "Count"),
         "LongestOverdue": (420, "Seconds"),
         "Leaking": (1, "Count"),
+        "BelowDesired": (1, "Count"),
         "SlotsTaken": (3, "Count"),
         "SlotsFree": (7, "Count"),
         "BuildsStarted": (2, "Count"),
         "Problems": (0, "Count"),
     }
+
+
+def test_only_interviews_that_should_run_count_as_below_desired(shared: Shared, builds: Builds) -> None:
+    place, said = shared.place, list[str]()
+    place.stored("overdue", Status.ACTIVE)
+    place.clock.forward(hours=2)
+    for name in ("short", "running", "gone"):
+        place.stored(name, Status.ACTIVE)
+    place.stored("ending", Status.DESTROYING)
+    for name, desired in (("overdue", 2), ("short", 2), ("running", 1), ("ending", 2)):
+        run_service(shared, name, desired=desired)
+    done = shared.reaper(codebuild=builds, say=said.append).run(place.clock())
+    assert sorted(done.below_desired) == json.loads(said[0])["pass"]["below_desired"] == ["gone", "short"]
 
 
 def test_a_pass_over_99_interviews_reads_each_document_once_and_starts_ten_builds(
@@ -373,5 +387,5 @@ def test_a_pass_over_99_interviews_reads_each_document_once_and_starts_ten_build
         "s3:ListBucket": 3,
         "s3:GetObject": 2 * 99 + 10,
         "s3:PutObject": 3 * 10,
-        "ecs:DescribeServices": 10,
+        "ecs:DescribeServices": 9 + 10,
     }
