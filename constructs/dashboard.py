@@ -174,7 +174,7 @@ def _cost(project: Mapping[str, str], per_hour: float, per_day: float, price_lis
     interviews = f"active * {24 * per_hour:.4f}"
     return [
         Graph(
-            f"Dollars a day at this rate, an estimate from {price_list}, without traffic",
+            f"Dollars a day at this rate, an estimate from {price_list}, without traffic, alarms and our metrics",
             hidden={"Active": Metric(METRICS_NAMESPACE, "Active", "Average", project)},
             math={"Always there": standing, "Interviews": interviews, "Together": f"{standing} + {interviews}"},
             period=3600,

@@ -237,8 +237,8 @@ class LogBucket(PrivateBucket):
 class InstanceBucket(PrivateBucket):
     """Holds ``instance/``, ``releases/``, ``challenge/``, ``workspaces/`` and the interviews' state, versioned.
 
-    No current object ever expires. CloudWatch counts its requests: 16 metrics, $4.80 a month at most (us-east-1,
-    November 2026, https://aws.amazon.com/cloudwatch/pricing/). Outputs: ``name`` and ``arn``.
+    No current object ever expires. CloudWatch counts its requests, in metrics that have a price
+    (``prequel cost``). Outputs: ``name`` and ``arn``.
     """
 
     def __init__(

@@ -24,7 +24,10 @@ FREE_STORAGE_GIB = 20
 
 @dataclass(frozen=True)
 class Price:
-    """``usd`` for one unit; ``source`` is a page, or the price list's service and usage type; ``as_of`` its date."""
+    """``usd`` for one unit, as of ``as_of``; ``source`` is where to check it: a page, or an entry of the price list.
+
+    An entry is a service and a usage type.
+    """
 
     usd: float
     source: str
@@ -130,6 +133,19 @@ PUBLIC_ADDRESS_HOUR = Price(0.005, "https://aws.amazon.com/vpc/pricing/", "2026-
 KEY_MONTH = Price(1.00, "price list, awskms, {region}-KMS-Keys", "2026-09-21")
 ALARM_METRIC_MONTH = Price(0.10, "https://aws.amazon.com/cloudwatch/pricing/", "2026-11-01")
 DASHBOARD_MONTH = Price(3.00, "https://aws.amazon.com/cloudwatch/pricing/", "2026-11-01")
+METRIC_MONTH = Price(0.30, "price list, AmazonCloudWatch, CW:MetricMonitorUsage", "2026-09-21")
+FUNCTION_CALL = Price(0.0000002, "price list, AWSLambda, Request-ARM", "2026-09-11")
+FUNCTION_GB_SECOND = Price(0.0000133334, "price list, AWSLambda, Lambda-GB-Second-ARM", "2026-09-11")
+BUILD_MINUTE = Price(0.005, "https://aws.amazon.com/codebuild/pricing/", "2026-11-01")
+LIST_REQUEST = Price(0.000005, "price list, AmazonS3, Requests-Tier1", "2026-09-21")
+"""These have one price in all of the regions above, but for the last: there it differs by a tenth at most, which is
+seven cents a month of the reaper's."""
+
+SERVICE_METRICS, CLUSTER_METRICS = 25, 12
+"""Of Container Insights: for a Fargate service with a task definition of its own and no EBS volumes, 15 by service and
+10 by task family; and for a cluster with Fargate tasks. They are custom metrics, paid for the hours in which they are
+written (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html, November
+2026)."""
 
 
 def is_priced(region: str) -> bool:
@@ -142,19 +158,20 @@ def interview_per_hour(
 ) -> float:
     """US dollars an hour for a Fargate task of ``cpu`` units, ``memory`` MiB and ``storage`` GiB.
 
-    An interview's other resources (a target group, a rule, a standard parameter) cost nothing of their own. A region
-    without prices takes those of ``BASE_REGION``.
+    Its metrics are included. An interview's other resources (a target group, a rule, a standard parameter) cost
+    nothing of their own. A region without prices takes those of ``BASE_REGION``.
     """
     prices = PRICES.get(region, PRICES[BASE_REGION])
     return (
         cpu / 1024 * prices.vcpu_hour[architecture].usd
         + memory / 1024 * prices.gb_hour[architecture].usd
         + max(storage - FREE_STORAGE_GIB, 0) * prices.storage_gb_hour.usd
+        + SERVICE_METRICS * METRIC_MONTH.usd / HOURS_A_MONTH
     )
 
 
 def standing_per_day(*, nat_gateways: int, zones: int, region: str = BASE_REGION) -> float:
-    """US dollars a day for a shared stack without interviews and without traffic, its alarms and dashboard left out.
+    """US dollars a day for a shared stack without interviews, traffic, and all that watches it.
 
     NAT gateways, the load balancer, a public address for each of the gateways and zones, and the key.
     """

@@ -286,10 +286,9 @@ def test_the_dashboard_estimates_what_the_interviews_and_the_stack_cost_a_day(
     math = {line[0]["label"]: line[0]["expression"] for line in cost["properties"]["metrics"] if len(line) == 1}
     together = eval(math["Together"], {"__builtins__": {}}, {"active": 10})  # noqa: S307  (our own expression)
     # The tests' region has no prices here; us-east-1's stand in, and the title says so.
-    assert cost["properties"]["title"].endswith("in us-east-1, without traffic")
+    assert cost["properties"]["title"].endswith("in us-east-1, without traffic, alarms and our metrics")
     hourly = interview_per_hour(cpu=1024, memory=2048, architecture="X86_64", storage=21)
     assert together == pytest.approx(240 * hourly + standing_per_day(nat_gateways=1, zones=2), rel=0.01)
-    # README: about $64 a month, of which $61.23 are named.
     assert 30.4 * standing_per_day(nat_gateways=1, zones=2) == pytest.approx(61.2, rel=0.02)
 
 

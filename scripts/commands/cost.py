@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,14 +12,29 @@ from scripts.commands.session import JsonOption, Session
 if TYPE_CHECKING:
     from scripts.costs.estimate import Estimate
 
+USUAL_HOURS = 1.5
+LONGEST_HOURS = 24 * 31
+"""Of an interview in the sum for a month: the longest month there is."""
+
 
 def cost(
     *,
-    region: Annotated[str | None, typer.Option(help="An AWS region; the configured one if not given.")] = None,
-    egress: Annotated[str | None, typer.Option(help="single_nat or nat_per_az.")] = None,
-    architecture: Annotated[str | None, typer.Option(help="x86 or arm.")] = None,
-    interviews: Annotated[int, typer.Option(min=0, help="Interviews a month.")] = 0,
-    hours: Annotated[float, typer.Option(min=0, help="How long each takes.")] = 1.5,
+    region: Annotated[
+        str | None, typer.Option(metavar="REGION", help="An AWS region; the configured one if not given.")
+    ] = None,
+    egress: Annotated[str | None, typer.Option(metavar="EGRESS", help="single_nat or nat_per_az.")] = None,
+    architecture: Annotated[str | None, typer.Option(metavar="CPU", help="x86 or arm.")] = None,
+    interviews: Annotated[int, typer.Option(metavar="N", min=0, max=100_000, help="Interviews a month.")] = 0,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HOURS",
+            min=0,
+            max=LONGEST_HOURS,
+            help="Hours that each of the interviews takes.",
+            show_default=f"{USUAL_HOURS}",
+        ),
+    ] = None,
     json_lines: JsonOption = False,
 ) -> None:
     """Say what the stacks cost: the base a month, and an interview's hour.
@@ -30,6 +46,9 @@ def cost(
     from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, estimates
     from scripts.prices import BASE_REGION
 
+    if hours is not None and not interviews:
+        raise typer.BadParameter(f"--hours is {hours:g} without --interviews, expected both or neither")
+    hours = USUAL_HOURS if hours is None else hours
     session = Session(json_lines=json_lines)
     if egress is not None and egress not in EGRESS:
         raise typer.BadParameter(f'--egress is "{egress}", expected {" or ".join(EGRESS)}')
@@ -62,12 +81,12 @@ def _sheet(found: "Estimate", value: dict[str, Any]) -> str:
     from scripts.prices import HOURS_A_MONTH, PRICED_ON
 
     lines = [f"{found.region}, list prices in US dollars, none later than {PRICED_ON}", ""]
-    lines += [f"  {what:<24}{usd * HOURS_A_MONTH:>10.2f}" for what, usd in by_heading(found.base).items()]
-    lines += [f"{'base a month':<26}{found.base_month:>10.2f}", ""]
-    lines += [f"  {what:<24}{usd:>10.4f}" for what, usd in by_heading(found.interview).items()]
-    lines += [f"{'an interview an hour':<26}{found.interview_hour:>10.4f}", ""]
+    lines += [f"  {what:<28}{usd * HOURS_A_MONTH:>10.2f}" for what, usd in by_heading(found.base).items()]
+    lines += [f"{'base a month':<30}{found.base_month:>10.2f}", ""]
+    lines += [f"  {what:<28}{usd:>10.4f}" for what, usd in by_heading(found.interview).items()]
+    lines += [f"{'an interview an hour':<30}{found.interview_hour:>10.4f}", ""]
     if value["interviews"]:
         what = f"{value['interviews']} interviews of {value['hours']:g} h a month"
         lines += [f"{what}, with the base: ${value['month_usd']:.2f}", ""]
-    lines.append(f"By use, and not in these figures: {', '.join(found.by_use)}")
+    lines.append(fill(f"Paid by use, and not in these figures: {found.by_use_names}; and traffic.", 80))
     return "\n".join(lines)

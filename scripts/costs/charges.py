@@ -7,12 +7,18 @@ from scripts.costs.resources import Resource, referred
 from scripts.errors import PrequelError
 from scripts.prices import (
     ALARM_METRIC_MONTH,
+    CLUSTER_METRICS,
     DASHBOARD_MONTH,
     FREE_STORAGE_GIB,
+    FUNCTION_CALL,
+    FUNCTION_GB_SECOND,
     HOURS_A_MONTH,
     KEY_MONTH,
+    LIST_REQUEST,
+    METRIC_MONTH,
     PRICES,
     PUBLIC_ADDRESS_HOUR,
+    SERVICE_METRICS,
     Price,
     RegionPrices,
 )
@@ -56,22 +62,33 @@ FREE: dict[str, str] = {
 """Types that AWS asks nothing for, and why."""
 
 BY_USE: dict[str, str] = {
-    "aws_cloudwatch_event_rule": "events of AWS's own are free; the rest by the million",
     "aws_cloudwatch_log_group": "by the GB written and kept",
     "aws_codebuild_project": "by the minute of a build",
     "aws_ecr_repository": "by the GB kept",
-    "aws_ecs_cluster": "free, but Container Insights' metrics count while tasks run",
+    "aws_ecs_cluster": f"{CLUSTER_METRICS} metrics of Container Insights while any task runs",
     "aws_flow_log": "by the GB written",
-    "aws_lambda_function": "by the call and its duration",
+    "aws_lambda_function": "by the call and its duration; the calls of a schedule are in the figures",
     "aws_route53_record": "by the query; aliases of AWS's own names are free",
     "aws_s3_bucket": "by the GB kept and the request",
-    "aws_s3_bucket_metric": "as custom metrics, in hours with requests",
     "aws_s3_object": "by the GB kept",
     "aws_sns_topic": "by the message",
     "aws_sns_topic_subscription": "by the message",
     "aws_sqs_queue": "by the request",
 }
 """Types that cost nothing while nobody uses them, and what AWS counts. An estimate leaves them out, and says so."""
+
+REQUEST_METRICS = 16
+"""Of a bucket, at most: those of a kind of request are written in hours that have one
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html)."""
+
+PASS_SECONDS = 1.0
+"""What a pass of the reaper takes, an estimate: tests/lifecycle measures as much for 99 interviews."""
+
+LISTS_A_PASS = 3
+"""Of the leases, the dispatches and the interviews, as long as none has more than 1000; a test counts them."""
+
+_MINUTELY = "rate(1 minute)"
+_MINUTES_AN_HOUR = 60
 
 
 @dataclass(frozen=True)
@@ -145,6 +162,31 @@ def _dashboard(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> I
     yield Charge(resource.address, "dashboard", 1 / HOURS_A_MONTH, DASHBOARD_MONTH)
 
 
+def _rule(resource: Resource, resources: Sequence[Resource], _: RegionPrices) -> Iterator[Charge]:
+    """Events of AWS's own are free, and so is a schedule, but not what it has done when there are no interviews."""
+    schedule = resource.body.get("schedule_expression")
+    if schedule is None:
+        return
+    if schedule != _MINUTELY:
+        raise PrequelError(f"no price is known for {resource.address}, which fires at {schedule}, not {_MINUTELY}")
+    # The reaper's module needs boto3, which takes longer to import than all of this.
+    from scripts.reaper import Pass
+
+    for target in resources:
+        if target.type == "aws_cloudwatch_event_target" and resource in referred(resources, target.body["rule"]):
+            for function in referred(resources, target.body["arn"]):
+                gb_seconds = PASS_SECONDS * int(function.body["memory_size"]) / 1024
+                yield Charge(function.address, "reaper", _MINUTES_AN_HOUR, FUNCTION_CALL)
+                yield Charge(function.address, "reaper", _MINUTES_AN_HOUR * gb_seconds, FUNCTION_GB_SECOND)
+                yield Charge(function.address, "reaper", _MINUTES_AN_HOUR * LISTS_A_PASS, LIST_REQUEST)
+                yield Charge(function.address, "reaper's metrics", len(Pass().metrics()) / HOURS_A_MONTH, METRIC_MONTH)
+
+
+def _request_metrics(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
+    """The reaper's requests come every minute, so the hours with requests are all hours."""
+    yield Charge(resource.address, "bucket's metrics, at most", REQUEST_METRICS / HOURS_A_MONTH, METRIC_MONTH)
+
+
 def _service(resource: Resource, resources: Sequence[Resource], prices: RegionPrices) -> Iterator[Charge]:
     tasks = resource.body["desired_count"]
     (task,) = referred(resources, resource.body["task_definition"])
@@ -155,6 +197,7 @@ def _service(resource: Resource, resources: Sequence[Resource], prices: RegionPr
     for storage in _blocks(task, "ephemeral_storage"):
         above = int(storage["size_in_gib"]) - FREE_STORAGE_GIB
         yield Charge(resource.address, "storage", tasks * max(above, 0), prices.storage_gb_hour)
+    yield Charge(resource.address, "Container Insights", SERVICE_METRICS / HOURS_A_MONTH, METRIC_MONTH)
 
 
 def _endpoint(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
@@ -181,12 +224,14 @@ def _blocks(resource: Resource, name: str) -> list[dict[str, str]]:
 
 PRICED: dict[str, Pricing] = {
     "aws_cloudwatch_dashboard": _dashboard,
+    "aws_cloudwatch_event_rule": _rule,
     "aws_cloudwatch_metric_alarm": _alarm,
     "aws_ecs_service": _service,
     "aws_eip": _address,
     "aws_kms_key": _key,
     "aws_lb": _load_balancer,
     "aws_nat_gateway": _nat_gateway,
+    "aws_s3_bucket_metric": _request_metrics,
     "aws_ssm_parameter": _parameter,
     "aws_vpc_endpoint": _endpoint,
 }

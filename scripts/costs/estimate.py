@@ -39,6 +39,11 @@ class Estimate:
         """A month with ``interviews``, each of ``hours``."""
         return self.base_month + interviews * hours * self.interview_hour
 
+    @property
+    def by_use_names(self) -> str:
+        """What is paid by use, in words such as ``lambda function``."""
+        return ", ".join(kind.removeprefix("aws_").replace("_", " ") for kind in self.by_use)
+
     def machine(self) -> dict[str, Any]:
         """The estimate for machines."""
         return {
@@ -94,5 +99,5 @@ def estimates(
     """One estimate for each region; the stack is synthesized once. Raises ``PrequelError``."""
     for region in regions:
         prices_of(region)
-    shared = shared_resources(directory, {"egress": egress})
+    shared = shared_resources(directory, {"egress": egress, "cpu_architecture": architecture})
     return [estimate(region, shared, architecture=architecture, task=task) for region in regions]

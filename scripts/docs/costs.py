@@ -1,24 +1,49 @@
-"""The README's section on costs."""
+"""The README's section on costs, and the table of docs/scale.md."""
 
+from collections.abc import Sequence
 from textwrap import fill
 
 from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, Estimate, by_heading, estimate
-from scripts.costs.resources import shared_resources
-from scripts.prices import BASE_REGION, HOURS_A_MONTH, PRICED_ON, PRICES
+from scripts.costs.resources import Resource, shared_resources
+from scripts.prices import (
+    ALARM_METRIC_MONTH,
+    BASE_REGION,
+    BUILD_MINUTE,
+    CLUSTER_METRICS,
+    HOURS_A_MONTH,
+    METRIC_MONTH,
+    PRICED_ON,
+    PRICES,
+)
 
 _WIDTH = 120
 
 SPECIFIED_BASE_MONTH = 50
 SPECIFIED_INTERVIEW_HOUR = 0.50
-"""US dollars, as the specification has them: a month of "ALB, NAT gateways, S3", and an hour of 1 vCPU and 2 GB."""
+SPECIFIED_STORAGE_MONTH = 5
+"""US dollars, as the specification has them: a month of "ALB, NAT gateways, S3", an hour of 1 vCPU and 2 GB, and a
+month of "S3, CloudWatch logs"."""
+
+LOG_GIB = 0.50
+"""US dollars for a GB of logs written (price list, AmazonCloudWatch, DataProcessing-Bytes, us-east-1, 2026-09-21)."""
 
 Choice = tuple[str, str, str]
 """Region, egress and architecture."""
 
 
-def section() -> str:
-    """The section in Markdown, without its heading and markers; takes some six seconds to synthesize."""
+SHOWN_INTERVIEWS, SHOWN_HOURS = 1000, 1.5
+BUILDS, BUILD_MINUTES = 2, 2
+"""Of one interview that is created and destroyed on AWS; the minutes are an estimate, see docs/scale.md."""
+
+
+def parts() -> tuple[str, str]:
+    """The README's section in Markdown and docs/scale.md's table; takes some six seconds to synthesize."""
     shared = {egress: shared_resources(None, {"egress": egress}) for egress in EGRESS}
+    default = estimate(BASE_REGION, shared[EGRESS[0]], architecture=ARCHITECTURES["x86"])
+    return _section(shared), _many(default)
+
+
+def _section(shared: dict[str, list[Resource]]) -> str:
     found: dict[Choice, Estimate] = {
         (region, egress, name): estimate(region, shared[egress], architecture=architecture)
         for region in PRICES
@@ -43,14 +68,49 @@ def section() -> str:
                 f"An interview is {ASSUMED_TASK['code_server_cpu'] // 1024} vCPU and "
                 f"{ASSUMED_TASK['code_server_memory'] // 1024} GB. "
                 "What is paid by use is not in these figures, nor is traffic: "
-                f"{_uses(default)}. A region that is missing has a price that nobody could support "
-                "([decision 70](docs/decisions/0070-prices.md)).",
+                f"{default.by_use_names}. While it runs, an interview also adds one metric to each of "
+                f"{_watching_each(shared[EGRESS[0]])} alarms, ${_alarm_hours(shared[EGRESS[0]]):.4f} an hour, and the "
+                f"first one starts the cluster's own {CLUSTER_METRICS} metrics of Container Insights, "
+                f"${CLUSTER_METRICS * METRIC_MONTH.usd:.2f} for a whole month. A region that is missing has a price "
+                "that nobody could support ([decision 70](docs/decisions/0070-prices.md)).",
                 _WIDTH,
                 break_on_hyphens=False,
             ),
             _corrections(default),
         ]
     )
+
+
+def _many(default: Estimate) -> str:
+    """What ``SHOWN_INTERVIEWS`` interviews of ``SHOWN_HOURS`` cost in a month."""
+    hours = SHOWN_INTERVIEWS * SHOWN_HOURS
+    builds = SHOWN_INTERVIEWS * BUILDS * BUILD_MINUTES * BUILD_MINUTE.usd
+    lines = [
+        f"| {SHOWN_INTERVIEWS} interviews of {SHOWN_HOURS:g} hours ({default.region}, x86) | Dollars |",
+        "|---|---|",
+        *(
+            f"| {what}, {hours:.0f} hours at ${usd:.4f} | {hours * usd:.2f} |"
+            for what, usd in by_heading(default.interview).items()
+        ),
+        f"| CodeBuild, a create and a destroy of {BUILD_MINUTES} minutes each at ${BUILD_MINUTE.usd:g} "
+        f"(only with `--remote`, and for what the reaper destroys) | {builds:.2f} |",
+        f"| What is there anyway, for a month | {default.base_month:.2f} |",
+    ]
+    return "\n".join(lines)
+
+
+def _watching_each(resources: Sequence[Resource]) -> int:
+    """How many alarms watch each interview by itself: CloudWatch counts what their query finds."""
+    return sum(
+        "GROUP BY" in query.get("expression", "")
+        for resource in resources
+        if resource.type == "aws_cloudwatch_metric_alarm"
+        for query in resource.body.get("metric_query", [])
+    )
+
+
+def _alarm_hours(resources: Sequence[Resource]) -> float:
+    return _watching_each(resources) * ALARM_METRIC_MONTH.usd / HOURS_A_MONTH
 
 
 def _regions(found: dict[Choice, Estimate]) -> str:
@@ -73,10 +133,6 @@ def _breakdown(default: Estimate) -> str:
     return "\n".join(lines)
 
 
-def _uses(default: Estimate) -> str:
-    return ", ".join(kind.removeprefix("aws_").replace("_", " ") for kind in default.by_use)
-
-
 def _corrections(default: Estimate) -> str:
     times = SPECIFIED_INTERVIEW_HOUR / default.interview_hour
     more = default.base_month - SPECIFIED_BASE_MONTH
@@ -85,7 +141,10 @@ def _corrections(default: Estimate) -> str:
         f"{times:.0f} times the price, and about ${SPECIFIED_BASE_MONTH} a month for the base, which is "
         f"${more:.0f} too little: it leaves out the public IPv4 addresses, which AWS charges for since February 2024 "
         "([announcement](https://aws.amazon.com/blogs/aws/new-aws-public-ipv4-address-charge-public-ip-insights/)), "
-        "the key, the dashboard and the alarms.",
+        "the key, and all that watches: dashboard, alarms, metrics and the reaper. Its third figure, about "
+        f"${SPECIFIED_STORAGE_MONTH} a month for storage (S3, CloudWatch logs), is paid by use, and would be "
+        f"{SPECIFIED_STORAGE_MONTH / LOG_GIB:.0f} GB of logs at ${LOG_GIB:.2f}: an interview keeps less than 50 kB in "
+        "the bucket while it runs, and writes only what its editor logs.",
         _WIDTH,
         break_on_hyphens=False,
         break_long_words=False,

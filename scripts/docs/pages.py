@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scripts.docs.commands import reference
-from scripts.docs.costs import section
+from scripts.docs.costs import parts
 from scripts.docs.performance import tables
 from scripts.errors import PrequelError
 from scripts.local import PROJECT
@@ -17,9 +17,11 @@ VARIABLES = PROJECT / "instance_templates" / "variables.tf"
 
 def pages() -> dict[Path, str]:
     """The text of every generated page by its path; takes some six seconds to synthesize what the README prices."""
-    performance, contract = DOCS / "performance.md", DOCS / "template-contract.md"
+    performance, scale, contract = DOCS / "performance.md", DOCS / "scale.md", DOCS / "template-contract.md"
+    section, table = parts()
     return {
-        README: with_part(README, "cost", section()),
+        README: with_part(README, "cost", section),
+        scale: with_part(scale, "cost", table),
         performance: with_part(performance, "model", tables()),
         contract: with_part(contract, "values", values(TemplateVariables(VARIABLES.read_text()))),
         DOCS / "cli.md": reference(),

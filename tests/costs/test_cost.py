@@ -10,15 +10,20 @@ from pathlib import Path
 import pytest
 
 from scripts.costs.charges import BY_USE, FREE, PRICED, charges
-from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, estimate
+from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, by_heading, estimate
 from scripts.costs.resources import Resource, interview_resources
 from scripts.errors import PrequelError
 from scripts.local import PROJECT
 from scripts.prices import (
     ALARM_METRIC_MONTH,
+    BUILD_MINUTE,
     DASHBOARD_MONTH,
+    FUNCTION_CALL,
+    FUNCTION_GB_SECOND,
     HOURS_A_MONTH,
     KEY_MONTH,
+    LIST_REQUEST,
+    METRIC_MONTH,
     PRICED_ON,
     PRICES,
     PUBLIC_ADDRESS_HOUR,
@@ -26,6 +31,7 @@ from scripts.prices import (
     interview_per_hour,
     standing_per_day,
 )
+from scripts.reaper import Pass
 from stacks.settings import Settings
 from tests.conftest import SharedStackFactory, SynthesizedStack
 
@@ -41,7 +47,8 @@ def resources(stack: SynthesizedStack) -> list[Resource]:
 
 
 def all_prices() -> list[Price]:
-    found = [PUBLIC_ADDRESS_HOUR, KEY_MONTH, ALARM_METRIC_MONTH, DASHBOARD_MONTH]
+    found = [PUBLIC_ADDRESS_HOUR, KEY_MONTH, ALARM_METRIC_MONTH, DASHBOARD_MONTH, METRIC_MONTH, LIST_REQUEST]
+    found += [FUNCTION_CALL, FUNCTION_GB_SECOND, BUILD_MINUTE]
     for region in PRICES.values():
         found += [*region.vcpu_hour.values(), *region.gb_hour.values(), region.storage_gb_hour]
         found += [region.nat_gateway_hour, region.load_balancer_hour]
@@ -85,7 +92,7 @@ def test_no_type_is_in_two_tables_and_each_has_a_reason() -> None:
 
 
 def test_every_price_has_a_source_and_a_date_that_is_not_after_the_tables() -> None:
-    assert len(all_prices()) == 4 + 7 * len(PRICES)
+    assert len(all_prices()) == 9 + 7 * len(PRICES)
     for price in all_prices():
         assert price.usd > 0
         assert price.source.startswith(("https://aws.amazon.com/", "price list, "))
@@ -101,15 +108,38 @@ def test_at_least_five_regions_are_offered_and_another_one_is_refused() -> None:
 
 def test_the_base_is_the_sum_of_what_aws_charges_by_the_hour(shared_stack: SharedStackFactory) -> None:
     found = estimate("us-east-1", resources(shared_stack()), architecture="X86_64")
-    alarms = sum(charge.usd_hour for charge in found.base if charge.what in ("alarms", "dashboard")) * HOURS_A_MONTH
+    month = {what: usd * HOURS_A_MONTH for what, usd in by_heading(found.base).items()}
+    standing = ("NAT gateways", "load balancer", "public IPv4 addresses", "encryption key")
     # One NAT gateway, the load balancer, three addresses and the key: 32.85 + 16.425 + 10.95 + 1.
-    assert found.base_month - alarms == pytest.approx(61.225)
+    assert sum(month[what] for what in standing) == pytest.approx(61.225)
     daily = standing_per_day(nat_gateways=1, zones=2)
     assert daily * HOURS_A_MONTH / 24 == pytest.approx(61.225, abs=0.02)
-    assert 3 < alarms < 10
+    assert month["alarms"] > 2
+    assert month["dashboard"] == pytest.approx(3)
     per_zone = estimate("us-east-1", resources(shared_stack(egress="nat_per_az")), architecture="X86_64")
     # Another gateway, its address and its alarm.
     assert per_zone.base_month - found.base_month == pytest.approx(32.85 + 3.65 + 0.10)
+
+
+def test_the_base_has_what_the_reaper_uses_when_there_are_no_interviews(default_stack: SynthesizedStack) -> None:
+    found = estimate("us-east-1", resources(default_stack), architecture="X86_64")
+    month = {what: usd * HOURS_A_MONTH for what, usd in by_heading(found.base).items()}
+    # 43,800 passes of a second at 256 MB, and three listings each: 0.0088 + 0.146 + 0.657.
+    assert month["reaper"] == pytest.approx(0.812, abs=0.001)
+    assert month["reaper's metrics"] == pytest.approx(0.30 * len(Pass().metrics()))
+    assert month["bucket's metrics, at most"] == pytest.approx(4.80)
+
+
+def test_a_schedule_that_nobody_has_priced_is_refused() -> None:
+    with pytest.raises(PrequelError, match=r"aws_cloudwatch_event_rule\.nightly, which fires at cron"):
+        charges(
+            [Resource("aws_cloudwatch_event_rule.nightly", {"schedule_expression": "cron(0 3 * * ? *)"})], "eu-west-1"
+        )
+
+
+def test_services_are_priced_with_the_metrics_that_the_cluster_asks_for(default_stack: SynthesizedStack) -> None:
+    (cluster,) = [r for r in resources(default_stack) if r.type == "aws_ecs_cluster"]
+    assert {"name": "containerInsights", "value": "enabled"} in cluster.body["setting"]
 
 
 def test_an_interview_costs_the_same_by_its_template_as_in_its_record() -> None:
@@ -119,8 +149,9 @@ def test_an_interview_costs_the_same_by_its_template_as_in_its_record() -> None:
             recorded = interview_per_hour(cpu=1024, memory=2048, architecture=architecture, storage=21, region=region)
             assert found.interview_hour == pytest.approx(recorded)
     arm, x86 = (estimate("us-east-1", [], architecture=a).interview_hour for a in ("ARM64", "X86_64"))
-    assert x86 == pytest.approx(0.04048 + 2 * 0.004445 + 0.000111)
-    assert arm / x86 == pytest.approx(0.8, abs=0.01)
+    metrics = 25 * 0.30 / 730
+    assert x86 == pytest.approx(0.04048 + 2 * 0.004445 + 0.000111 + metrics)
+    assert (arm - metrics) / (x86 - metrics) == pytest.approx(0.8, abs=0.01)
 
 
 def test_a_hosted_portal_costs_its_task(portal_stack: SynthesizedStack, default_stack: SynthesizedStack) -> None:
@@ -155,22 +186,30 @@ def prequel(*arguments: str, directory: Path, **settings: str) -> subprocess.Com
 def test_the_command_prices_the_configuration_that_it_finds(tmp_path: Path) -> None:
     (tmp_path / "terraform.tfvars").write_text(
         'aws_region = "eu-west-1"\nenvironment = "test"\ndomain_name = "i.example.com"\n'
-        'code_server_cpu = 2048\ncode_server_memory = 4096\ncpu_architecture = "ARM64"\n'
+        'code_server_cpu = 2048\ncode_server_memory = 4096\nportal_image = "ghcr.io/example/portal:1.0.0"\n'
     )
-    done = prequel("--json", "--interviews", "10", "--hours", "2", directory=tmp_path)
+    done = prequel("--json", "--interviews", "10", "--hours", "2", "--architecture", "arm", directory=tmp_path)
     assert done.returncode == 0, done.stderr
     value = json.loads(done.stdout.splitlines()[-1])["result"]
     assert value["region"] == "eu-west-1"
     # The value is rounded to five places.
-    assert value["interview_hour_usd"] == pytest.approx(2 * 0.03238 + 4 * 0.00356 + 0.000122, abs=1e-5)
+    metrics = 25 * 0.30 / 730
+    assert value["interview_hour_usd"] == pytest.approx(2 * 0.03238 + 4 * 0.00356 + 0.000122 + metrics, abs=1e-5)
     assert value["month_usd"] == pytest.approx(value["base_month_usd"] + 20 * value["interview_hour_usd"], abs=0.02)
     assert all(charge["source"] and charge["as_of"] for charge in value["base"] + value["interview"])
+    processors = {c["address"]: c["source"] for c in value["base"] + value["interview"] if c["what"] == "vCPU"}
+    assert len(processors) == 2, "the portal's and an interview's"
+    assert all("ARM" in source for source in processors.values())
 
 
 def test_the_command_refuses_what_it_does_not_know_in_one_line(tmp_path: Path) -> None:
     unknown = prequel("--region", "eu-central-1", directory=tmp_path)
     assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
     assert "expected one with prices: us-east-1" in unknown.stderr
-    egress = prequel("--egress", "vpn", directory=tmp_path)
-    assert egress.returncode == 2
-    assert "expected single_nat or nat_per_az" in " ".join(egress.stderr.split())
+    for wrong, answer in (
+        (["--hours", "2"], "--hours is 2 without --interviews"),
+        (["--interviews", "1", "--hours", "inf"], 'less than or equal to 744, got "inf"'),
+    ):
+        done = prequel(*wrong, directory=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert answer in done.stderr
