@@ -127,7 +127,8 @@ def create(
     )
     request.check()
     (request,) = _with_lazy_tags(session, [request])
-    session.console.say(f"Creating interview {request.id} …")
+    if not dry_run:
+        session.console.say(f"Creating interview {request.id} …")
     with _graceful(f"`prequel interview recover {request.id}` completes it, destroy removes it"):
         made_remotely = remote and not dry_run
         created = (
@@ -167,8 +168,7 @@ def _create_all(
     from scripts.interviews import bulk
 
     if dry_run:
-        for request in requests:
-            site.console.say(f"would create {request.id} ({request.challenge}) unless it is there")
+        _say_costs(site, requests)
         return
 
     def document(row: bulk.RowResult) -> dict[str, Any]:
@@ -178,6 +178,7 @@ def _create_all(
             "outcome": row.outcome,
             "access_url": row.access_url,
             "password": row.password,
+            "cost_usd": round(row.cost, 4),
         } | ({"error": row.error} if row.error else {})
 
     def tell(row: bulk.RowResult) -> None:
@@ -186,8 +187,21 @@ def _create_all(
         site.console.part("row", f"{row.id}  {row.outcome}  {text}", **document(row))
 
     results = bulk.create_all(site, requests, parallel=parallel, on_result=tell, creator=creator)
-    site.console.result([document(row) for row in results])
+    made = [row.cost for row in results if row.cost]
+    summary = f"{len(made)} created, together about ${sum(made):.2f}" if made else ""
+    site.console.result([document(row) for row in results], summary)
     raise typer.Exit(max(row.exit_code for row in results) if results else 0)
+
+
+def _say_costs(site: "Site", requests: "list[Request]") -> None:
+    """What each row would create, and what they would cost, if none of them is there."""
+    from scripts.interviews import bulk
+
+    total = 0.0
+    for request, duration, rate in bulk.rated(site, requests):
+        total += rate.total(duration)
+        site.console.say(f"would create {request.id} ({request.challenge}) unless it is there, {rate.told(duration)}")
+    site.console.say(f"{len(requests)} interviews, together about ${total:.2f}")
 
 
 def _created(created: "Created") -> dict[str, Any]:
@@ -203,32 +217,26 @@ def _created(created: "Created") -> dict[str, Any]:
         "starts_at": timestamp(intent.starts_at),
         "deadline": timestamp(intent.deadline),
         "hourly_price_usd": round(intent.hourly_price, 4),
+        "cost_usd": round(created.cost, 4),
         "outputs": intent.outputs,
         "seconds": round(created.seconds, 3),
     }
 
 
 def _card(created: "Created", region: str) -> str:
+    from scripts.interviews.rate import Rate
     from scripts.interviews.store import timestamp
 
     intent = created.intent
-    hours = (intent.deadline - intent.starts_at).total_seconds() / 3600
     lines = {
         "interview": f"{intent.id} ({intent.status})",
         "url": created.access_url or f"not before {timestamp(intent.starts_at)}",
         "password": f"{created.password}   (shown once)",
         "ends": timestamp(intent.deadline),
-        "costs": f"about ${intent.hourly_price * hours:.2f} until then{_whose_prices(region)}",
+        "costs": f"about ${created.cost:.2f} until then{Rate(intent.hourly_price, region).whose}",
         "took": f"{created.seconds:.1f} s",
     }
     return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
-
-
-def _whose_prices(region: str) -> str:
-    """Says so when another region's prices had to stand in."""
-    from scripts.prices import BASE_REGION, is_priced
-
-    return "" if is_priced(region) else f", at {BASE_REGION}'s prices: {region}'s are not known"
 
 
 @app.command("list", epilog=EXIT_CODES)

@@ -8,16 +8,18 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from scripts.challenges.names import name_of
 from scripts.errors import PrequelError, RefusedError
 from scripts.interviews.create import Created, Request, create
 from scripts.interviews.model import Intent, Status
+from scripts.interviews.rate import Rate
 from scripts.interviews.recover import recover
 from scripts.interviews.request import parsed_duration, parsed_time
 from scripts.interviews.site import Site
+from scripts.interviews.workspace import Workspace, private_directory
 from scripts.terraform import heeding_interrupts
 
 COLUMNS = ("challenge", "candidate", "id", "duration", "at", "image_tag")
@@ -28,7 +30,8 @@ _NEEDED = ("challenge", "candidate")
 class RowResult:
     """How one row ended: created, scheduled, completed, already there, already over, or failed with ``error``.
 
-    ``already over`` means that the interview has been held.
+    ``already over`` means that the interview has been held. ``cost`` is in US dollars until the deadline, of what this
+    run created.
     """
 
     row: int
@@ -38,6 +41,7 @@ class RowResult:
     password: str = field(default="", repr=False)
     error: str = ""
     exit_code: int = 0
+    cost: float = 0.0
 
 
 def read_requests(path: Path, now: datetime, *, keep: bool = False, wait_seconds: float = 300) -> list[Request]:
@@ -113,6 +117,18 @@ def derived_id(row: dict[str, str], occurrence: int) -> str:
     return f"{slug}-{digest}" if slug and not slug.startswith("internal") else f"i-{digest}"
 
 
+def rated(site: Site, requests: list[Request]) -> list[tuple[Request, timedelta, Rate]]:
+    """Each request with its duration and what an hour of it costs; raises ``RefusedError`` without a release."""
+    pointer = site.releases.current()
+    if pointer is None:
+        raise RefusedError("no templates are published yet; run `prequel templates publish`")
+    with private_directory() as directory:
+        workspace = Workspace(site, directory, site.releases.download(pointer.digest, directory))
+        rate = Rate.of(workspace.values)
+    usual = timedelta(minutes=workspace.manifest.limits.interview_default_minutes)
+    return [(request, request.duration or usual, rate) for request in requests]
+
+
 def create_all(
     site: Site,
     requests: list[Request],
@@ -177,7 +193,7 @@ def _one(site: Site, number: int, request: Request, creator: Callable[[Site, Req
     if created is None:
         raise AssertionError  # only a dry run creates nothing
     outcome = "created" if created.intent.status is Status.ACTIVE else "scheduled"
-    return RowResult(number, request.id, outcome, created.access_url, created.password)
+    return RowResult(number, request.id, outcome, created.access_url, created.password, cost=created.cost)
 
 
 def _same(intent: Intent, request: Request) -> bool:

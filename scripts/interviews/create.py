@@ -15,6 +15,7 @@ from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedE
 from scripts.interviews.custody import Custody, custody_of_new
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.model import Inputs, Intent, Run, Status
+from scripts.interviews.rate import Rate
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.request import (
     checked_candidate,
@@ -25,13 +26,12 @@ from scripts.interviews.request import (
     generated_id,
     generated_password,
     refuse_reserved,
-    shown_duration,
 )
 from scripts.interviews.resources import Survey, survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, state_key, workspace_key
 from scripts.interviews.workspace import Workspace, private_directory
-from scripts.prices import interview_per_hour
+from scripts.prices import cost_of
 from stacks.names import password_parameter
 
 DEFAULT_WAIT_SECONDS = 300.0
@@ -83,6 +83,11 @@ class Created:
         """Where the candidate opens the editor; empty until it runs."""
         return str(self.intent.outputs.get("access_url", ""))
 
+    @property
+    def cost(self) -> float:
+        """US dollars until its deadline."""
+        return cost_of(self.intent.deadline - self.intent.starts_at, self.intent.hourly_price)
+
 
 def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | None:
     """Creates the interview, or writes it down for later when it has a start time; None after a dry run.
@@ -116,20 +121,15 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
             )
         if request.starts_at is None and len(taken.result()) >= limits.max_instances:
             raise site.leases.refusal(limits.max_instances, site.now())
-        price = interview_per_hour(
-            cpu=workspace.values["code_server_cpu"],
-            memory=workspace.values["code_server_memory"],
-            architecture=workspace.values["cpu_architecture"],
-            storage=workspace.values["code_server_storage"],
-            region=workspace.values["aws_region"],
-        )
+        rate = Rate.of(workspace.values)
         if dry_run:
             site.console.say(
                 f"would create interview {request.id} with release {pointer.digest[:12]}, "
                 f"{limits.max_instances - len(taken.result())} of {limits.max_instances} slots are free, "
-                f"about ${price * duration.total_seconds() / 3600:.2f} for {shown_duration(duration)}"
+                f"{rate.told(duration)}"
             )
             return None
+        site.console.say(f"interview {request.id} costs {rate.told(duration)}")
 
         def draft(run: Run) -> Intent:
             now = site.now()
@@ -146,7 +146,7 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
                 deadline=starts_at + duration,
                 expires_at=starts_at + duration,
                 status=Status.SCHEDULED,
-                hourly_price=price,
+                hourly_price=rate.per_hour,
                 run=run,
             ).moved(
                 Status.SCHEDULED if request.starts_at else Status.CREATING, at=now, actor=site.actor, note="asked for"

@@ -14,13 +14,13 @@ from scripts.interviews.destroy import destroy
 from scripts.interviews.leases import Held
 from scripts.interviews.model import UNFINISHED, Intent, Status
 from scripts.interviews.proof_of_life import Life, life_of
+from scripts.interviews.rate import Rate
 from scripts.interviews.reap import orphan_leases
 from scripts.interviews.recover import recover
 from scripts.interviews.resources import rule_hosts
 from scripts.interviews.site import Site
 from scripts.interviews.store import INTENT_FILE, STATES, WORKSPACES, Listing, timestamp
 from scripts.interviews.workspace import clear_stale_lock, private_directory
-from scripts.prices import interview_per_hour
 from stacks.names import INTERVIEW_ID_PATTERN, SHARED_VALUES_FILE
 
 _ESSENTIAL = frozenset({"service", "target group", "listener rule", "password"})
@@ -59,13 +59,7 @@ def diagnose(site: Site) -> list[Finding]:
     leases = site.leases.all()
     stored_keys = site.intents.keys(STATES) + site.intents.keys(WORKSPACES)
     listing = site.intents.all()
-    price = interview_per_hour(
-        cpu=values["code_server_cpu"],
-        memory=values["code_server_memory"],
-        architecture=values["cpu_architecture"],
-        storage=values["code_server_storage"],
-        region=values["aws_region"],
-    )
+    price = Rate.of(values).per_hour
     known = set(listing.intents) | set(listing.unreadable)
     return [
         *_unreadable(listing),

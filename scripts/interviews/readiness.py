@@ -11,6 +11,9 @@ from scripts.terraform import interrupted
 
 _LONGEST_PAUSE = 5.0
 
+_WORD_SECONDS = 15.0
+"""Between the lines for people while nothing else is to be seen."""
+
 
 def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], seconds: float) -> None:
     """Returns when the service's deployment is complete; raises ``NotReadyError`` with the reason when it fails.
@@ -20,7 +23,8 @@ def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], 
     (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html).
     """
     cluster = values["ecs_cluster_arn"]
-    deadline = time.monotonic() + seconds
+    start = time.monotonic()
+    deadline, next_word = start + seconds, start
     pause = 0.5
     while True:
         with explained(f"look at the service {interview_id}"):
@@ -44,6 +48,11 @@ def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], 
             )
             raise NotReadyError(f"interview {interview_id} was not ready after {seconds:.0f} s: {why}")
         site.console.event("waiting", interview=interview_id, running=service["runningCount"])
+        if time.monotonic() >= next_word:
+            next_word += _WORD_SECONDS
+            waited = f"{time.monotonic() - start:.0f} s of at most {seconds:.0f}"
+            running = f"{service['runningCount']} of {service['desiredCount']} tasks run"
+            site.console.say(f"waiting until interview {interview_id} can be used: {running} ({waited})")
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 

@@ -74,9 +74,9 @@ class Place:
             _clients[self.embedded.endpoint] = self.embedded.aws
         return _clients[self.embedded.endpoint]
 
-    def breakable_site(self) -> Site:
+    def breakable_site(self, **changes: Any) -> Site:
         """A view with clients of its own, for a test to break."""
-        return self.site(aws=self.embedded.aws)
+        return self.site(aws=self.embedded.aws, **changes)
 
     def site(self, **changes: Any) -> Site:
         """A new process's view: nothing but the clients is remembered from another one."""

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.commands import interview
 from scripts.interviews.model import Status
+from scripts.interviews.rate import Rate
 from scripts.local import PROJECT
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 
@@ -130,6 +132,27 @@ def test_a_dry_run_changes_nothing(new_place: PlaceFactory, arguments: list[str]
     assert {key: found[0] for key, found in after.items() if found} == {
         key: found[0] for key, found in before.items() if found
     }
+
+
+def test_what_an_interview_costs_is_said_before_it_is_created(new_place: PlaceFactory, tmp_path: Path) -> None:
+    place = new_place()
+    rate = Rate.of(place.values)
+    asked = ("interview", "create", "--dry-run")
+    one = place.prequel(*asked, "--challenge", CHALLENGE, "--candidate", "Eve", "--duration", "2h").stderr
+    assert "Creating" not in one
+    assert f"about ${2 * rate.per_hour:.2f} for 2h" in one
+    rows = tmp_path / "interviews.csv"
+    rows.write_text(f"challenge,candidate,duration\n{CHALLENGE},Ada,\n{CHALLENGE},Bob,2h\n")
+    many = place.prequel(*asked, "--from", str(rows)).stderr.splitlines()
+    assert f"about ${1.5 * rate.per_hour:.2f} for 1h30m" in many[0]
+    assert many[-1] == f"2 interviews, together about ${3.5 * rate.per_hour:.2f}"
+
+
+def test_prices_that_are_another_regions_are_called_so() -> None:
+    assert Rate(0.06, "us-east-1").told(timedelta(minutes=90)) == "about $0.09 for 1h30m"
+    assert Rate(0.06, "eu-central-1").told(timedelta(hours=2)) == (
+        "about $0.12 for 2h, at us-east-1's prices: eu-central-1's are not known"
+    )
 
 
 def test_doctor_names_the_difference_and_the_command_and_fails(stocked: Place) -> None:

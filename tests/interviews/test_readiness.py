@@ -1,9 +1,11 @@
 """Not ready is not active, and the reason is told in a sentence."""
 
+import io
 from typing import Any
 
 import pytest
 
+from scripts.console import Console
 from scripts.errors import NotReadyError
 from scripts.interviews.readiness import explained_stop, wait_until_steady
 from tests.interviews.conftest import Place
@@ -49,8 +51,8 @@ def a_service(rollout: str, running: int = 0, reason: str = "") -> dict[str, Any
     }
 
 
-def wait(bucket: Place, ecs: StubEcs, *health: dict[str, str], seconds: float = 30) -> None:
-    site = bucket.breakable_site()
+def wait(bucket: Place, ecs: StubEcs, *health: dict[str, str], seconds: float = 30, **changes: Any) -> None:
+    site = bucket.breakable_site(**changes)
     site.aws.__dict__.update(ecs=ecs, elbv2=StubBalancer(*health))
     wait_until_steady(site, "demo", VALUES, seconds)
 
@@ -62,6 +64,13 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_service_is_ready_when_its_task_runs_and_its_rollout_is_complete(bucket: Place) -> None:
     wait(bucket, StubEcs(a_service("IN_PROGRESS"), a_service("IN_PROGRESS", 1), a_service("COMPLETED", 1)))
+
+
+def test_a_person_who_waits_sees_at_once_what_for_and_again_only_after_a_while(bucket: Place) -> None:
+    said = io.StringIO()
+    starting = [a_service("IN_PROGRESS")] * 5
+    wait(bucket, StubEcs(*starting, a_service("COMPLETED", 1)), console=Console(err=said))
+    assert said.getvalue() == "waiting until interview demo can be used: 0 of 1 tasks run (0 s of at most 30)\n"
 
 
 def test_running_is_not_ready_until_the_load_balancer_agrees(bucket: Place) -> None:
