@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -14,14 +14,33 @@ from scripts.errors import PrequelError
 
 app = typer.Typer(
     name="prequel",
-    help="Run coding interviews on AWS: publish their templates, create them, and see them gone.",
     no_args_is_help=True,
     # Plain help starts in half the time of the decorated one, and a traceback is for our own mistakes only.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"prequel {version('prequel-infrastructure')}")
+        raise typer.Exit
+
+
+@app.callback()
+def prequel(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Run coding interviews on AWS: publish their templates, create them, and see them gone."""
+
+
 app.add_typer(templates.app, name="templates")
 app.add_typer(challenge.app, name="challenge")
 app.add_typer(interview.app, name="interview")

@@ -1,6 +1,7 @@
 """What a command says: for people on standard error, for machines as JSON lines on standard output."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -9,6 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 _GREEN, _YELLOW, _RED, _DIM, _OFF = "\033[32m", "\033[33m", "\033[31m", "\033[2m", "\033[0m"
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether ``stream`` is a terminal whose user has not asked for none (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 class Console:
@@ -23,7 +29,7 @@ class Console:
         self.json_lines = json_lines
         self._out = out or sys.stdout
         self._err = err or sys.stderr
-        self._colour = not json_lines and self._err.isatty()
+        self._colour = not json_lines and wants_colour(self._err)
 
     @property
     def in_colour(self) -> bool:

@@ -1,14 +1,17 @@
 """What the command line says to a person and to a machine."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import boto3
 import pytest
 
+from scripts.console import Console
 from scripts.embedded import EmbeddedAws
 from scripts.local import PROJECT
 
@@ -80,6 +83,26 @@ def test_a_group_without_a_command_is_answered_with_its_help(tmp_path: Path) -> 
     done = prequel("interview", directory=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("Usage: prequel interview [OPTIONS] COMMAND")
+
+
+def test_colour_is_for_terminals_whose_user_has_not_asked_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    said = Terminal()
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    Console(err=said).warn("careful")
+    assert "\033[" in said.getvalue()
+    said = Terminal()
+    monkeypatch.setenv("NO_COLOR", "1")
+    Console(err=said).warn("careful")
+    assert said.getvalue() == "warning: careful\n"
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    assert prequel("--version", directory=tmp_path).stdout == f"prequel {version}\n"
 
 
 def test_every_problem_of_a_configuration_is_one_line_and_exit_code_1(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ def backend() -> None:
 
 @app.command()
 def create(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
-    """Create the bucket that backend.config names: versioned, encrypted, private, TLS only.
+    """Create the bucket that backend.config names. Safe to repeat.
 
-    A bucket that exists is only looked at; what it lacks of this is said, with exit code 1.
+    It is versioned, encrypted and private, and takes TLS only. A bucket that exists is only looked at; what it lacks of
+    this is said, with exit code 1.
 
     Example: prequel backend create --dry-run
     """

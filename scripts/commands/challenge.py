@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 app = command_group("Publish, list and remove the challenges that candidates get.")
 
-DirectoryArgument = Annotated[Path, typer.Argument(help="The directory with {kind}/{name}/README.md.")]
-NameArgument = Annotated[str, typer.Argument(help="The challenge, such as python/rate-limiter.")]
+DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The directory with {kind}/{name}/README.md.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The challenge, such as python/rate-limiter.")]
 DeleteOption = Annotated[bool, typer.Option("--delete", help="Also remove published challenges that are not in DIR.")]
 
 
@@ -84,7 +84,9 @@ def list_(*, json_lines: JsonOption = False) -> None:
 
 @app.command()
 def show(name: NameArgument, *, json_lines: JsonOption = False) -> None:
-    """Show one challenge: its files, who published it, and the interviews that use it.
+    """Show one challenge, and the interviews that use it.
+
+    Its files too, and who published it.
 
     Example: prequel challenge show python/rate-limiter
     """
@@ -115,7 +117,9 @@ def show(name: NameArgument, *, json_lines: JsonOption = False) -> None:
 def remove(
     name: NameArgument, *, dry_run: DryRunOption = False, yes: YesOption = False, json_lines: JsonOption = False
 ) -> None:
-    """Remove a challenge with all its versions; refused while an interview uses it.
+    """Remove a challenge with all its versions.
+
+    Refused while an interview uses it.
 
     Example: prequel challenge remove python/rate-limiter
     """

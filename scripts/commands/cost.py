@@ -37,7 +37,7 @@ def cost(
     ] = None,
     json_lines: JsonOption = False,
 ) -> None:
-    """Say what the stacks cost: the base a month, and an interview's hour.
+    """Say what the stacks cost a month, and an interview an hour.
 
     Reads the resources of this directory's configuration, or of the defaults if there is none; needs no AWS account.
 

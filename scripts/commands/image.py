@@ -10,18 +10,24 @@ from scripts.commands.session import DryRunOption, JsonOption, Session, command_
 if TYPE_CHECKING:
     from scripts.images.catalog import Catalog, Image
 
-app = command_group("Look at the code-server images of the stack's own repository, choose one, and copy one in.")
+app = command_group("Look at the stack's own code-server images, and choose one.")
 
-TagArgument = Annotated[str, typer.Argument(help="A tag of the repository, without -soci.")]
-ImageArgument = Annotated[str, typer.Argument(help="A public image, such as docker.io/codercom/code-server:4.99.4.")]
-TagOption = Annotated[str, typer.Option("--tag", help="The tag in the repository.", show_default="the image's own")]
+TagArgument = Annotated[str, typer.Argument(metavar="TAG", help="A tag of the repository, without -soci.")]
+ImageArgument = Annotated[
+    str, typer.Argument(metavar="IMAGE", help="A public image, such as docker.io/codercom/code-server:4.99.4.")
+]
+TagOption = Annotated[
+    str, typer.Option("--tag", metavar="TAG", help="The tag in the repository.", show_default="the image's own")
+]
 
 _MIB = 1024 * 1024
 
 
 @app.command()
 def status(*, json_lines: JsonOption = False) -> None:
-    """Show each image: its tag, whether it is indexed and current, its size and its age.
+    """Show each image of the stack's own repository.
+
+    Its tag, whether it is indexed and current, its size and its age.
 
     Example: prequel image status
     """
@@ -40,7 +46,9 @@ def status(*, json_lines: JsonOption = False) -> None:
 
 @app.command()
 def promote(tag: TagArgument, *, dry_run: DryRunOption = False, json_lines: JsonOption = False) -> None:
-    """Make an indexed image the current one; the next release names it, until a newer image is indexed.
+    """Make an indexed image the current one.
+
+    The next release names it, until a newer image is indexed.
 
     Examples: prequel image promote 4.99.4 --dry-run; prequel image promote 4.99.4
     """
@@ -55,7 +63,9 @@ def promote(tag: TagArgument, *, dry_run: DryRunOption = False, json_lines: Json
 def mirror(
     image: ImageArgument, *, tag: TagOption = "", dry_run: DryRunOption = False, json_lines: JsonOption = False
 ) -> None:
-    """Copy a public code-server image into the stack's own repository, where it is scanned and indexed; needs skopeo.
+    """Copy a public code-server image into the repository.
+
+    It is scanned and indexed there. Needs skopeo.
 
     Examples: prequel image mirror docker.io/codercom/code-server:4.99.4 --dry-run
     """

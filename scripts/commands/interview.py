@@ -33,6 +33,9 @@ app = typer.Typer(
 _WATCH_SECONDS = 5
 
 RemoteOption = Annotated[bool, typer.Option("--remote", help="Let AWS do it: CodeBuild and the reaper's function.")]
+WaitOption = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0, max=600, help="How long it may take to become ready.")
+]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The interview's id.")]
 
 
@@ -67,31 +70,42 @@ def _graceful(what_next: str) -> Iterator[None]:
 @app.command(epilog=EXIT_CODES)
 def create(
     *,
-    challenge: Annotated[str | None, typer.Option(help="A published challenge, such as python/rate-limiter.")] = None,
-    candidate: Annotated[str | None, typer.Option(help="The candidate's name.")] = None,
-    duration: Annotated[str | None, typer.Option(help="Minutes, or a text such as 90m or 1h30m.")] = None,
-    at: Annotated[str | None, typer.Option(help="Start later, at this ISO 8601 time; `reap` starts it.")] = None,
-    id: Annotated[str | None, typer.Option(help="A DNS label; generated if not given.")] = None,
-    image_tag: Annotated[str, typer.Option(help="A tag of the stack's own code-server repository.")] = "",
+    challenge: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A published challenge, such as python/rate-limiter.")
+    ] = None,
+    candidate: Annotated[str | None, typer.Option(metavar="NAME", help="The candidate's name.")] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Minutes, or a text such as 90m or 1h30m.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Start later, at this ISO 8601 time; `reap` starts it.")
+    ] = None,
+    id: Annotated[str | None, typer.Option(metavar="ID", help="A DNS label; generated if not given.")] = None,
+    image_tag: Annotated[
+        str, typer.Option(metavar="TAG", help="A tag of the stack's own code-server repository.")
+    ] = "",
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password; else one is made.")
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave a failed create as it is.")] = False,
-    wait_seconds: Annotated[float, typer.Option(min=0, max=600, help="How long it may take to become ready.")] = 300,
+    wait_seconds: WaitOption = 300,
     from_file: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="Create every row of this CSV: challenge, candidate, and if wanted id, duration, at."
+            "--from",
+            metavar="FILE",
+            help="Create every row of this CSV: challenge, candidate, and if wanted id, duration, at.",
         ),
     ] = None,
-    parallel: Annotated[int, typer.Option(min=1, max=32, help="How many at once, with --from.")] = 4,
+    parallel: Annotated[int, typer.Option(metavar="N", min=1, max=32, help="How many at once, with --from.")] = 4,
     remote: RemoteOption = False,
     json_lines: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Create an interview, wait until it can be used, and print its URL and password.
+    """Create an interview, and print its URL and password.
 
-    The password is printed once; it is stored in SSM only. A failed create is destroyed again.
+    Waits until it can be used. The password is printed once; it is stored in SSM only. A failed create is destroyed
+    again.
 
     Example: prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace" --duration 90m
     """
@@ -245,7 +259,9 @@ def list_(
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every five seconds, until ctrl-C.")] = False,
     json_lines: JsonOption = False,
 ) -> None:
-    """List every interview that is not proven gone, the next to end first.
+    """List the interviews that are not proven gone.
+
+    The next to end comes first.
 
     Example: prequel interview list --watch
     """
@@ -305,7 +321,9 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 @app.command(epilog=EXIT_CODES)
 def show(id: IdArgument, *, json_lines: JsonOption = False) -> None:
-    """Show one interview with its history, or what remains of it when it is gone.
+    """Show one interview with its history.
+
+    Of one that is gone it shows what remains: the history, and the proof.
 
     Example: prequel interview show demo
     """
@@ -358,7 +376,9 @@ def _sheet(value: dict[str, Any]) -> str:
 
 @app.command(epilog=EXIT_CODES)
 def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
-    """Destroy an interview, whatever its status, and prove that nothing of it is left.
+    """Destroy an interview, and prove that nothing of it is left.
+
+    Whatever its status is; nothing to destroy is no failure.
 
     Example: prequel interview destroy demo
     """
@@ -384,13 +404,13 @@ def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOp
 def recover(
     id: IdArgument,
     *,
-    wait_seconds: Annotated[float, typer.Option(min=0, max=600, help="How long it may take to become ready.")] = 300,
+    wait_seconds: WaitOption = 300,
     json_lines: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Bring what a killed or lost run left behind to an end: active, or proven gone.
+    """Bring what a killed run left behind to an end.
 
-    An active interview that lost resources or its state is repaired.
+    The interview is active then, or proven gone. An active interview that lost resources or its state is repaired.
 
     Example: prequel interview recover demo
     """
@@ -423,12 +443,14 @@ def recover(
 @app.command(epilog=EXIT_CODES)
 def extend(
     id: IdArgument,
-    by: Annotated[str, typer.Option(help="Minutes, or a text such as 30m or 1h.")] = "30m",
+    by: Annotated[str, typer.Option(metavar="DURATION", help="Minutes, or a text such as 30m or 1h.")] = "30m",
     *,
     json_lines: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Give an interview more time, up to the maximum; its tags keep the first deadline.
+    """Give an interview more time, up to the maximum.
+
+    Its tags keep the first deadline.
 
     Example: prequel interview extend demo --by 30m
     """
@@ -444,7 +466,9 @@ def extend(
 
 @app.command(epilog=EXIT_CODES)
 def logs(id: IdArgument, *, json_lines: JsonOption = False) -> None:
-    """Print what terraform said in the last run for an interview, even when it is gone.
+    """Print what terraform said in the last run for an interview.
+
+    Of one that is gone too.
 
     Example: prequel interview logs demo
     """
@@ -457,7 +481,9 @@ def logs(id: IdArgument, *, json_lines: JsonOption = False) -> None:
 
 @app.command(epilog=EXIT_CODES)
 def drift(id: IdArgument, *, json_lines: JsonOption = False) -> None:
-    """Name everything about an interview that was changed since it was created; exit code 1 if anything was.
+    """Name what was changed about an interview since it was created.
+
+    Exit code 1 if anything was.
 
     Example: prequel interview drift demo
     """
@@ -478,14 +504,15 @@ def drift(id: IdArgument, *, json_lines: JsonOption = False) -> None:
 @app.command(epilog=EXIT_CODES)
 def reap(
     *,
-    parallel: Annotated[int, typer.Option(min=1, max=32, help="How many at once.")] = 4,
+    parallel: Annotated[int, typer.Option(metavar="N", min=1, max=32, help="How many at once.")] = 4,
     remote: RemoteOption = False,
     json_lines: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """One pass: destroy what is overdue, end what a dead run left, start what is due, free orphan slots.
+    """Make one pass: destroy what is overdue, and start what is due.
 
-    What fails is tried again by the next pass, later and later. With --remote the reaper makes its pass now.
+    It also ends what a dead run left, and frees orphan slots. What fails is tried again by the next pass, later and
+    later. With --remote the reaper makes its pass now.
 
     Example: prequel interview reap
     """
@@ -517,9 +544,10 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without a decision.")] = False,
     json_lines: JsonOption = False,
 ) -> None:
-    """Compare what is written down with what exists, and name every difference with the command that mends it.
+    """Compare what is written down with what exists.
 
-    Changes nothing without --fix. Exit code 1 when a difference remains.
+    Names every difference with the command that mends it. Changes nothing without --fix. Exit code 1 when a difference
+    remains.
 
     Example: prequel doctor
     """

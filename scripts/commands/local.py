@@ -4,7 +4,7 @@ from pathlib import Path
 
 from scripts.commands.session import DryRunOption, JsonOption, Session, command_group
 
-app = command_group("Keep an embedded AWS with the shared stack on it, for development.")
+app = command_group("Keep an embedded AWS with the shared stack, for development.")
 
 DIRECTORY = Path(".prequel/local")
 

@@ -12,25 +12,29 @@ if TYPE_CHECKING:
     from scripts.releases.publishing import Ask
     from scripts.releases.store import Entry, ReleaseStore
 
-app = command_group("Publish the interview templates as releases, look at them, and go back.")
+app = command_group("Publish the interview templates, look at them, and go back.")
 
 OutputsOption = Annotated[
     Path | None,
     typer.Option(
         "--outputs-file",
+        metavar="FILE",
         help="Read the shared stack's outputs from this file, as `terraform output -json` writes it.",
         show_default="the shared stack's state",
     ),
 ]
-TemplatesOption = Annotated[Path | None, typer.Option(help="The template set.", show_default="instance_templates")]
+TemplatesOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The template set.", show_default="instance_templates")
+]
 SkipOption = Annotated[
     bool, typer.Option("--skip-rehearsal", help="Do not rehearse on an embedded AWS; the release says so.")
 ]
-DigestArgument = Annotated[str, typer.Argument(help="A release; its first 7 characters are enough.")]
-OptionalDigest = Annotated[
-    str, typer.Argument(help="A release; its first 7 characters are enough.", metavar="[DIGEST]")
+OldArgument = Annotated[str, typer.Argument(metavar="OLD", help="A release; its first 7 characters are enough.")]
+NewArgument = Annotated[str, typer.Argument(metavar="NEW", help="A release; its first 7 characters are enough.")]
+OptionalDigest = Annotated[str, typer.Argument(help="A release; its first 7 characters are enough.", metavar="DIGEST")]
+KeepOption = Annotated[
+    int, typer.Option(metavar="N", min=1, help="How many of the newest releases to keep in any case.")
 ]
-KeepOption = Annotated[int, typer.Option(min=1, help="How many of the newest releases to keep in any case.")]
 
 
 @app.command()
@@ -43,9 +47,10 @@ def publish(
     dry_run: DryRunOption = False,
     json_lines: JsonOption = False,
 ) -> None:
-    """Check, rehearse and publish the template set with the shared stack's values, and make it current.
+    """Check, rehearse and publish the template set.
 
-    Nothing is switched unless every check has passed; publishing what is current already writes nothing.
+    It is published with the shared stack's values, as a release that becomes the current one. Nothing is switched
+    unless every check has passed; publishing what is current already writes nothing.
 
     Examples: prequel templates publish --dry-run; prequel templates publish --yes --outputs-file outputs.json
     """
@@ -79,7 +84,9 @@ def publish(
 
 @app.command("list")
 def list_releases(*, json_lines: JsonOption = False) -> None:
-    """List the releases, the newest first, with the interviews that use them.
+    """List the releases, with the interviews that use them.
+
+    The newest comes first.
 
     Example: prequel templates list --json
     """
@@ -104,7 +111,9 @@ def list_releases(*, json_lines: JsonOption = False) -> None:
 
 @app.command()
 def show(digest: OptionalDigest = "", *, json_lines: JsonOption = False) -> None:
-    """Show one release, the current one by default: where from, for where, its checks, its files.
+    """Show one release, the current one by default.
+
+    Where it is from and for, its checks, and its files.
 
     Examples: prequel templates show; prequel templates show 1b2a79c
     """
@@ -120,13 +129,14 @@ def show(digest: OptionalDigest = "", *, json_lines: JsonOption = False) -> None
 
 
 @app.command()
-def diff(old: DigestArgument, new: DigestArgument, *, json_lines: JsonOption = False) -> None:
+def diff(old: OldArgument, new: NewArgument, *, json_lines: JsonOption = False) -> None:
     """Show how two releases differ, file by file.
 
     Example: prequel templates diff 1b2a79c 9d03f44
     """
     import sys
 
+    from scripts.console import wants_colour
     from scripts.releases.difference import changed_files, coloured, difference
 
     session = Session(json_lines=json_lines)
@@ -135,7 +145,7 @@ def diff(old: DigestArgument, new: DigestArgument, *, json_lines: JsonOption = F
     text = difference(before, after)
     session.console.result(
         {"old": before.digest, "new": after.digest, "changed": changed_files(before, after), "diff": text},
-        (coloured(text) if sys.stdout.isatty() else text) or "no difference",
+        (coloured(text) if wants_colour(sys.stdout) else text) or "no difference",
     )
 
 
@@ -148,7 +158,9 @@ def rollback(
     dry_run: DryRunOption = False,
     json_lines: JsonOption = False,
 ) -> None:
-    """Make an earlier release current again, the previous one by default; it is rehearsed if it never was.
+    """Make an earlier release current again.
+
+    The previous one by default; it is rehearsed if it never was.
 
     Examples: prequel templates rollback; prequel templates rollback 1b2a79c --yes
     """
@@ -168,10 +180,10 @@ def rollback(
 
 @app.command()
 def verify(digest: OptionalDigest = "", *, dry_run: DryRunOption = False, json_lines: JsonOption = False) -> None:
-    """Check every stored byte against its hash, and name each file that is missing or altered.
+    """Check every stored byte against its hash.
 
-    Plain copies in instance/ that a cut-off switch left behind are written anew. Exit code 1 when anything is wrong
-    that this cannot mend; publishing the same set again does.
+    Names each file that is missing or altered. Plain copies in instance/ that a cut-off switch left behind are written
+    anew. Exit code 1 when anything is wrong that this cannot mend; publishing the same set again does.
 
     Examples: prequel templates verify; prequel templates verify --dry-run
     """
@@ -195,7 +207,9 @@ def verify(digest: OptionalDigest = "", *, dry_run: DryRunOption = False, json_l
 
 @app.command()
 def prune(*, keep: KeepOption = 10, dry_run: DryRunOption = False, json_lines: JsonOption = False) -> None:
-    """Remove old releases, but never the current, the previous, the newest, or one that an interview uses.
+    """Remove old releases that nothing needs.
+
+    Never the current, the previous, the newest ones, or one that an interview uses.
 
     Examples: prequel templates prune --dry-run; prequel templates prune --keep 3
     """

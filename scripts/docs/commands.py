@@ -10,9 +10,15 @@ HEAD = """\
 # The command line
 
 Written by `make docs` from the commands themselves; each one also tells the same with `--help`. Every command that
-prints a result takes `--json`, every command that writes takes `--dry-run`. How events and exit codes are to be read is
-in [interviews.md](interviews.md).
+prints a result takes `--json`. Every command that writes takes `--dry-run`, but for `prequel doctor`, which changes
+nothing without `--fix`. How events and exit codes are to be read is in [interviews.md](interviews.md).
 """
+
+_TYPE = re.compile(r" <[a-z ]+>$")
+"""What the parser writes behind an argument's own name."""
+
+_RANGE = re.compile(r"(\S+)<=x<=(\S+)(?=\]$)")
+"""The parser's words for the least and the greatest value."""
 
 _EXAMPLES = re.compile(r"^Examples?:\s+(.*)", re.MULTILINE | re.DOTALL)
 
@@ -50,18 +56,16 @@ def _section(words: list[str], command: Any) -> list[str]:
     children = getattr(command, "commands", None)
     if children:
         lines += [f"- [`{' '.join([*words, name])}`](#{'-'.join([*words, name])})" for name in children]
-        return [*lines, ""]
+        return [*lines, "", *([_joined(command.epilog), ""] if command.epilog else [])]
     usage = " ".join(command.collect_usage_pieces(context))
     lines += [f"`{' '.join(words)} {usage}`", ""]
     records = [parameter.get_help_record(context) for parameter in command.params]
     if any(records):
         lines += ["| | |", "|---|---|"]
-        lines += [f"| `{names}` | {_cell(meaning)} |" for names, meaning in filter(None, records)]
+        lines += [f"| `{_TYPE.sub('', names)}` | {_cell(meaning)} |" for names, meaning in filter(None, records)]
         lines.append("")
     if examples:
         lines += ["```console", *(f"$ {one}" for one in re.split(r";\s+", " ".join(examples[1].split()))), "```", ""]
-    if command.epilog:
-        lines += [_joined(command.epilog), ""]
     return lines
 
 
@@ -71,4 +75,5 @@ def _joined(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    text = _RANGE.sub(r"\1 to \2", " ".join(text.split())).replace("; x>=0]", "]").replace("x>=", "at least ")
+    return text.replace("|", "\\|")

@@ -134,6 +134,46 @@ def test_a_call_that_prequel_does_not_know_is_not_understood() -> None:
         given_to_the_parser(["prequel", "interview", "lst"])
 
 
+def commands() -> dict[str, Any]:
+    return {" ".join(words): command for words, command in tree(app) if not hasattr(command, "commands")}
+
+
+def test_every_command_takes_json_and_all_but_doctor_that_write_take_dry_run() -> None:
+    takes = {name: {option for p in command.params for option in p.opts} for name, command in commands().items()}
+    assert [name for name, options in takes.items() if "--json" not in options] == []
+    reading = {"list", "show", "diff", "logs", "drift", "status", "env", "cost", "doctor"}
+    assert {name for name, options in takes.items() if "--dry-run" not in options} == {
+        name for name in takes if name.split()[-1] in reading
+    }
+    assert "--fix" in takes["prequel doctor"]
+
+
+def test_help_at_80_columns_cuts_no_command_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words, command in tree(app):
+        if hasattr(command, "commands"):
+            said = command.get_help(typer.Context(command, info_name=" ".join(words)))
+            assert [line for line in said.splitlines() if line.endswith("...") and "Usage:" not in line] == []
+
+
+def test_no_parameter_is_named_by_its_type_alone() -> None:
+    typed = [
+        f"{name} {parameter.name}"
+        for name, command in commands().items()
+        for parameter in command.params
+        if parameter.metavar is None and not getattr(parameter, "is_flag", False)
+    ]
+    assert typed == []
+
+
+def test_every_event_is_in_the_table_of_events() -> None:
+    sources = [path.read_text() for path in (PROJECT / "scripts").rglob("*.py")]
+    told = {name for text in sources for name in re.findall(r"\.event\(\s*\"([a-z-]+)\"", text)}
+    assert {"resource", "retry", "step"} < told
+    described = (PROJECT / "docs" / "interviews.md").read_text().partition("## Events")[2]
+    assert [name for name in sorted(told) if f"`{name}`" not in described] == []
+
+
 def test_every_make_target_of_the_pages_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     named = {

@@ -1,6 +1,5 @@
 """`prequel interview` and `prequel doctor`, as a person and as a machine use them."""
 
-import inspect
 import json
 import signal
 import subprocess
@@ -11,13 +10,10 @@ from typing import Any
 
 import pytest
 
-from scripts.commands import interview
 from scripts.interviews.model import Status
 from scripts.interviews.rate import Rate
 from scripts.local import PROJECT
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
-
-WRITING = {"create", "destroy", "recover", "extend", "reap"}
 
 
 @pytest.fixture
@@ -27,20 +23,6 @@ def stocked(new_place: PlaceFactory) -> Place:
     place.stored("ada", Status.ACTIVE)
     place.stored("bob", Status.ACTIVE, deadline=place.clock() + timedelta(minutes=10))
     return place
-
-
-def parameters() -> dict[str, set[str]]:
-    commands = {
-        c.name or (c.callback.__name__ if c.callback else ""): c.callback for c in interview.app.registered_commands
-    }
-    return {name: set(inspect.signature(call).parameters) for name, call in commands.items() if call is not None}
-
-
-def test_every_command_speaks_json_and_every_writing_one_has_a_dry_run() -> None:
-    found = parameters()
-    assert found.keys() > WRITING
-    assert [name for name, given in found.items() if "json_lines" not in given] == []
-    assert {name for name, given in found.items() if "dry_run" in given} == WRITING
 
 
 def test_help_documents_the_exit_codes(new_place: PlaceFactory) -> None:
