@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from scripts.commands.session import DryRunOption, JsonOption, Session
 from scripts.errors import InterruptedRunError
 
 if TYPE_CHECKING:
+    from scripts.interviews.bulk import RowResult
     from scripts.interviews.create import Created, Request
     from scripts.interviews.model import Intent, Tombstone
     from scripts.interviews.remote import Remote
@@ -109,20 +111,27 @@ def create(
 
     Example: prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace" --duration 90m
     """
+    from scripts.interviews import bulk
     from scripts.interviews import create as operation
-    from scripts.interviews.bulk import read_requests
     from scripts.interviews.request import generated_id, generated_password, parsed_duration, parsed_time
 
+    if keep and remote:
+        raise typer.BadParameter("--keep is for terraform on this machine: a failed remote create is always destroyed")
     session = Session(json_lines=json_lines)
     if from_file is not None:
         site = site_of(session)
-        requests = read_requests(from_file, site.now(), keep=keep, wait_seconds=wait_seconds)
+        requests = bulk.read_requests(from_file, site.now(), keep=keep, wait_seconds=wait_seconds)
+        runner = remote_of(session, site) if remote else None
         _create_all(
             site,
             _with_lazy_tags(session, requests),
             parallel=parallel,
             dry_run=dry_run,
-            creator=remote_of(session, site).create if remote else operation.create,
+            create_all=(
+                partial(bulk.create_all, creator=runner.create, completer=runner.complete)
+                if runner
+                else bulk.create_all
+            ),
         )
         return
     if challenge is None or candidate is None:
@@ -176,16 +185,14 @@ def _create_all(
     *,
     parallel: int,
     dry_run: bool,
-    creator: "Callable[[Site, Request], Created | None]",
+    create_all: "Callable[..., list[RowResult]]",
 ) -> None:
     """One interview for each row; the exit code is the worst row's."""
-    from scripts.interviews import bulk
-
     if dry_run:
         _say_costs(site, requests)
         return
 
-    def document(row: bulk.RowResult) -> dict[str, Any]:
+    def document(row: "RowResult") -> dict[str, Any]:
         return {
             "row": row.row,
             "id": row.id,
@@ -195,12 +202,12 @@ def _create_all(
             "cost_usd": round(row.cost, 4),
         } | ({"error": row.error} if row.error else {})
 
-    def tell(row: bulk.RowResult) -> None:
+    def tell(row: "RowResult") -> None:
         # At once, because the password is told only here, and a later row may end the command.
         text = row.error or f"{row.access_url}  {row.password or '(password in SSM)'}"
         site.console.part("row", f"{row.id}  {row.outcome}  {text}", **document(row))
 
-    results = bulk.create_all(site, requests, parallel=parallel, on_result=tell, creator=creator)
+    results = create_all(site, requests, parallel=parallel, on_result=tell)
     made = [row.cost for row in results if row.cost]
     summary = f"{len(made)} created, together about ${sum(made):.2f}" if made else ""
     site.console.result([document(row) for row in results], summary)

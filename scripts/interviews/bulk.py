@@ -16,7 +16,7 @@ from scripts.errors import PrequelError, RefusedError
 from scripts.interviews.create import Created, Request, create
 from scripts.interviews.model import Intent, Status
 from scripts.interviews.rate import Rate
-from scripts.interviews.recover import recover
+from scripts.interviews.recover import Recovered, recover
 from scripts.interviews.request import parsed_duration, parsed_time
 from scripts.interviews.site import Site
 from scripts.interviews.workspace import Workspace, private_directory
@@ -24,6 +24,9 @@ from scripts.terraform import heeding_interrupts
 
 COLUMNS = ("challenge", "candidate", "id", "duration", "at", "image_tag")
 _NEEDED = ("challenge", "candidate")
+
+Creator = Callable[[Site, Request], Created | None]
+Completer = Callable[[Site, Request], Recovered]
 
 
 @dataclass(frozen=True)
@@ -129,17 +132,22 @@ def rated(site: Site, requests: list[Request]) -> list[tuple[Request, timedelta,
     return [(request, request.duration or usual, rate) for request in requests]
 
 
+def _recovered(site: Site, request: Request) -> Recovered:
+    return recover(site, request.id, wait_seconds=request.wait_seconds)
+
+
 def create_all(
     site: Site,
     requests: list[Request],
     *,
     parallel: int,
     on_result: Callable[[RowResult], None],
-    creator: Callable[[Site, Request], Created | None] = create,
+    creator: Creator = create,
+    completer: Completer = _recovered,
 ) -> list[RowResult]:
     """Creates what is not there yet; each row ends on its own, and is told to ``on_result`` at once.
 
-    ``creator`` does it, here or elsewhere.
+    ``creator`` does it, and ``completer`` what was begun before, here or elsewhere.
     """
     site.prepare_clients()
 
@@ -148,7 +156,7 @@ def create_all(
         if interrupted():
             result = RowResult(number, request.id, "failed", error="interrupted before it began", exit_code=130)
         else:
-            result = _ended(site, number, request, creator)
+            result = _ended(site, number, request, creator, completer)
         on_result(result)
         return result
 
@@ -156,16 +164,16 @@ def create_all(
         return list(pool.map(one, enumerate(requests, start=2)))
 
 
-def _ended(site: Site, number: int, request: Request, creator: Callable[[Site, Request], Created | None]) -> RowResult:
+def _ended(site: Site, number: int, request: Request, creator: Creator, completer: Completer) -> RowResult:
     try:
-        return _one(site, number, request, creator)
+        return _one(site, number, request, creator, completer)
     except PrequelError as error:
         return RowResult(number, request.id, "failed", error=str(error), exit_code=error.exit_code)
     except Exception as error:  # noqa: BLE001  (one row's surprise must not cost the others their passwords)
         return RowResult(number, request.id, "failed", error=f"{type(error).__name__}: {error}", exit_code=1)
 
 
-def _one(site: Site, number: int, request: Request, creator: Callable[[Site, Request], Created | None]) -> RowResult:
+def _one(site: Site, number: int, request: Request, creator: Creator, completer: Completer) -> RowResult:
     stored = site.intents.load(request.id)
     if stored is not None:
         intent = stored.intent
@@ -178,7 +186,7 @@ def _one(site: Site, number: int, request: Request, creator: Callable[[Site, Req
         if intent.status in {Status.ACTIVE, Status.SCHEDULED}:
             return RowResult(number, request.id, "already there", url)
         if intent.status in {Status.CREATING, Status.FAILED}:
-            done = recover(site, request.id, wait_seconds=request.wait_seconds)
+            done = completer(site, request)
             if done.outcome == "active":
                 return RowResult(number, request.id, "completed", done.access_url, done.password)
             # Its time ran out before it began: it was never held.

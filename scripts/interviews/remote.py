@@ -14,10 +14,11 @@ from botocore.exceptions import ClientError
 
 from scripts.aws import Aws, error_code, explained
 from scripts.dispatch import Dispatcher
-from scripts.errors import BusyInterviewError, LeakingError, NotReadyError, PrequelError
+from scripts.errors import BusyInterviewError, LeakingError, NotReadyError, PrequelError, RefusedError
 from scripts.interviews.create import Created, Request, create
 from scripts.interviews.destroy import destroy
 from scripts.interviews.model import Intent, Status
+from scripts.interviews.recover import Recovered
 from scripts.interviews.site import Site
 from stacks.names import reaper_function
 
@@ -50,12 +51,21 @@ class Remote:
             raise AssertionError  # only a dry run creates nothing
         if request.starts_at is not None:
             return created
-        intent = created.intent
-        with explained(f"start a build for interview {intent.id}; the reaper tries again within a minute"):
-            _, build_id = self.dispatcher.dispatch(intent.id, intent.incarnation, "recover", site.now())
-        site.console.event("build", interview=intent.id, build=build_id)
-        active = self._until_active(intent, build_id, request.wait_seconds + SETUP_SECONDS)
+        active = self._until_active(created.intent, request.wait_seconds + SETUP_SECONDS)
         return Created(active, request.password, time.monotonic() - start)
+
+    def complete(self, site: Site, request: Request) -> Recovered:
+        """Has a build recover what an earlier create left half done; its password stays in SSM.
+
+        Raises what ``create`` raises.
+        """
+        start = time.monotonic()
+        stored = site.intents.load(request.id)
+        if stored is None:
+            raise RefusedError(f"there is no interview {request.id} to complete")
+        active = self._until_active(stored.intent, request.wait_seconds + SETUP_SECONDS)
+        url = str(active.outputs.get("access_url", ""))
+        return Recovered(request.id, "active", "completed", time.monotonic() - start, url)
 
     def _refuse_without_slot(self) -> None:
         pointer = self.site.releases.current()
@@ -64,10 +74,12 @@ class Remote:
             if len(self.site.leases.taken()) >= limit:
                 raise self.site.leases.refusal(limit, self.site.now())
 
-    def _until_active(self, intent: Intent, build_id: str, seconds: float) -> Intent:
+    def _until_active(self, intent: Intent, seconds: float) -> Intent:
         deadline = time.monotonic() + seconds
-        said = intent.status
+        said, build_id = intent.status, ""
         while True:
+            # Without one while the reaper starts it, or until the next attempt is due.
+            build_id = build_id or self._build(intent)
             with explained(f"look at build {build_id}"):
                 ended = bool(build_id) and self.dispatcher.status(build_id) != "IN_PROGRESS"
             stored = self.site.intents.load(intent.id)
@@ -80,11 +92,19 @@ class Remote:
             if now is None or ended:
                 raise self._failure(intent, now, build_id)
             if time.monotonic() > deadline:
+                going = f"build {build_id} goes on" if build_id else "no build could begin yet"
                 raise NotReadyError(
-                    f"interview {intent.id} is {now.status} after {seconds:.0f} s; build {build_id} goes on, "
+                    f"interview {intent.id} is {now.status} after {seconds:.0f} s; {going}, "
                     f"see `prequel interview show {intent.id}`"
                 )
             self.pause(_POLL_SECONDS)
+
+    def _build(self, intent: Intent) -> str:
+        with explained(f"start a build for interview {intent.id}; the reaper tries again within a minute"):
+            _, build_id = self.dispatcher.dispatch(intent.id, intent.incarnation, "recover", self.site.now())
+        if build_id:
+            self.site.console.event("build", interview=intent.id, build=build_id)
+        return build_id
 
     def _failure(self, intent: Intent, now: Intent | None, build_id: str) -> PrequelError:
         """Why it did not become active; what no build has begun with is taken back."""
@@ -99,6 +119,8 @@ class Remote:
             return NotReadyError(f"build {build_id} failed before it began with interview {intent.id}; see its log")
         if now.status is Status.LEAKING:
             return LeakingError(f"creating interview {intent.id} failed, and it is not proven gone: {now.error}")
+        if now.status is Status.FAILED:
+            return NotReadyError(f"build {build_id} could not complete interview {intent.id}: {now.error}")
         return NotReadyError(
             f"build {build_id} ended while interview {intent.id} was {now.status}; the reaper goes on with it"
         )

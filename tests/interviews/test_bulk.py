@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,13 @@ def test_each_password_is_told_as_soon_as_its_row_is_done_and_a_surprise_in_anot
 
     path = a_file(tmp_path, "challenge,candidate,id\nx/y,Ada,a\nx/y,Bob,b\nx/y,Eve,c\n")
     with pytest.raises(typer.Exit) as end:
-        _create_all(bucket.site(out=said), read_requests(path, NOW), parallel=1, dry_run=False, creator=create_or_break)
+        _create_all(
+            bucket.site(out=said),
+            read_requests(path, NOW),
+            parallel=1,
+            dry_run=False,
+            create_all=partial(create_all, creator=create_or_break),
+        )
     assert end.value.exit_code == 1
     assert "password of a" in told[1]
     result = json.loads(said.getvalue().splitlines()[-1])["result"]

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner
 
 from scripts.aws import Aws
+from scripts.commands.interview import app
 from scripts.dispatch import Dispatcher
 from scripts.errors import AwsError, BusyInterviewError, NoFreeSlotError, NotReadyError, PrequelError
 from scripts.interviews.bulk import create_all
@@ -103,6 +105,46 @@ def test_bulk_creation_runs_remotely(shared: Shared, builds: Builds) -> None:
     assert len(builds.started) == 2
 
 
+def test_a_bulk_row_that_was_left_half_done_is_completed_remotely(shared: Shared, builds: Builds) -> None:
+    shared.place.stored("one", Status.FAILED)
+    runner = remote(shared, builds, lambda: activate(shared, builds))
+    (row,) = create_all(
+        shared.site(),
+        [shared.place.request(id="one")],
+        parallel=1,
+        on_result=lambda _: None,
+        creator=runner.create,
+        completer=runner.complete,
+    )
+    assert (row.outcome, row.access_url, row.error) == ("completed", "https://one", "")
+    assert [build["PREQUEL_ACTION"] for build in builds.started] == ["recover"]
+
+
+def test_a_create_whose_build_the_reaper_starts_first_waits_for_that_build(shared: Shared, builds: Builds) -> None:
+    class Overtaken(Dispatcher):
+        """The reaper writes its record between this client's reading and writing of it."""
+
+        def _read(self, interview_id: str) -> Any:
+            found = super()._read(interview_id)
+            if not builds.started:
+                shared.reaper(codebuild=builds, runner="runner").run(shared.place.clock())
+            return found
+
+    site = shared.site()
+    dispatcher = Overtaken(site.aws, bucket=site.bucket, project="runner", codebuild=builds)
+    passed = iter(range(3))
+
+    def wait() -> None:
+        # First the client has no build yet; then it waits for the reaper's, which fails.
+        if next(passed) == 1:
+            builds.end("FAILED")
+
+    runner = Remote(site, dispatcher, pause=lambda _: wait())
+    with pytest.raises(NotReadyError, match="failed before it began"):
+        runner.create(shared.site(), shared.place.request(id="one"))
+    assert len(builds.started) == 1
+
+
 @pytest.mark.e2e
 def test_a_remote_create_with_the_real_terraform_ends_in_a_running_interview(shared: Shared, builds: Builds) -> None:
     def build() -> None:
@@ -146,6 +188,12 @@ def test_a_failed_pass_is_told_in_its_own_words() -> None:
 def test_a_pass_that_is_being_made_is_no_failure_of_ours() -> None:
     with pytest.raises(BusyInterviewError, match="at this moment"):
         reap_remotely(Function({}, "TooManyRequestsException"), "prequel")
+
+
+def test_keep_is_refused_for_what_runs_remotely() -> None:
+    made = CliRunner().invoke(app, ["create", "--remote", "--keep", "--challenge", CHALLENGE, "--candidate", "Ada"])
+    assert made.exit_code == 2
+    assert "a failed remote create is always destroyed" in made.output
 
 
 def test_the_commands_reach_the_stacks_own_runner_and_reaper(shared: Shared) -> None:
