@@ -197,7 +197,7 @@ def start_container(
 _LOAD_BALANCING = (
     "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html"
 )
-_NO_FAULTS = [
+INTERVIEW_WAIVERS = [
     (
         "CreateRoute RESOURCE_MISMATCH",
         "parliament also wants a network load balancer's listener, which AWS takes in the place of ours, not beside it",
@@ -219,7 +219,7 @@ _NO_FAULTS = [
         "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html",
     ),
 ]
-"""What parliament finds in the runner's statements, and why it is none."""
+"""What parliament finds in ``interview_resources``, why it is no fault, and where that stands; for ``waive``."""
 
 
 class RunnerRole(ServiceRole):
@@ -270,8 +270,8 @@ class RunnerRole(ServiceRole):
                 ),
             ],
         )
-        for finding, reason, link in _NO_FAULTS:
-            waive(self.policy, finding, reason, link)
+        for waiver in INTERVIEW_WAIVERS:
+            waive(self.policy, *waiver)
 
 
 class ReaperRole(ServiceRole):

@@ -6,7 +6,6 @@ from constructs import Construct
 from constructs.account import Account
 from constructs.aws import (
     DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
     EcsService,
     EcsServiceDeploymentCircuitBreaker,
     EcsServiceLoadBalancer,
@@ -20,7 +19,7 @@ from constructs.aws import (
     LbTargetGroup,
     LbTargetGroupHealthCheck,
 )
-from constructs.identity import TaskServiceRole, start_container
+from constructs.identity import INTERVIEW_WAIVERS, TaskServiceRole, interview_resources, list_bucket, start_container
 from constructs.observability import LogGroup
 from constructs.waivers import TLS_ENDS_BEFORE, waive
 from stacks.names import portal_service
@@ -37,8 +36,9 @@ LISTENER_PRIORITY = 1
 class Portal(Construct):
     """One container of ``image`` that answers for ``hostname``.
 
-    Its role reads the templates and keeps the workspaces and state of interviews; the right to create what an interview
-    consists of is not the portal's. Output: ``target_group`` (its name in CloudWatch).
+    It is a client of the template contract (docs/template-contract.md), so its role reads the templates, keeps the
+    workspaces and state of interviews, and may create and destroy what an interview consists of, as the runner's may.
+    Output: ``target_group`` (its name in CloudWatch).
     """
 
     def __init__(
@@ -60,6 +60,9 @@ class Portal(Construct):
         bucket_name: str,
         log_retention_days: int,
         kms_key_arn: str,
+        passed_role_arns: list[str],
+        domain_name: str,
+        hosted_zone_id: str | None,
     ) -> None:
         super().__init__(scope, id)
         name = portal_service(project_prefix)
@@ -79,10 +82,22 @@ class Portal(Construct):
             self,
             "task_role",
             name=name,
-            description="The portal itself: templates, workspaces and interview state",
+            description="The portal itself: templates, workspaces and interviews",
             account=account,
-            statements=self._statements(account.bucket_arn(bucket_name)),
+            statements=[
+                *self._documents(account.bucket_arn(bucket_name)),
+                *interview_resources(
+                    account,
+                    project_prefix=project_prefix,
+                    kms_key_arn=kms_key_arn,
+                    passed_role_arns=passed_role_arns,
+                    domain_name=domain_name,
+                    hosted_zone_id=hosted_zone_id,
+                ),
+            ],
         )
+        for waiver in INTERVIEW_WAIVERS:
+            waive(task_role.policy, *waiver)
         target_group = LbTargetGroup(
             self,
             "target",
@@ -177,26 +192,17 @@ class Portal(Construct):
         self.target_group = target_group.arn_suffix
 
     @staticmethod
-    def _statements(bucket: str) -> list[DataAwsIamPolicyDocumentStatement]:
-        read = ["instance/", "releases/", "challenge/"]
-        keep = ["workspaces/", "instances/"]
+    def _documents(bucket: str) -> list[DataAwsIamPolicyDocumentStatement]:
         return [
             DataAwsIamPolicyDocumentStatement(
-                sid="ReadTemplates", actions=["s3:GetObject"], resources=[f"{bucket}/{prefix}*" for prefix in read]
+                sid="ReadTemplates",
+                actions=["s3:GetObject"],
+                resources=[f"{bucket}/{prefix}/*" for prefix in ("instance", "releases", "challenge")],
             ),
             DataAwsIamPolicyDocumentStatement(
                 sid="KeepWorkspaces",
                 actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
-                resources=[f"{bucket}/{prefix}*" for prefix in keep],
+                resources=[f"{bucket}/{prefix}/*" for prefix in ("workspaces", "instances")],
             ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="ListBucket",
-                actions=["s3:ListBucket"],
-                resources=[bucket],
-                condition=[
-                    DataAwsIamPolicyDocumentStatementCondition(
-                        test="StringLike", variable="s3:prefix", values=[f"{prefix}*" for prefix in (*read, *keep)]
-                    )
-                ],
-            ),
+            list_bucket(bucket),
         ]

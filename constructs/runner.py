@@ -158,6 +158,7 @@ class Runner(Construct):
             name=self.name,
             description="Creates and destroys interviews with terraform",
             service_role=role.arn,
+            # CodeBuild encrypts artifacts with it. There are none; a project that is given some has ours, not AWS's.
             encryption_key=kms_key_arn,
             build_timeout=BUILD_MINUTES,
             queued_timeout=QUEUED_MINUTES,

@@ -149,6 +149,9 @@ class SharedStack(ReadableStack):
             bucket_name=bucket_name(prefix),
             vpc_id=network.vpc_id,
         )
+        # Whoever creates interviews hands these two to ECS, and writes records only where the wildcard does not serve.
+        passed_role_arns = [execution_role.arn, task_role.arn]
+        record_zone_id = certificate.zone_id if certificate and not settings.wildcard_domain else None
         portal_host = domain or load_balancer.dns_name
         url_scheme = "https" if domain else "http"
         portal_url = f"{url_scheme}://{portal_host}"
@@ -170,6 +173,9 @@ class SharedStack(ReadableStack):
                 bucket_name=bucket_name(prefix),
                 log_retention_days=retention_days,
                 kms_key_arn=key.arn,
+                passed_role_arns=passed_role_arns,
+                domain_name=domain,
+                hosted_zone_id=record_zone_id,
             )
             if security_groups.portal_id
             else None
@@ -205,9 +211,9 @@ class SharedStack(ReadableStack):
             bucket_arn=instance_bucket.arn,
             kms_key_arn=key.arn,
             log_retention_days=retention_days,
-            passed_role_arns=[execution_role.arn, task_role.arn],
+            passed_role_arns=passed_role_arns,
             domain_name=domain,
-            hosted_zone_id=certificate.zone_id if certificate and not settings.wildcard_domain else None,
+            hosted_zone_id=record_zone_id,
             alarm_topic_arn=alarms.topic_arn,
         )
         reaper = Reaper(

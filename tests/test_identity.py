@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SynthesizedStack
+from tests.conftest import SharedStackFactory, SynthesizedStack
 
 ALLOWED_ON_ANYTHING = {
     # Signing in to ECR concerns no repository.
@@ -12,10 +12,11 @@ ALLOWED_ON_ANYTHING = {
     ("portal_execution_permissions", "SignInToRegistry"),
     ("image_indexing_builder_permissions", "SignInToRegistry"),
     # Describing passwords by name, load balancing, and task definitions; tasks of a family in one cluster.
-    ("runner_role_permissions", "DescribePasswords"),
-    ("runner_role_permissions", "DescribeRoutes"),
-    ("runner_role_permissions", "KnowTaskDefinitions"),
-    ("runner_role_permissions", "ListTasks"),
+    *(
+        (role, sid)
+        for role in ("runner_role_permissions", "portal_task_role_permissions")
+        for sid in ("DescribePasswords", "DescribeRoutes", "KnowTaskDefinitions", "ListTasks")
+    ),
     # In a key policy "*" is the key itself.
     ("encryption_policy", "AccountAdministration"),
     ("encryption_policy", "LogGroups"),
@@ -92,14 +93,76 @@ def test_the_execution_role_decrypts_passwords_and_nothing_else(default_stack: S
     assert (condition["variable"], condition["values"]) == ("kms:EncryptionContext:PARAMETER_ARN", [passwords])
 
 
-def test_the_portal_cannot_read_passwords(portal_stack: SynthesizedStack) -> None:
-    actions = {
-        action
-        for name, statement in allowing(portal_stack)
-        if name.startswith("portal_") and name.endswith("_permissions")
-        for action in statement["actions"]
+def test_a_hosted_portal_may_do_to_interviews_what_the_runner_may_and_to_the_bucket_less(
+    portal_stack: SynthesizedStack,
+) -> None:
+    portal = portal_stack.statements("portal_task_role_permissions")
+    runner = portal_stack.statements("runner_role_permissions")
+    documents = {"ReadReleases", "FetchSource", "KeepInterviews", "Bury", "WriteLogs"}
+    assert {sid: portal.get(sid) for sid in runner.keys() - documents} == {
+        sid: statement for sid, statement in runner.items() if sid not in documents
     }
-    assert not [action for action in actions if action.startswith(("ssm:", "kms:"))]
+    kept = [resource.rpartition("-instance/")[2] for resource in portal["KeepWorkspaces"]["resources"]]
+    assert kept == ["workspaces/*", "instances/*"]
+    assert portal.keys() - runner.keys() == {"ReadTemplates", "KeepWorkspaces"}
+
+
+ACCOUNT = "${data.aws_caller_identity.account_caller.account_id}"
+PARTITION = "${data.aws_partition.account_partition.partition}"
+CLUSTER = ("ArnEquals", "ecs:cluster", f"arn:{PARTITION}:ecs:eu-central-1:{ACCOUNT}:cluster/prequel")
+PASSWORDS = f"arn:{PARTITION}:ssm:eu-central-1:{ACCOUNT}:parameter/prequel/interviews/*"
+PASSWORD = ("StringLike", "kms:EncryptionContext:PARAMETER_ARN", PASSWORDS)
+NEW: list[tuple[str, ...]] = [
+    ("StringEquals", "aws:RequestTag/Project", "prequel"),
+    ("StringLike", "aws:RequestTag/InterviewId", "?*"),
+]
+OURS: list[tuple[str, ...]] = [
+    ("StringEquals", "aws:ResourceTag/Project", "prequel"),
+    ("StringLike", "aws:ResourceTag/InterviewId", "?*"),
+]
+
+CONDITIONS: dict[str, dict[str, list[tuple[str, ...]]]] = {
+    "runner_role_permissions": {
+        "EncryptPassword": [PASSWORD],
+        "CreateRoute": NEW,
+        "TagRoute": [("StringEquals", "elasticloadbalancing:CreateAction", "CreateRule", "CreateTargetGroup")],
+        "ChangeRoute": OURS,
+        "RegisterTask": NEW,
+        "CreateService": [CLUSTER, *NEW],
+        "TagTask": [("StringEquals", "ecs:CreateAction", "CreateService", "RegisterTaskDefinition")],
+        "ChangeService": [CLUSTER, *OURS],
+        "DescribeServices": [CLUSTER],
+        "DescribeTasks": [CLUSTER],
+        "ListTasks": [CLUSTER],
+        "PassTaskRoles": [("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")],
+        "ChangeRecord": [
+            (
+                "ForAllValues:StringLike",
+                "route53:ChangeResourceRecordSetsNormalizedRecordNames",
+                "*.interviews.example.com",
+            ),
+            ("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A"),
+        ],
+    },
+    "reaper_role_permissions": {
+        "LookAtServices": [CLUSTER],
+        "StopOverdueServices": [CLUSTER, OURS[1]],
+    },
+}
+"""Which statements hold under which conditions; all others hold under none."""
+
+
+@pytest.mark.parametrize("role", CONDITIONS)
+def test_what_changes_something_is_held_to_interviews_of_this_project(
+    shared_stack: SharedStackFactory, role: str
+) -> None:
+    statements = shared_stack(wildcard_domain=False).statements(role)
+    found = {
+        sid: [(c["test"], c["variable"], *c["values"]) for c in statement["condition"]]
+        for sid, statement in statements.items()
+        if statement.get("condition")
+    }
+    assert found == CONDITIONS[role]
 
 
 def test_the_key_rotates_and_serves_this_projects_logs_and_alarms_only(default_stack: SynthesizedStack) -> None:

@@ -110,7 +110,7 @@ def context(call: Call) -> dict[str, list[str]]:
 
 
 _SEEN_ELSEWHERE = ("aws:ResourceTag/", "kms:", "iam:", "elasticloadbalancing:CreateAction", "ecs:CreateAction")
-"""Conditions on what a call does not show: they are asserted on the policy itself."""
+"""Conditions on what a call does not show: tests/test_identity.py asserts them on the policy."""
 
 
 def allows(statement: Statement, call: Call) -> bool:

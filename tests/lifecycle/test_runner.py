@@ -32,10 +32,9 @@ def variables(stack: SynthesizedStack) -> dict[str, str]:
     return {v["name"]: v["value"] for v in project(stack)["environment"]["environment_variable"]}
 
 
-def test_the_project_is_unprivileged_encrypted_and_bounded_in_time(default_stack: SynthesizedStack) -> None:
+def test_the_project_is_unprivileged_and_bounded_in_time_and_makes_no_artifact(default_stack: SynthesizedStack) -> None:
     found = project(default_stack)
     assert found["environment"]["privileged_mode"] is False
-    assert found["encryption_key"] == "${aws_kms_key.encryption_key.arn}"
     assert (found["build_timeout"], found["queued_timeout"]) == (35, 60)
     assert found["artifacts"] == {"type": "NO_ARTIFACTS"}
     logs = found["logs_config"]["cloudwatch_logs"]
