@@ -38,6 +38,25 @@ OPEN_FILES = 65_535
 """Fargate's own limit, written down; the other limits are the operating system's there
 (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html)."""
 
+STOP_SECONDS = 10
+
+_NOT_NEEDED_TO_DELIVER = [
+    "AUDIT_WRITE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+]
+"""Docker's default capabilities without CHOWN and DAC_OVERRIDE; Fargate lets a task drop some, and add none of them
+(https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_KernelCapabilities.html)."""
+
 # Variables are let through by name, because what the ECS agent sets, the way to the task role's credentials included,
 # is AWS's to extend. `env` replaces the shell and is replaced in turn, so that /proc/1/environ shows no more than
 # that. For the same reason the init process is the image's own: the agent's would keep every variable, readable.
@@ -191,6 +210,8 @@ class InterviewService(Construct):
             "user": "0:0",
             "privileged": False,
             "readonlyRootFilesystem": True,
+            "linuxParameters": {"capabilities": {"drop": _NOT_NEEDED_TO_DELIVER}},
+            "stopTimeout": STOP_SECONDS,
             "mountPoints": _mount_points(),
             "logConfiguration": _logs(text),
         }
@@ -226,11 +247,8 @@ class InterviewService(Construct):
             "privileged": False,
             "readonlyRootFilesystem": True,
             "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
-            "ulimits": [
-                {"name": "nofile", "softLimit": OPEN_FILES, "hardLimit": OPEN_FILES},
-                {"name": "core", "softLimit": 0, "hardLimit": 0},
-            ],
-            "stopTimeout": 10,
+            "ulimits": [{"name": "nofile", "softLimit": OPEN_FILES, "hardLimit": OPEN_FILES}],
+            "stopTimeout": STOP_SECONDS,
             "portMappings": [{"containerPort": CODE_SERVER_PORT, "protocol": "tcp"}],
             "mountPoints": _mount_points(),
             "secrets": [{"name": "PASSWORD", "valueFrom": password.arn}],

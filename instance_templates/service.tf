@@ -72,6 +72,25 @@ resource "aws_ecs_task_definition" "task" {
       user                   = "0:0"
       privileged             = false
       readonlyRootFilesystem = true
+      linuxParameters = {
+        capabilities = {
+          drop = [
+            "AUDIT_WRITE",
+            "FOWNER",
+            "FSETID",
+            "KILL",
+            "MKNOD",
+            "NET_BIND_SERVICE",
+            "NET_RAW",
+            "SETFCAP",
+            "SETGID",
+            "SETPCAP",
+            "SETUID",
+            "SYS_CHROOT",
+          ]
+        }
+      }
+      stopTimeout = 10
       mountPoints = [
         { sourceVolume = "home", containerPath = "/home/coder", readOnly = false },
         { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
@@ -119,10 +138,7 @@ resource "aws_ecs_task_definition" "task" {
           drop = ["ALL"]
         }
       }
-      ulimits = [
-        { name = "nofile", softLimit = 65535, hardLimit = 65535 },
-        { name = "core", softLimit = 0, hardLimit = 0 },
-      ]
+      ulimits      = [{ name = "nofile", softLimit = 65535, hardLimit = 65535 }]
       stopTimeout  = 10
       portMappings = [{ containerPort = 8443, protocol = "tcp" }]
       mountPoints = [

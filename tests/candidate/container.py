@@ -23,6 +23,13 @@ T = TypeVar("T")
 IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What Docker gives a container whose image says nothing."""
 
+DEFAULT_CAPABILITIES = frozenset(
+    {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW"}
+    | {"SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
+)
+"""What Docker leaves a container
+(https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities)."""
+
 # $1 is the new root, $2 and $3 the layers' usr and etc from top to bottom, $4 the host name, the rest the command.
 # The mounts vanish with the namespace. What is not named here, the rest of this machine, is not there.
 _ENTER = """
@@ -114,8 +121,9 @@ class Container:
             script += f"prlimit --pid $$ --{limit['name']}={min(limit['softLimit'], hard)}:{hard}\n"
         user, _, group = definition.get("user", "0:0").partition(":")
         identity = ["setpriv", "--reuid", user, "--regid", group or user, "--clear-groups"]
-        if "ALL" in definition.get("linuxParameters", {}).get("capabilities", {}).get("drop", []):
-            identity += ["--bounding-set=-all", "--inh-caps=-all"]
+        dropped = set(definition.get("linuxParameters", {}).get("capabilities", {}).get("drop", []))
+        kept = [] if "ALL" in dropped else sorted(DEFAULT_CAPABILITIES - dropped)
+        identity += [f"--bounding-set={','.join(['-all', *(f'+{name.lower()}' for name in kept)])}", "--inh-caps=-all"]
         given = {"PATH": IMAGE_PATH, **{pair["name"]: pair["value"] for pair in definition.get("environment", [])}}
         variables = [f"{name}={value}" for name, value in (given | dict(self.environment)).items()]
         script += 'shift 4; exec chroot . env -i "$@"\n'

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.candidate.container import DEFAULT_CAPABILITIES
 from tests.candidate.task import Interview
 
 pytestmark = pytest.mark.e2e
@@ -13,7 +14,11 @@ def test_the_candidate_has_no_privilege_that_ecs_could_give(interview: Interview
     assert editor["readonlyRootFilesystem"] is True
     assert editor["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}
     assert not editor.get("privileged")
-    assert {"name": "core", "softLimit": 0, "hardLimit": 0} in editor["ulimits"]
+
+
+def test_what_delivers_the_challenge_keeps_the_two_capabilities_that_it_takes(interview: Interview) -> None:
+    dropped = set(interview.described("challenge")["linuxParameters"]["capabilities"]["drop"])
+    assert DEFAULT_CAPABILITIES - dropped == {"CHOWN", "DAC_OVERRIDE"}
 
 
 def test_ecs_never_runs_a_process_beside_the_editor(interview: Interview) -> None:
@@ -33,8 +38,9 @@ def test_the_task_has_no_address_that_the_internet_could_reach(interview: Interv
     assert network["securityGroups"] == [interview.values["code_server_security_group_id"]]
 
 
-def test_a_stopped_interview_has_ten_seconds_to_end(interview: Interview) -> None:
-    assert interview.described("code-server")["stopTimeout"] == 10
+@pytest.mark.parametrize("container", ["challenge", "code-server"])
+def test_a_stopped_interview_has_ten_seconds_to_end(interview: Interview, container: str) -> None:
+    assert interview.described(container)["stopTimeout"] == 10
 
 
 def test_size_and_architecture_come_from_the_settings(interview: Interview) -> None:
