@@ -45,6 +45,13 @@ REFUSED_CREDENTIALS = frozenset(
 )
 """AWS's codes for credentials that it does not take (any more); services differ in their words."""
 
+MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+"""How S3 says that there is no such object."""
+
+CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+"""How S3 says that somebody else was faster
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)."""
+
 
 class Aws:
     """Clients for one region, made when first used; safe to share between threads once made.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.aws import REFUSED_CREDENTIALS, Aws, error_code, is_clock_skew, reason
+from scripts.aws import CONFLICTS, MISSING, REFUSED_CREDENTIALS, Aws, error_code, is_clock_skew, reason
 from scripts.errors import AwsError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _CONFLICT_PAUSE_SECONDS = 0.05
 
 _FORBIDDEN = {"AccessDenied", "Forbidden", "403", "AllAccessDisabled"}
 _ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "301", "TemporaryRedirect", "307"}
-_GONE = {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed", "405"}
+_GONE = MISSING | {"NoSuchVersion", "MethodNotAllowed", "405"}
 
 
 _Item = TypeVar("_Item")
@@ -197,7 +197,7 @@ class Bucket:
                 self._s3.delete_object(Key=key, **self._place, **condition)
         except AwsError as error:
             code = error_code(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
-            if not condition or code not in {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}:
+            if not condition or code not in CONFLICTS:
                 raise
             raise LostRaceError(f"{key} was just written by somebody else; try again") from error
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from scripts.aws import Aws, error_code
+from scripts.aws import CONFLICTS, MISSING, Aws, error_code
 
 DISPATCHES = "dispatches/"
 
@@ -26,9 +26,6 @@ LONGEST_PAUSE = timedelta(hours=1)
 
 TOKEN_VALID = timedelta(minutes=5)
 """https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html#API_StartBuild_RequestParameters"""
-
-MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
-CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
 
 class Outcome(Enum):

@@ -18,8 +18,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.aws import Aws, error_code
-from scripts.dispatch import CONFLICTS, DISPATCHES, MISSING, Dispatcher, Outcome
+from scripts.aws import CONFLICTS, MISSING, Aws, error_code
+from scripts.dispatch import DISPATCHES, Dispatcher, Outcome
 from scripts.errors import PrequelError
 
 SLOTS = "slots/"

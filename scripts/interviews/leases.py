@@ -12,10 +12,10 @@ from typing import Literal
 from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from scripts.aws import Aws, error_code, explained
+from scripts.aws import CONFLICTS, MISSING, Aws, error_code, explained
 from scripts.errors import NoFreeSlotError
 from scripts.interviews.model import Intent
-from scripts.interviews.store import CONFLICTS, MISSING, ChangedMeanwhileError, timestamp
+from scripts.interviews.store import ChangedMeanwhileError, timestamp
 
 SLOTS = "slots/"
 _PARALLEL = 16

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from scripts.aws import Aws, error_code, explained
+from scripts.aws import CONFLICTS, MISSING, Aws, error_code, explained
 from scripts.errors import PrequelError, UnreadableIntentError
 from scripts.interviews.model import Intent, Tombstone
 
@@ -18,12 +18,6 @@ HISTORY = "history/"
 STATES = "instances/"
 INTENT_FILE = "interview.json"
 LOG_FILE = "terraform.log"
-
-CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
-"""How S3 says that somebody else was faster
-(https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)."""
-
-MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 
 _PARALLEL = 24
 
