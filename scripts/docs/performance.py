@@ -4,22 +4,27 @@ What we set ourselves is read from the template set; what AWS takes has a source
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scripts.costs.resources import interview_resources
+from scripts.interviews.readiness import LONGEST_PAUSE
 
-IMAGE_SIZES_MB = (200, 400, 800, 1600)
-"""Compressed sizes of all images of the task together: a public image may change, so the model has a range."""
+EDITOR_SIZES_MB = (100, 250, 500, 1000)
+"""Compressed sizes of the code-server image; it may be anybody's, so the model has a range."""
+
+SHOWN_EDITOR_MB = 250
+"""Of the table that shows each step."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One number of the model, with its unit and where it comes from."""
+    """One number of the model, with its unit and where it comes from: ``source`` says what, ``url`` on which page."""
 
     value: float
     unit: str
     source: str
+    url: str = ""
 
 
 FACTS: dict[str, Fact] = {
@@ -29,20 +34,28 @@ FACTS: dict[str, Fact] = {
     "benchmark_start": Fact(
         57,
         "s",
-        "from a task's creation to its start in a private subnet, mean of ten, April 2024: "
+        "from a task's creation to its start in a private subnet, mean of ten, April 2024",
         "https://elasticscale.com/blog/reduce-aws-fargate-pull-times-with-soci",
     ),
-    "benchmark_image": Fact(413, "MB", "the image of that benchmark, same page"),
+    "benchmark_image": Fact(
+        413,
+        "MB",
+        "the image of that benchmark",
+        "https://elasticscale.com/blog/reduce-aws-fargate-pull-times-with-soci",
+    ),
     "pull_share": Fact(
         0.76,
         "of a start",
-        "what downloading an image takes of a container's start, the study that AWS cites: "
+        "what downloading an image takes of a container's start, the study that AWS cites",
         "https://aws.amazon.com/blogs/aws/aws-fargate-enables-faster-container-startup-using-seekable-oci/",
+    ),
+    "loader_image": Fact(
+        150, "MB", "assumed: the AWS CLI's public image, compressed; `skopeo inspect` tells the size of yours"
     ),
     "soci_saves": Fact(
         0.60,
         "of a task's start",
-        'AWS at re:Invent 2023, CON307, "up to"; its demonstration saved 0.74: '
+        'AWS at re:Invent 2023, CON307, "up to"; its demonstration saved 0.74',
         "https://awsrelearn.com/aws-reinvent-2023/reducing-aws-fargate-startup-times-by-lazy-loading-container-images-con307",
     ),
     "soci_saves_cautiously": Fact(
@@ -55,13 +68,13 @@ FACTS: dict[str, Fact] = {
     "record": Fact(
         60,
         "s",
-        'until all of Route 53\'s servers know a record, "generally": '
+        'until all of Route 53\'s servers know a record, "generally"',
         "https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-editing.html",
     ),
     "first_checks": Fact(
         1,
-        "checks",
-        "a new target needs one passed check, whatever the healthy threshold: "
+        "check",
+        "a new target needs one passed check, whatever the healthy threshold",
         "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html",
     ),
 }
@@ -93,7 +106,10 @@ def settings_of_templates() -> Settings:
 
 @dataclass(frozen=True)
 class Ready:
-    """Seconds of each step; ``record`` runs beside the others, because the service does not wait for it."""
+    """Seconds of each step; ``record`` runs beside the others, because the service does not wait for it.
+
+    ``look`` is how long the command may wait until it asks ECS again.
+    """
 
     terraform: float
     placement: float
@@ -101,91 +117,111 @@ class Ready:
     start: float
     health: float
     record: float
+    look: float
 
     @property
-    def total(self) -> float:
+    def usable(self) -> float:
         """From the command to a healthy target that has a name."""
         task = self.placement + self.pull + self.start + self.health
         return self.terraform + max(task, self.record)
 
+    @property
+    def total(self) -> float:
+        """Until the command has seen it; what ECS itself takes to call a deployment complete comes on top."""
+        return self.usable + self.look
 
-def ready(settings: Settings, *, image_mb: float, saved: float = 0.0, wildcard: bool = True) -> Ready:
-    """The model, for images of ``image_mb`` together. ``saved`` is the share of a task's start that SOCI saves.
+
+def ready(
+    settings: Settings, *, loader_mb: float, editor_mb: float, saved: float = 0.0, wildcard: bool = True
+) -> Ready:
+    """The model, for the two images of a task. ``saved`` is the share of its start that SOCI saves a task.
 
     A start is placement and pull. The benchmark's is split by the share that downloading has, which gives a placement
-    that is the same for every image, and a rate for the rest, unpacking included. SOCI saves of the pull, never of
-    placement.
+    that is the same for every image, and a rate for the rest, unpacking included. SOCI saves of the editor's pull
+    only: the loader's image has no index, and placement is no download.
     """
     start, share = FACTS["benchmark_start"].value, FACTS["pull_share"].value
     placement = start * (1 - share)
-    pull = image_mb / FACTS["benchmark_image"].value * start * share
+    loader, editor = (mb / FACTS["benchmark_image"].value * start * share for mb in (loader_mb, editor_mb))
     return Ready(
         terraform=FACTS["terraform"].value,
         placement=placement,
-        pull=max(pull - saved * (placement + pull), 0.0),
+        pull=loader + max(editor - saved * (placement + editor), 0.0),
         start=FACTS["challenge"].value + FACTS["code_server"].value,
         health=FACTS["first_checks"].value * settings.interval,
         record=0.0 if wildcard else FACTS["record"].value,
+        look=LONGEST_PAUSE,
     )
 
 
 def tables() -> str:
     """The page's computed part in Markdown."""
-    settings = settings_of_templates()
+    settings, loader_mb = settings_of_templates(), FACTS["loader_image"].value
     most, least = FACTS["soci_saves"].value, FACTS["soci_saves_cautiously"].value
-    steps = ready(settings, image_mb=400)
-    indexed = ready(settings, image_mb=400, saved=least)
-    named, named_indexed = (ready(settings, image_mb=400, saved=saved, wildcard=False) for saved in (0.0, least))
+
+    def of(editor_mb: float, saved: float, *, wildcard: bool = True, settings: Settings = settings) -> Ready:
+        return ready(settings, loader_mb=loader_mb, editor_mb=editor_mb, saved=saved, wildcard=wildcard)
+
+    steps, indexed = (of(SHOWN_EDITOR_MB, saved) for saved in (0.0, least))
+    named, named_indexed = (of(SHOWN_EDITOR_MB, saved, wildcard=False) for saved in (0.0, least))
+    slower = of(SHOWN_EDITOR_MB, 0.0, settings=replace(settings, interval=30.0))
+    recovered = settings.healthy_threshold * settings.interval
     rows = [
         ("Terraform", steps.terraform, indexed.terraform),
         ("placement and network interface", steps.placement, indexed.placement),
-        ("pull and unpack", steps.pull, indexed.pull),
+        ("pull and unpack both images", steps.pull, indexed.pull),
         ("challenge copied, code-server answers", steps.start, indexed.start),
         ("health check, at most", steps.health, indexed.health),
         ("DNS, under the wildcard", steps.record, indexed.record),
-        ("**ready**", steps.total, indexed.total),
+        ("**the candidate can work**", steps.usable, indexed.usable),
+        ("the command asks ECS again, at most", steps.look, indexed.look),
+        ("**the command ends**", steps.total, indexed.total),
     ]
-    lines = [
-        "### 400 MB of images",
-        "",
-        f"| seconds | without SOCI | with SOCI, saving {least:.0%} |",
-        "|---|---|---|",
-        *(f"| {what} | {without:.0f} | {with_:.0f} |" for what, without, with_ in rows),
-        "",
-        f"With `wildcard_domain = false` a record each takes up to {named.record:.0f} s beside the task: ready after "
-        f"{named.total:.0f} s\nwithout SOCI, where the image takes longer anyway, "
-        f"and after {named_indexed.total:.0f} s with it.",
-        "",
-        "### By the size of the images",
-        "",
-        f"| MB, compressed | without SOCI | SOCI saving {least:.0%} | SOCI saving {most:.0%} |",
-        "|---|---|---|---|",
-    ]
-    for size in IMAGE_SIZES_MB:
-        totals = [ready(settings, image_mb=size, saved=saved).total for saved in (0.0, least, most)]
-        lines.append(f"| {size} | {' | '.join(f'{total:.0f} s' for total in totals)} |")
-    recovered = settings.healthy_threshold * settings.interval
-    lines += [
-        "",
-        "### Our settings, and what others would do",
-        "",
-        "| | ours | seconds |",
-        "|---|---|---|",
-        f"| health check interval | {settings.interval:.0f} s | the longest wait for the first check |",
-        f"| healthy threshold | {settings.healthy_threshold} | {recovered:.0f} more if the first came too early |",
-        f"| deregistration delay | {settings.deregistration_delay:.0f} s | waited for at the end of each interview |",
-        f"| grace period | {settings.grace_period:.0f} s | ECS ignores failed checks; a slower start is given up |",
-        "| the same with AWS's default interval of 30 s | | "
-        f"{ready(_with_interval(settings, 30), image_mb=400).total:.0f} instead of {steps.total:.0f} |",
-        "",
-        "### Sources",
-        "",
-        "| number | | from |",
-        "|---|---|---|",
-        *(f"| {name.replace('_', ' ')} | {fact.value:g} {fact.unit} | {fact.source} |" for name, fact in FACTS.items()),
-    ]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"### A loader of {loader_mb:.0f} MB and an editor of {SHOWN_EDITOR_MB} MB",
+            "",
+            f"| seconds | without SOCI | with SOCI, saving {least:.0%} |",
+            "|---|---|---|",
+            *(f"| {what} | {without:.0f} | {with_:.0f} |" for what, without, with_ in rows),
+            "",
+            f"With `wildcard_domain = false` each interview has a record of its own, which takes up to "
+            f"{named.record:.0f} s beside the task.\nThe candidate can work after {named.usable:.0f} s without SOCI, "
+            f"where the images take longer anyway, and after {named_indexed.usable:.0f} s with it.",
+            "",
+            "### By the size of the editor's image",
+            "",
+            f"Seconds until the candidate can work. The loader's {loader_mb:.0f} MB are in all of them, "
+            "and SOCI saves nothing there.",
+            "",
+            f"| MB, compressed | without SOCI | SOCI saving {least:.0%} | SOCI saving {most:.0%} |",
+            "|---|---|---|---|",
+            *(
+                f"| {size} | {' | '.join(f'{of(size, saved).usable:.0f}' for saved in (0.0, least, most))} |"
+                for size in EDITOR_SIZES_MB
+            ),
+            "",
+            "### Our settings, and what others would do",
+            "",
+            "| | ours | seconds |",
+            "|---|---|---|",
+            f"| health check interval | {settings.interval:.0f} s | the longest wait for the first check |",
+            f"| healthy threshold | {settings.healthy_threshold} | {recovered:.0f} more if the first came too early |",
+            f"| deregistration delay | {settings.deregistration_delay:.0f} s | waited for when an interview ends |",
+            f"| grace period | {settings.grace_period:.0f} s | ECS ignores failed checks; a slower start is given up |",
+            f"| AWS's default interval, 30 s | | {slower.usable:.0f} instead of {steps.usable:.0f} |",
+            "",
+            "### Sources",
+            "",
+            "| number | | from |",
+            "|---|---|---|",
+            *(
+                f"| {name.replace('_', ' ')} | {fact.value:g} {fact.unit} | {_linked(fact)} |"
+                for name, fact in FACTS.items()
+            ),
+        ]
+    )
 
 
-def _with_interval(settings: Settings, interval: float) -> Settings:
-    return Settings(interval, settings.healthy_threshold, settings.deregistration_delay, settings.grace_period)
+def _linked(fact: Fact) -> str:
+    return f"[{fact.source}]({fact.url})" if fact.url else fact.source

@@ -9,7 +9,8 @@ from scripts.errors import InterruptedRunError, NotReadyError
 from scripts.interviews.site import Site
 from scripts.terraform import interrupted
 
-_LONGEST_PAUSE = 5.0
+LONGEST_PAUSE = 5.0
+"""Seconds between two looks at a service that is still starting."""
 
 _WORD_SECONDS = 15.0
 """Between the lines for people while nothing else is to be seen."""
@@ -54,7 +55,7 @@ def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], 
             running = f"{service['runningCount']} of {service['desiredCount']} tasks run"
             site.console.say(f"waiting until interview {interview_id} can be used: {running} ({waited})")
         time.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
 
 
 def _primary(service: Mapping[str, Any]) -> Mapping[str, Any]:
