@@ -64,8 +64,8 @@ def shown_scripts(page: Path) -> list[str]:
 
 
 def mentioned_commands(page: Path) -> Iterator[Command]:
-    """The calls of `prequel` and `make` in the page's sentences."""
+    """The calls of programs in the page's sentences."""
     for code in _CODE.findall(prose(page)):
         line = " ".join(code.split())
-        if re.match(r"(prequel|make) [a-z]", line):
+        if re.match(r"(prequel|make|aws|cdktf|terraform) [a-z]", line):
             yield Command(page, line, shown=False)

@@ -1,4 +1,7 @@
-"""Every command that the pages show: executed, or at least given to its real parser and named here with the reason."""
+"""Every command that the pages show is run by a test, here or elsewhere; what no test can run is named with the reason.
+
+All of them, those in sentences too, are given to their real parser.
+"""
 
 import os
 import re
@@ -9,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 import typer
 from typer._click.exceptions import MissingParameter, UsageError  # typer's own parser has no public name for these
@@ -25,12 +29,14 @@ REFERENCE = PROJECT / "docs" / "cli.md"
 """Its examples are given to the parser only; each command has tests of its own."""
 
 SHOWN = [command for page in PAGES for command in shown_commands(page)]
+ALL = [*SHOWN, *(command for page in PAGES for command in mentioned_commands(page))]
 
 STORY = (
     "cp terraform.tfvars.example terraform.tfvars",
     "cp backend.config.example backend.config",
     "prequel backend create",
     "prequel challenge publish challenge --dry-run",
+    "prequel challenge publish challenge",
     "prequel challenge publish",
     'prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace" --duration 90m',
     "prequel interview list",
@@ -47,30 +53,46 @@ STORY = (
 )
 """What is executed, in this order, on one embedded AWS."""
 
-NOT_EXECUTED = {
+RUN_ELSEWHERE = {
+    "make deploy": "tests/e2e/test_shared_stack.py::test_the_outputs_that_the_specification_names_are_there",
+    "make diff": "tests/e2e/test_shared_stack.py::test_after_a_deployment_there_is_no_difference",
+    "prequel templates publish": "tests/releases/test_rehearsal.py"
+    "::test_the_committed_templates_are_rehearsed_and_published_from_the_command_line",
+    "prequel interview create --from interviews.csv": "tests/interviews/test_bulk.py"
+    "::test_many_at_once_are_all_created_with_slots_of_their_own",
+    "prequel image mirror docker.io/codercom/code-server:4.99.4": "tests/images/test_commands.py"
+    "::test_mirror_copies_an_image_into_a_registry_without_docker",
+    "prequel image status": "tests/images/test_commands.py"
+    "::test_status_tells_tag_index_size_and_age_and_marks_the_current_one",
+    "prequel image promote 4.99.4": "tests/images/test_commands.py"
+    "::test_promote_makes_the_index_current_by_digest_and_a_dry_run_changes_nothing",
+}
+"""What takes a place of its own: the test that runs it."""
+
+NOT_RUN = {
     "git pull": "there is nothing to pull from",
     "source .venv/bin/activate": "the tests run in that environment",
     "make setup": "it would install into the environment that the tests run in",
-    "make demo": "takes minutes; tests/e2e runs what it consists of",
+    "make demo": "takes minutes; tests/e2e begins it, and runs each of its steps",
     "make test": "is what runs this",
-    "make deploy": "asks; tests/e2e deploys with the same cdktf command, and --auto-approve",
-    "make diff": "it is the plan that tests/e2e applies",
     "make destroy": "asks; takes minutes, in which Terraform deletes what tests/e2e made",
-    "prequel templates publish": "rehearses for half a minute; tests/releases and tests/e2e run it",
-    "prequel interview create --from interviews.csv": "tests/interviews/test_bulk.py runs it",
-    "prequel image mirror docker.io/codercom/code-server:4.99.4": "tests/images/test_commands.py copies with skopeo",
-    "prequel image status": "tests/images/test_commands.py runs it",
-    "prequel image promote 4.99.4": "tests/images/test_commands.py runs it",
     "aws ecs describe-tasks --cluster PREFIX --tasks TASK --query 'tasks[0].[pullStartedAt,pullStoppedAt]'": "needs a"
     " task that AWS really started",
 }
-"""What is shown and not executed here, and why."""
+"""What no test can run, and why."""
 
 
-def test_every_command_shown_is_executed_or_has_a_reason() -> None:
+def test_every_command_shown_is_run_or_has_a_reason() -> None:
     shown = {command.line for command in SHOWN if command.page != REFERENCE}
-    assert shown - set(STORY) - set(NOT_EXECUTED) == set(), "add it to STORY, or to NOT_EXECUTED with the reason"
-    assert (set(STORY) | set(NOT_EXECUTED)) - shown == set(), "no page shows it any more"
+    known = {*STORY, *RUN_ELSEWHERE, *NOT_RUN}
+    assert shown - known == set(), "add it to STORY, to RUN_ELSEWHERE, or to NOT_RUN with the reason"
+    assert known - shown == set(), "no page shows it any more"
+
+
+@pytest.mark.parametrize("test", RUN_ELSEWHERE.values())
+def test_what_is_run_elsewhere_is_run_by_a_test_that_exists(test: str) -> None:
+    file, _, name = test.partition("::")
+    assert re.search(rf"^def {name}\(", (PROJECT / file).read_text(), re.MULTILINE)
 
 
 # What is not executed still has to exist.
@@ -176,23 +198,47 @@ def test_every_event_is_in_the_table_of_events() -> None:
 
 def test_every_make_target_of_the_pages_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    named = {
-        words[1]
-        for page in PAGES
-        for command in (*shown_commands(page), *mentioned_commands(page))
-        if (words := command.line.split())[0] == "make"
-    }
+    named = commands_of("make")
     assert {"demo", "docs"} <= named
     assert named <= targets
 
 
+def commands_of(program: str) -> set[str]:
+    """The first argument that is no option, of each call of ``program``."""
+    calls = [words for command in ALL if (words := command.line.split())[0] == program]
+    return {next(word for word in words[1:] if not word.startswith("-")) for words in calls}
+
+
 @pytest.mark.slow
-def test_every_cdktf_command_of_the_makefile_exists() -> None:
+def test_every_cdktf_command_of_the_makefile_and_of_the_pages_exists() -> None:
     named = set(re.findall(r"^\tcdktf (\w+) shared$", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     assert {"diff", "deploy", "output", "destroy"} == named
     binary = PROJECT / "node_modules" / ".bin" / "cdktf"
     known = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True)
-    assert named <= set(re.findall(r"^\s+cdktf (\w+)", known.stdout + known.stderr, re.MULTILINE))
+    assert named | commands_of("cdktf") <= set(
+        re.findall(r"^\s+cdktf (\w+)", known.stdout + known.stderr, re.MULTILINE)
+    )
+
+
+def test_every_terraform_command_of_the_pages_exists() -> None:
+    known = subprocess.run(["terraform", "-help"], capture_output=True, text=True, check=True)
+    assert commands_of("terraform") <= set(re.findall(r"^  (\w+) ", known.stdout, re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", [one for one in ALL if one.line.startswith("aws ")], ids=str)
+def test_a_call_of_the_aws_cli_names_an_operation_and_its_parameters(command: Command) -> None:
+    _, service, operation, *rest = shlex.split(command.line)
+    if (service, operation) == ("s3", "cp"):  # a program of the CLI's own, not an operation of S3
+        return
+    assert {word for word in rest if word.startswith("--")} <= parameters(service, operation).keys() | {"--query"}
+
+
+def parameters(service: str, operation: str) -> dict[str, str]:
+    """The options that the AWS CLI has for an operation, each with the parameter's name in AWS's description of it."""
+    model = botocore.session.get_session().get_service_model(service.removesuffix("api"))
+    shape = model.operation_model("".join(word.capitalize() for word in operation.split("-"))).input_shape
+    members = shape.members if shape else {}
+    return {f"--{re.sub('(?<=[a-z])(?=[A-Z])', '-', name).lower()}": name for name in members}
 
 
 # What is executed.
@@ -245,17 +291,12 @@ class Reader:
         """As the AWS CLI would: its commands and options are those of the service's description."""
         client = self._place.embedded.aws.client(words[1].removesuffix("api"))
         options = dict(zip(words[3::2], words[4::2], strict=True))
-        names = {f"--{re.sub('(?<=[a-z])(?=[A-Z])', '-', name).lower()}": name for name in self._members(client, words)}
+        names = parameters(words[1], words[2])
         answer = getattr(client, words[2].replace("-", "_"))(**{names[name]: text for name, text in options.items()})
         if "Versions" in answer:
             (last,) = [one for one in answer["Versions"] if one["IsLatest"] and one["Key"].endswith("/interview.json")]
             self.fills("VERSION", last["VersionId"])
         return str(answer)
-
-    @staticmethod
-    def _members(client: Any, words: list[str]) -> list[str]:
-        operation = "".join(word.capitalize() for word in words[2].split("-"))
-        return list(client.meta.service_model.operation_model(operation).input_shape.members)
 
 
 def test_the_pages_are_a_story_that_can_be_lived_through(new_place: PlaceFactory, tmp_path: Path) -> None:

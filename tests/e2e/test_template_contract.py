@@ -4,6 +4,7 @@ It knows only what docs/template-contract.md says: copy the prefix ``instance/``
 write ``terraform.tfvars``, run terraform.
 """
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -18,12 +19,14 @@ pytestmark = pytest.mark.e2e
 
 INTERVIEW = "plain-client"
 PASSWORD = "correct-horse-battery"
+EXPIRES_AT = "2027-01-31T12:00:00Z"
+RELEASE = 64 * "a"
 
 
 class PlainClient:
-    """Copies, substitutes and runs; nothing else."""
+    """Copies, substitutes and runs; nothing else. ``more`` goes into `terraform.tfvars`."""
 
-    def __init__(self, deployed: Deployed, directory: Path) -> None:
+    def __init__(self, deployed: Deployed, directory: Path, *, interview: str, more: str) -> None:
         self._directory = directory
         self._environment = terraform_environment(deployed.environment)
         s3 = deployed.embedded.aws.s3
@@ -34,15 +37,15 @@ class PlainClient:
         main = (directory / "main.tf").read_text()
         for placeholder, value in {
             "TERRAFORM_STATE_BUCKET_PLACEHOLDER": bucket,
-            "INTERVIEW_ID_PLACEHOLDER": INTERVIEW,
+            "INTERVIEW_ID_PLACEHOLDER": interview,
             "AWS_REGION_PLACEHOLDER": "us-east-1",
         }.items():
             assert main.count(placeholder) == 1
             main = main.replace(placeholder, value)
         (directory / "main.tf").write_text(main)
         (directory / "terraform.tfvars").write_text(
-            f'interview_id = "{INTERVIEW}"\ncandidate_name = "Grace Hopper"\nchallenge = "python"\n'
-            f'aws_region = "us-east-1"\npassword = "{PASSWORD}"\nportal_session = "an unknown extra"\n'
+            f'interview_id = "{interview}"\ncandidate_name = "Grace Hopper"\nchallenge = "python"\n'
+            f'aws_region = "us-east-1"\n{more}'
         )
 
     def terraform(self, *arguments: str) -> str:
@@ -60,7 +63,11 @@ class PlainClient:
 
 @pytest.fixture(scope="module")
 def created(published: Deployed, tmp_path_factory: pytest.TempPathFactory) -> PlainClient:
-    client = PlainClient(published, tmp_path_factory.mktemp("plain"))
+    more = (
+        f'password = "{PASSWORD}"\nimage_tag = "with-go"\nexpires_at = "{EXPIRES_AT}"\n'
+        f'release_digest = "{RELEASE}"\nportal_session = "an unknown extra"\n'
+    )
+    client = PlainClient(published, tmp_path_factory.mktemp("plain"), interview=INTERVIEW, more=more)
     client.terraform("init", "-input=false")
     client.terraform("plan", "-input=false", "-out=plan")
     client.terraform("apply", "-input=false", "plan")
@@ -72,6 +79,19 @@ def outputs(created: PlainClient) -> dict[str, Any]:
     return {name: output["value"] for name, output in json.loads(created.terraform("output", "-json")).items()}
 
 
+def test_the_manifest_names_each_file_by_its_hash(published: Deployed) -> None:
+    s3, bucket = published.embedded.aws.s3, published.outputs["instance_bucket_name"]
+    objects = {
+        found["Key"].removeprefix("instance/"): s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
+        for found in s3.list_objects_v2(Bucket=bucket, Prefix="instance/")["Contents"]
+    }
+    manifest = json.loads(objects.pop("manifest.json"))
+    assert objects.keys() == {"main.tf", "service.tf", "variables.tf", "outputs.tf", "shared.auto.tfvars.json"}
+    assert {name: file["sha256"] for name, file in manifest["files"].items()} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in objects.items()
+    }
+
+
 def test_every_promised_output_is_there_and_the_password_is_not(outputs: dict[str, Any]) -> None:
     promised = {
         "interview_id", "service_name", "access_url", "target_group_arn", "listener_rule_arn",
@@ -79,6 +99,7 @@ def test_every_promised_output_is_there_and_the_password_is_not(outputs: dict[st
     }  # fmt: skip
     assert promised <= outputs.keys()
     assert PASSWORD not in json.dumps(outputs)
+    assert outputs["expires_at"] == EXPIRES_AT
     assert outputs["access_url"] == f"https://{INTERVIEW}.interviews.example.com"
 
 
@@ -97,18 +118,31 @@ def test_under_the_wildcard_an_interview_is_five_resources(created: PlainClient)
     assert len(created.terraform("state", "list").splitlines()) == 5
 
 
-def test_the_container_runs_in_the_shared_cluster(outputs: dict[str, Any], published: Deployed) -> None:
-    (service,) = published.embedded.aws.ecs.describe_services(
-        cluster=published.outputs["ecs_cluster_name"], services=[outputs["service_name"]]
+def test_the_container_runs_in_the_shared_cluster_with_the_image_and_the_tags_that_were_given(
+    outputs: dict[str, Any], published: Deployed
+) -> None:
+    ecs = published.embedded.aws.ecs
+    (service,) = ecs.describe_services(
+        cluster=published.outputs["ecs_cluster_name"], services=[outputs["service_name"]], include=["TAGS"]
     )["services"]
     assert service["status"] == "ACTIVE"
     assert service["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "DISABLED"
+    tags = {tag["key"]: tag["value"] for tag in service["tags"]}
+    assert (tags["ExpiresAt"], tags["Release"]) == (EXPIRES_AT, RELEASE)
+    task = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+    images = {container["name"]: container["image"] for container in task["containerDefinitions"]}
+    assert images["code-server"] == f"{published.outputs['code_server_repository_url']}:with-go"
 
 
-def test_after_the_destroy_nothing_of_the_interview_is_left(
-    created: PlainClient, outputs: dict[str, Any], published: Deployed
+def test_after_a_destroy_from_a_new_directory_without_the_password_nothing_of_the_interview_is_left(
+    outputs: dict[str, Any], published: Deployed, tmp_path: Path
 ) -> None:
-    created.terraform("destroy", "-input=false", "-auto-approve")
+    other = PlainClient(published, tmp_path, interview=INTERVIEW, more="")
+    other.terraform("init", "-input=false")
+    other.terraform("destroy", "-input=false", "-auto-approve")
+    s3, bucket = published.embedded.aws.s3, published.outputs["instance_bucket_name"]
+    state = json.loads(s3.get_object(Bucket=bucket, Key=f"instances/{INTERVIEW}.tfstate")["Body"].read())
+    assert (state["resources"], state["outputs"]) == ([], {})
     aws = published.embedded.aws
     (service,) = aws.ecs.describe_services(
         cluster=published.outputs["ecs_cluster_name"], services=[outputs["service_name"]]

@@ -20,7 +20,7 @@ from scripts.interviews.destroy import destroy
 from scripts.interviews.model import Inputs, Status
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.site import Site
-from tests.interviews.conftest import CHALLENGE, Place
+from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 from tests.interviews.test_absence import a_service
 from tests.interviews.test_model import intent
 
@@ -178,10 +178,16 @@ def test_ctrl_c_is_heard_while_rows_wait_for_readiness(place: Place) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", [3, pytest.param(10, marks=pytest.mark.soak(amount="10 at once"))])
-def test_many_at_once_are_all_created_with_slots_of_their_own(place: Place, number: int) -> None:
-    requests = [place.request() for _ in range(number)]
-    results = create_all(place.site(), requests, parallel=5, on_result=lambda _: None)
-    assert [result.error for result in results if result.error] == []
+def test_many_at_once_are_all_created_with_slots_of_their_own(
+    new_place: PlaceFactory, number: int, tmp_path: Path
+) -> None:
+    place = new_place()
+    ids = [place.request().id for _ in range(number)]
+    rows = "".join(f"{CHALLENGE},Ada Lovelace,{one}\n" for one in ids)
+    file = a_file(tmp_path, f"challenge,candidate,id\n{rows}")
+    done = place.prequel("interview", "create", "--from", str(file), "--parallel", "5")
+    assert done.returncode == 0, done.stderr
     assert place.site().leases.taken() == list(range(number))
-    for request in requests:
-        assert len(place.live(request.id)) == 5
+    for one in ids:
+        assert one in done.stdout
+        assert len(place.live(one)) == 5
