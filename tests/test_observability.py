@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scripts.docs.dashboard import body, picture
+from scripts.docs.drawing import LIGHT
 from scripts.local import PROJECT
 from scripts.prices import interview_per_hour, standing_per_day
 from scripts.reaper import METRICS_NAMESPACE, Pass
@@ -293,6 +294,6 @@ def test_the_dashboard_estimates_what_the_interviews_and_the_stack_cost_a_day(
 
 
 def test_the_picture_of_the_dashboard_shows_what_is_there(default_stack: SynthesizedStack) -> None:
-    drawn = picture(body(default_stack.document))
+    drawn = picture(body(default_stack.document), LIGHT)
     for widget in widgets(default_stack):
         assert f">{widget['properties']['title']}</text>" in drawn

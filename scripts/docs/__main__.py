@@ -1,4 +1,4 @@
-"""`make docs`: the pictures, the command reference and the index of decisions, written anew."""
+"""`make docs`: the pictures, the command reference and the index of decisions, written again."""
 
 import sys
 from functools import partial
@@ -7,7 +7,7 @@ from scripts.console import Console
 from scripts.docs.architecture import DESCRIPTION as ARCHITECTURE
 from scripts.docs.architecture import DRAWN_SETTINGS, architecture, read
 from scripts.docs.dashboard import body, picture
-from scripts.docs.drawing import draw
+from scripts.docs.drawing import THEMES, draw
 from scripts.docs.life import DESCRIPTION as LIFE
 from scripts.docs.life import life
 from scripts.docs.pages import pages
@@ -28,8 +28,9 @@ def main() -> None:
         with console.step("Drawing the pictures"):
             written = draw(partial(architecture, found=found), IMAGES, "architecture", ARCHITECTURE)
             written += draw(life, IMAGES, "life", LIFE)
-            written.append(IMAGES / "dashboard.svg")
-            written[-1].write_text(picture(body(shared)))
+            for theme in THEMES:
+                written.append(IMAGES / f"dashboard-{theme.name}.svg")
+                written[-1].write_text(picture(body(shared), theme))
         for path, text in pages().items():
             path.write_text(text)
             written.append(path)

@@ -1,6 +1,7 @@
 """Pictures: a graph in Graphviz's language, in two themes, as SVG that says which graph it was drawn from."""
 
 import hashlib
+import math
 import re
 import subprocess
 from collections.abc import Callable, Sequence
@@ -99,12 +100,34 @@ def box(theme: Theme, kind: str, title: str, lines: list[str], marks: Sequence[s
     """The attributes of a node: its colours, a title with a dot in each colour of ``marks``, smaller lines below."""
     colours = theme[kind]
     dots = "".join(f'<font color="{colour}"> ●</font>' for colour in marks)
-    small = f'<font point-size="10" color="{theme.faint}">'
+    small = f'<font point-size="11.5" color="{theme.faint}">'
     rows = "".join(f"<tr><td>{small}{escape(line)}</font></td></tr>" for line in lines)
     return (
         f'fillcolor="{colours.fill}" color="{colours.line}" label=<<table border="0" cellspacing="0" cellpadding="1">'
         f'<tr><td><b><font color="{colours.text}">{escape(title)}</font></b>{dots}</td></tr>{rows}</table>>'
     )
+
+
+Point = tuple[float, float]
+"""To the right and upwards, in points."""
+
+TIP = 8
+"""The length of an arrow's head, in points."""
+
+
+def arrow(curve: Sequence[Point], *, both: bool = False) -> str:
+    """Where Graphviz draws an edge: along the Bézier ``curve`` of four points, with a head at its end or at both."""
+    start, after, before, end = curve
+    first = _short_of(start, after) if both else start
+    tips = f"s,{start[0]:.1f},{start[1]:.1f} " if both else ""
+    points = (first, after, before, _short_of(end, before))
+    return f"{tips}e,{end[0]:.1f},{end[1]:.1f} " + " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _short_of(end: Point, before: Point) -> Point:
+    """The point at an arrow head's base: a head's length from ``end`` towards ``before``."""
+    share = TIP / math.dist(end, before)
+    return end[0] + share * (before[0] - end[0]), end[1] + share * (before[1] - end[1])
 
 
 def digest(graph: Graph) -> str:
@@ -162,20 +185,22 @@ def _finished(svg: str, description: str, stamp: str) -> str:
 
 
 def _centred(node: re.Match[str]) -> str:
-    """A box whose text is centred by whoever shows it, so that another font does not stand out; dots in its corner."""
+    """A box whose text is centred by whoever shows it, so that another font does not stand out; dots at its right."""
     outline = _OUTLINE.search(node[0])
     if outline is None:
         return node[0]
     left, right, top = _extent(outline[1])
-    corner = right - 9
+    lowest = top
 
     def dot(text: re.Match[str]) -> str:
-        nonlocal corner
-        corner -= 9
-        return f'<circle cx="{corner + 9:.2f}" cy="{top + 9:.2f}" r="3" fill="{text[1]}"/>'
+        nonlocal lowest
+        lowest += 10
+        return f'<circle cx="{right - 8:.2f}" cy="{lowest:.2f}" r="3.2" fill="{text[1]}"/>'
 
-    middle = f'text-anchor="middle" x="{(left + right) / 2:.2f}"'
-    return re.sub(r'text-anchor="start" x="[^"]*"', middle, _DOT.sub(dot, node[0]))
+    drawn = _DOT.sub(dot, node[0])
+    beside = 10 if lowest > top else 0
+    middle = f'text-anchor="middle" x="{(left + right - beside) / 2:.2f}"'
+    return re.sub(r'text-anchor="start" x="[^"]*"', middle, drawn)
 
 
 def _titled(frame: re.Match[str]) -> str:

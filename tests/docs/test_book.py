@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from cdktf import App
 
-from scripts.docs.architecture import DRAWN_SETTINGS, GROUPS, architecture, read
+from scripts.docs.architecture import CANDIDATE, DRAWN_SETTINGS, SHARED, architecture, arrows, dots, read
 from scripts.docs.dashboard import body, picture
 from scripts.docs.drawing import LIGHT, THEMES, Graph, digest, drawn_from
 from scripts.docs.life import MOVES, life
@@ -86,23 +86,43 @@ def test_an_interviews_life_is_drawn_from_the_moves_of_today() -> None:
 
 
 def test_the_dashboard_is_drawn_from_the_stack_of_today(documents: tuple[Document, Document]) -> None:
-    assert (IMAGES / "dashboard.svg").read_text() == picture(body(documents[0])), "run `make docs`"
+    for theme in THEMES:
+        drawn = (IMAGES / f"dashboard-{theme.name}.svg").read_text()
+        assert drawn == picture(body(documents[0]), theme), "run `make docs`"
 
 
 def test_an_arrow_is_a_reference_of_the_stacks(documents: tuple[Document, Document]) -> None:
     found = read(*documents)
-    assert ("load_balancer", "domain") in found.references
-    assert ("domain", "load_balancer") not in found.references
-    assert ("aws_lb_listener_rule.rule", "aws_lb_target_group.target") in found.inner
-    assert ("aws_lb_listener_rule.rule", "load_balancer") in found.outer
+    drawn = arrows(found)
+    assert ("load_balancer", "domain") in drawn
+    assert ("domain", "load_balancer") not in drawn
+    assert ("aws_lb_listener_rule.rule", "aws_lb_target_group.target") in drawn
+    assert ("aws_lb_listener_rule.rule", "load_balancer") in drawn
     assert "load_balancer -> domain " in architecture(LIGHT, found)
+
+
+def test_what_a_policy_lets_one_act_on_is_an_arrow_too(documents: tuple[Document, Document]) -> None:
+    drawn = arrows(read(*documents))
+    assert {end for start, end in drawn if start == "reaper"} == {"runner", "cluster", "storage"}
+
+
+def test_candidates_reach_the_load_balancer_and_nothing_else(documents: tuple[Document, Document]) -> None:
+    assert {end for start, end in arrows(read(*documents)) if start == CANDIDATE} == {"load_balancer"}
+
+
+def test_a_construct_with_alarms_is_marked_as_watched(documents: tuple[Document, Document]) -> None:
+    found = read(*documents)
+    assert {name for name in SHARED if "care" in dots(name, found)} == {
+        "load_balancer", "domain", "network", "cluster", "interview_log", "storage", "reaper", "runner",
+        "image_indexing",
+    }  # fmt: skip
 
 
 def test_every_resource_is_counted_in_some_construct(documents: tuple[Document, Document]) -> None:
     counted = read(*documents).resources
     resources = sum(len(named) for named in documents[0]["resource"].values())
     assert sum(sum(types.values()) for types in counted.values()) == resources
-    assert {name for group in GROUPS for name in group.members} == set(counted) - {"account"}
+    assert set(SHARED) == set(counted) - {"account"}
 
 
 def test_a_construct_without_a_place_is_named(documents: tuple[Document, Document]) -> None:
