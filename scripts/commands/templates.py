@@ -158,9 +158,10 @@ def rollback(
     dry_run: DryRunOption = False,
     json_lines: JsonOption = False,
 ) -> None:
-    """Make an earlier release current again.
+    """Make an earlier release's templates and images current again.
 
-    The previous one by default; it is rehearsed if it never was.
+    The previous one's by default. The shared stack's other values and the limits stay as they are; what was never
+    rehearsed with them is rehearsed.
 
     Examples: prequel templates rollback; prequel templates rollback 1b2a79c --yes
     """

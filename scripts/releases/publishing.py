@@ -19,6 +19,9 @@ from scripts.shared_values import Place, check_place
 Ask = Callable[[str], bool]
 """Puts a yes-or-no question to the user."""
 
+Commit = Callable[[], tuple[str | None, bool]]
+"""Finds what ``git_commit`` finds, when it is needed."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -55,10 +58,13 @@ class Publisher:
         known = self._known(release.digest, seen.pointer)
         if seen.pointer and known and seen.pointer.digest == release.digest and self._is_good_enough(known):
             return self._unchanged(release, known, seen)
-        return self._replace(release, known, seen, lambda: self._origin(source))
+        return self._replace(release, known, seen, lambda: git_commit(source))
 
     def roll_back(self, digest: str | None, here: Place) -> Outcome:
-        """Makes a stored release the current one again, the previous one if no ``digest`` is given.
+        """Makes the templates and images of a stored release current again, the previous one's without a ``digest``.
+
+        The other shared values and the limits stay those of the current release: the load balancer and subnets of a
+        former one may be gone. Where they differ that makes another release, which passes the gate and the rehearsal.
 
         Raises as ``publish`` does, ``AlteredReleaseError`` when the release is not whole any more,
         ``SharedValuesError`` when it was made for another place than ``here``, and ``ReleaseError`` when its image is
@@ -71,17 +77,35 @@ class Publisher:
             raise ReleaseError(
                 "there is no release before the current one; give a digest from `prequel templates list`"
             )
-        manifest, release = self.store.read(wanted)
-        check_place(release.shared_values, here)
+        manifest, stored = self.store.read(wanted)
+        check_place(stored.shared_values, here)
+        release = self._with_present_values(stored, seen)
         image = missing_image(release.shared_values, self.store.aws)
         if image:
             raise ReleaseError(
                 f"release {short(wanted)} names {image}, which is gone, so nothing could start with it; roll back to"
                 " another one of `prequel templates list`, or publish the set anew"
             )
-        if seen.pointer and seen.pointer.digest == wanted and self._is_good_enough(manifest):
-            return self._unchanged(release, manifest, seen)
-        return self._replace(release, manifest, seen, lambda: manifest.origin)
+        known = self._known(release.digest, seen.pointer)
+        if seen.pointer and known and seen.pointer.digest == release.digest and self._is_good_enough(known):
+            return self._unchanged(release, known, seen)
+        return self._replace(release, known, seen, lambda: (manifest.origin.git_commit, manifest.origin.git_dirty))
+
+    def _with_present_values(self, stored: Release, seen: Seen) -> Release:
+        if seen.pointer is None or seen.pointer.digest == stored.digest:
+            return stored
+        try:
+            current = self.store.read(seen.pointer.digest)[1]
+        except AlteredReleaseError as error:
+            self.console.warn(f"{error}; the shared values are those of {short(stored.digest)}")
+            return stored
+        release = stored.with_values_of(current)
+        kept = [name for name, value in stored.shared_values.items() if release.shared_values[name] != value]
+        if release.limits != stored.limits:
+            kept.append("the limits")
+        if kept:
+            self.console.say(f"the templates of {short(stored.digest)} with the present values of {', '.join(kept)}")
+        return release
 
     def _known(self, digest: str, pointer: Pointer | None) -> Manifest | None:
         """What is on record of the release, if it was ever published; the pointer tells when its manifest is lost."""
@@ -106,13 +130,13 @@ class Publisher:
         self.console.say(f"unchanged: {short(release.digest)} is the current release")
         return self._outcome("unchanged", release, seen, [], manifest.rehearsal.status)
 
-    def _replace(self, release: Release, known: Manifest | None, seen: Seen, origin: Callable[[], Origin]) -> Outcome:
+    def _replace(self, release: Release, known: Manifest | None, seen: Seen, commit: Commit) -> Outcome:
         changed = self._show(release, seen)
         current = short(seen.pointer.digest) if seen.pointer else "no release"
         if not self.dry_run and not self.ask(f"Switch from {current} to {short(release.digest)}?"):
             self.console.say("nothing was written")
             return self._outcome("declined", release, seen, changed, known.rehearsal.status if known else "skipped")
-        manifest = self._passed(release, known, origin)
+        manifest = self._passed(release, known, commit)
         if self.dry_run:
             self.console.say(f"would switch from {current} to {short(release.digest)}; nothing was written")
             return self._outcome("dry-run", release, seen, changed, manifest.rehearsal.status)
@@ -143,7 +167,7 @@ class Publisher:
             self.console.say(coloured(diff) if self.console.in_colour else diff.rstrip("\n"))
         return changed
 
-    def _passed(self, release: Release, known: Manifest | None, origin: Callable[[], Origin]) -> Manifest:
+    def _passed(self, release: Release, known: Manifest | None, commit: Commit) -> Manifest:
         """The manifest of a release that has passed the gate, now or before."""
         if known is not None and self._is_good_enough(known):
             self.console.say(f"rehearsal: {known.rehearsal.status} at {known.rehearsal.at:%Y-%m-%d %H:%M} UTC")
@@ -163,17 +187,13 @@ class Publisher:
             provider_versions=provider,
             checks=checks,
             rehearsal=passed,
-            origin=known.origin if known else origin(),
+            origin=known.origin if known else self._origin(*commit()),
             files=release.records,
         )
 
-    def _origin(self, source: Path) -> Origin:
-        commit, dirty = git_commit(source)
+    def _origin(self, commit: str | None, dirty: bool) -> Origin:
         return Origin(
-            published_by=self.store.aws.caller_arn,
-            published_at=datetime.now(UTC),
-            git_commit=commit,
-            git_dirty=dirty,
+            published_by=self.store.aws.caller_arn, published_at=datetime.now(UTC), git_commit=commit, git_dirty=dirty
         )
 
     @staticmethod

@@ -17,6 +17,9 @@ from stacks.names import SHARED_VALUES_FILE, TEMPLATE_FILES
 RELEASE_FILES = (*TEMPLATE_FILES, SHARED_VALUES_FILE)
 """What every release holds, no more and no less."""
 
+IMAGES = frozenset({"code_server_image", "challenge_loader_image"})
+"""The shared values that are a release's own choice; all others are the shared stack's."""
+
 SCHEMA_VERSION = 1
 """Of both documents; raised when an older `prequel` could no longer read them rightly."""
 
@@ -195,8 +198,15 @@ class Release:
         if missing:
             raise ReleaseError(f"{templates} has no {', '.join(missing)}; render the template set with `make synth`")
         files = {name: (templates / name).read_bytes() for name in TEMPLATE_FILES}
-        shared = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        return cls(files | {SHARED_VALUES_FILE: shared.encode()}, limits)
+        return cls(files | {SHARED_VALUES_FILE: _shared_values_file(values)}, limits)
+
+    def with_values_of(self, other: "Release") -> "Release":
+        """These templates and images with the limits and all other shared values of ``other`` that it has."""
+        present = {name: value for name, value in other.shared_values.items() if name not in IMAGES}
+        values = {name: present.get(name, value) for name, value in self.shared_values.items()}
+        if values == self.shared_values:
+            return Release(self.files, other.limits)
+        return Release({**self.files, SHARED_VALUES_FILE: _shared_values_file(values)}, other.limits)
 
     @cached_property
     def records(self) -> dict[str, FileRecord]:
@@ -223,6 +233,10 @@ class Release:
         """Writes the five files into ``directory``."""
         for name, content in self.files.items():
             (directory / name).write_bytes(content)
+
+
+def _shared_values_file(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def short(digest: str) -> str:

@@ -13,11 +13,14 @@ LIMITS = Limits(max_instances=10, interview_default_minutes=90, interview_maximu
 SHARED = {"aws_account_id": "123456789012", "aws_region": "us-east-1", "environment": "test"}
 
 
-def release(label: str) -> Release:
-    """A release in which every file holds ``label``, so that a mixed set is seen at once."""
+def release(label: str, *, values: str | None = None, limits: Limits = LIMITS) -> Release:
+    """A release in which every file holds ``label``, so that a mixed set is seen at once.
+
+    ``values`` stand in the shared values instead.
+    """
     files = {name: f"# {label}\n".encode() for name in RELEASE_FILES}
-    files[SHARED_VALUES_FILE] = json.dumps(SHARED | {"label": label}).encode()
-    return Release(files, LIMITS)
+    files[SHARED_VALUES_FILE] = json.dumps(SHARED | {"label": values or label}).encode()
+    return Release(files, limits)
 
 
 def manifest(release: Release, *, rehearsed: bool = True, age: timedelta = timedelta()) -> Manifest:

@@ -56,7 +56,8 @@ class Run:
         return Publisher(self.cloud.store(), Console(err=self.said), ask, rehearse=rehearse, dry_run=dry_run)
 
     def publish(self, label: str, **options: bool) -> Outcome:
-        return self.publisher(**options).publish(release(label), Path())
+        """Templates that hold ``label``, with the shared values of one deployment."""
+        return self.publisher(**options).publish(release(label, values="deployed"), Path())
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_publishing_what_is_current_writes_nothing_asks_nothing_and_takes_less_t
     publisher = run.publisher()
     counter = Counter(publisher.store.aws)
     start = time.process_time()
-    outcome = publisher.publish(release("one"), Path())
+    outcome = publisher.publish(release("one", values="deployed"), Path())
     assert time.process_time() - start < 1
     assert (outcome.status, counter.writes) == ("unchanged", 0)
     assert "unchanged" in run.said.getvalue()
@@ -166,6 +167,31 @@ def test_rolling_back_to_a_release_that_was_never_rehearsed_rehearses_it(run: Ru
     run.publish("two")
     assert run.publisher().roll_back(first, HERE).rehearsal == "passed"
     assert first in rehearsed
+
+
+def test_rolling_back_keeps_the_present_shared_values_and_limits_and_rehearses_what_is_new(
+    run: Run, cloud: Cloud, rehearsed: list[str]
+) -> None:
+    run.publish("one")
+    more = LIMITS.model_copy(update={"max_instances": 20})
+    run.publisher().publish(release("bug", values="another load balancer", limits=more), Path())
+    digest = run.publisher().roll_back(None, HERE).digest
+    assert assert_settled(cloud.observer()) == digest == rehearsed[-1]
+    manifest, current = cloud.observer().read(digest)
+    assert current.files["service.tf"] == b"# one\n"
+    assert current.shared_values["label"] == "another load balancer"
+    assert manifest.limits.max_instances == 20
+    assert "with the present values of label, the limits" in run.said.getvalue()
+    assert len(rehearsed) == 3
+
+
+def test_rolling_back_from_a_current_release_that_was_altered_takes_the_former_one_whole(
+    run: Run, cloud: Cloud
+) -> None:
+    first = run.publish("one").digest
+    second = run.publish("two").digest
+    cloud.observer().bucket.write(file_key(second, "service.tf"), b"altered")
+    assert run.publisher().roll_back(first, HERE).digest == first == assert_settled(cloud.observer())
 
 
 def test_rolling_back_to_an_altered_release_is_refused_with_the_file_named(run: Run, cloud: Cloud) -> None:
