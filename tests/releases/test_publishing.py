@@ -185,6 +185,19 @@ def test_rolling_back_keeps_the_present_shared_values_and_limits_and_rehearses_w
     assert len(rehearsed) == 3
 
 
+def test_rolling_back_brings_a_former_image_back(run: Run, cloud: Cloud) -> None:
+    good, bad = (
+        Release(
+            {**release("one").files, SHARED_VALUES_FILE: json.dumps(SHARED | {"code_server_image": image}).encode()},
+            LIMITS,
+        )
+        for image in ("docker.io/example/editor:1", "docker.io/example/editor:2")
+    )
+    run.publisher().publish(good, Path())
+    run.publisher().publish(bad, Path())
+    assert run.publisher().roll_back(None, HERE).digest == good.digest == assert_settled(cloud.observer())
+
+
 def test_rolling_back_from_a_current_release_that_was_altered_takes_the_former_one_whole(
     run: Run, cloud: Cloud
 ) -> None:
