@@ -70,16 +70,19 @@ class Network(Construct):
             destination_cidr_block=ANYWHERE,
             gateway_id=internet.id,
         )
-        public = [self._subnet(zones, "public", index, cidr, public_routes) for index, cidr in enumerate(public_cidrs)]
-
+        self.public_subnet_ids = [
+            self._subnet(zones, "public", index, cidr, to_internet) for index, cidr in enumerate(public_cidrs)
+        ]
         gateways = [
-            self._nat_gateway(index, subnet, to_internet)
-            for index, subnet in enumerate(public if nat_in_each_zone else public[:1])
+            self._nat_gateway(index, subnet_id)
+            for index, subnet_id in enumerate(
+                self.public_subnet_ids if nat_in_each_zone else self.public_subnet_ids[:1]
+            )
         ]
         self.nat_gateway_ids = [gateway.id for gateway in gateways]
-        private_routes = [self._private_route_table(index, gateway) for index, gateway in enumerate(gateways)]
-        private = [
-            self._subnet(zones, "private", index, cidr, private_routes[index % len(private_routes)])
+        to_nat = [self._route_to_nat(index, gateway) for index, gateway in enumerate(gateways)]
+        self.private_subnet_ids = [
+            self._subnet(zones, "private", index, cidr, to_nat[index % len(to_nat)])
             for index, cidr in enumerate(private_cidrs)
         ]
         # Free of charge, and container image layers come from S3: without it they would all be paid for at the NAT.
@@ -89,16 +92,18 @@ class Network(Construct):
             vpc_id=self.vpc_id,
             service_name=f"com.amazonaws.{region}.s3",
             vpc_endpoint_type="Gateway",
-            route_table_ids=[table.id for table in private_routes],
+            route_table_ids=[route.route_table_id for route in to_nat],
             tags={"Name": f"{name}-s3"},
         )
-        self.public_subnet_ids = [subnet.id for subnet in public]
-        self.private_subnet_ids = [subnet.id for subnet in private]
 
     def _route_table(self, label: str) -> RouteTable:
         return RouteTable(self, f"{label}_routes", vpc_id=self.vpc_id, tags={"Name": f"{self._name}-{label}"})
 
-    def _subnet(self, zones: DataAwsAvailabilityZones, kind: str, index: int, cidr: str, routes: RouteTable) -> Subnet:
+    def _subnet(self, zones: DataAwsAvailabilityZones, kind: str, index: int, cidr: str, way_out: Route) -> str:
+        """The id of a new subnet, known to Terraform only once the subnet has its ``way_out``.
+
+        AWS refuses a load balancer or a NAT gateway whose VPC has no internet gateway yet.
+        """
         subnet = Subnet(
             self,
             f"{kind}_{index}",
@@ -109,29 +114,21 @@ class Network(Construct):
             map_public_ip_on_launch=False,
             tags={"Name": f"{self._name}-{kind}-{index}"},
         )
-        RouteTableAssociation(self, f"{kind}_{index}_routes", subnet_id=subnet.id, route_table_id=routes.id)
-        return subnet
+        return RouteTableAssociation(
+            self, f"{kind}_{index}_routes", subnet_id=subnet.id, route_table_id=way_out.route_table_id
+        ).subnet_id
 
-    def _nat_gateway(self, index: int, subnet: Subnet, to_internet: Route) -> NatGateway:
+    def _nat_gateway(self, index: int, subnet_id: str) -> NatGateway:
         tags = {"Name": f"{self._name}-nat-{index}"}
         address = Eip(self, f"nat_{index}_address", domain="vpc", tags=tags)
-        return NatGateway(
-            self,
-            f"nat_{index}",
-            subnet_id=subnet.id,
-            allocation_id=address.id,
-            tags=tags,
-            # A NAT gateway without a way out cannot be created.
-            depends_on=[to_internet],
-        )
+        return NatGateway(self, f"nat_{index}", subnet_id=subnet_id, allocation_id=address.id, tags=tags)
 
-    def _private_route_table(self, index: int, gateway: NatGateway) -> RouteTable:
+    def _route_to_nat(self, index: int, gateway: NatGateway) -> Route:
         table = self._route_table(f"private_nat_{index}")
-        Route(
+        return Route(
             self,
             f"private_nat_{index}",
             route_table_id=table.id,
             destination_cidr_block=ANYWHERE,
             nat_gateway_id=gateway.id,
         )
-        return table

@@ -1,5 +1,7 @@
 """The network and who may speak to whom in it."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -83,7 +85,29 @@ def test_nat_gateways_follow_the_egress_setting(shared_stack: SharedStackFactory
     }
     assert len(tables) == gateways
     gateway_subnets = {gateway["subnet_id"] for gateway in stack.all("aws_nat_gateway").values()}
-    assert gateway_subnets == {f"${{aws_subnet.network_public_{zone}.id}}" for zone in range(gateways)}
+    public = [f"${{aws_route_table_association.network_public_{zone}_routes.subnet_id}}" for zone in range(gateways)]
+    assert gateway_subnets == set(public)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "gateway"),
+    [
+        ("aws_lb", "load_balancer_alb", "aws_internet_gateway.network_internet"),
+        ("aws_nat_gateway", "network_nat_0", "aws_internet_gateway.network_internet"),
+        ("aws_ecs_service", "portal_service", "aws_nat_gateway.network_nat_0"),
+    ],
+)
+def test_nothing_is_placed_in_a_subnet_before_it_has_its_way_out(
+    portal_stack: SynthesizedStack, kind: str, name: str, gateway: str
+) -> None:
+    needed: set[str] = set()
+    unseen = {f"{kind}.{name}"}
+    while unseen:
+        address = unseen.pop()
+        needed.add(address)
+        resource = json.dumps(portal_stack.one(*address.split(".")))
+        unseen |= (set(re.findall(r"aws_\w+\.\w+", resource)) & portal_stack.addresses) - needed
+    assert gateway in needed
 
 
 def test_private_subnets_go_out_through_nat_and_public_ones_directly(default_stack: SynthesizedStack) -> None:
@@ -98,7 +122,7 @@ def test_image_layers_do_not_pass_the_nat_gateway(shared_stack: SharedStackFacto
     endpoint = stack.one("aws_vpc_endpoint", "network_s3")
     assert endpoint["vpc_endpoint_type"] == "Gateway"
     assert endpoint["service_name"] == "com.amazonaws.eu-central-1.s3"
-    private = {f"${{aws_route_table.{name}.id}}" for name in stack.all("aws_route_table") if "private" in name}
+    private = {f"${{aws_route.{name}.route_table_id}}" for name in stack.all("aws_route") if "private" in name}
     assert set(endpoint["route_table_ids"]) == private
 
 
