@@ -36,6 +36,6 @@ provider "aws" {
   allowed_account_ids = [var.aws_account_id]
 
   default_tags {
-    tags = { for key, value in local.tags : key => value if value != "" }
+    tags = merge(var.tags, { for key, value in local.tags : key => value if value != "" })
   }
 }

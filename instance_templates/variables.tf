@@ -160,6 +160,18 @@ variable "environment" {
   }
 }
 
+variable "tags" {
+  type        = map(string)
+  description = "The shared stack's tags, for every resource; the interview's own win."
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key, value in var.tags : length(key) <= 128 && length(value) <= 256])
+    error_message = "tags must have keys of at most 128 characters and values of at most 256."
+  }
+}
+
 variable "url_scheme" {
   type        = string
   description = "How candidates reach the load balancer."

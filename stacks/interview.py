@@ -190,6 +190,18 @@ SHARED_VARIABLES = (
         "^[a-z][a-z0-9-]{0,15}$",
         "1 to 16 lower-case letters, digits and hyphens, beginning with a letter",
     ),
+    Variable(
+        "tags",
+        "map(string)",
+        "The shared stack's tags, for every resource; the interview's own win.",
+        (
+            Rule(
+                "alltrue([for key, value in var.tags : length(key) <= 128 && length(value) <= 256])",
+                "tags must have keys of at most 128 characters and values of at most 256.",
+            ),
+        ),
+        default={},
+    ),
     _text("url_scheme", "How candidates reach the load balancer.", "^https?$", "http or https"),
     _text(
         "domain_name",
@@ -329,7 +341,9 @@ class InterviewStack(ReadableStack):
             self,
             region=text["aws_region"],
             account_ids=[text["aws_account_id"]],
-            tags=Token.as_string_map("${{ for key, value in " + tags.fqn + ' : key => value if value != "" }}'),
+            tags=Token.as_string_map(
+                "${merge(var.tags, { for key, value in " + tags.fqn + ' : key => value if value != "" })}'
+            ),
         )
         interview = InterviewService(self, "service", variables=variables)
         outputs = {

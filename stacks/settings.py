@@ -51,10 +51,13 @@ RESERVED_PREFIXES = ("amzn", "aws", "internal", "ssm", "sthree")
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html,
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html)."""
 
-STACK_TAGS = ("Name", "Project", "Environment")
-"""The tags that the stack sets itself."""
+STACK_TAGS = ("Name", "Project", "Environment", "InterviewId", "Challenge", "Release", "ExpiresAt")
+"""The tags that the stacks set themselves; roles are held to interviews by InterviewId, so nobody else may set it."""
 
 _IMAGE = r"^([a-z0-9.-]+(:[0-9]+)?/)?[a-z0-9._/-]+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$"
+_ECR = re.compile(r"^[0-9]{12}\.dkr[.-]ecr\.(?P<region>[a-z0-9-]+)\.[a-z0-9.-]+/(?P<repository>[^:@]+)")
+"""https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html"""
+
 _HOST_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"^({_HOST_LABEL}\.)+[a-z]{{2,63}}$"
 """RFC 1123 labels; a listener rule takes letters only after the last dot
@@ -202,6 +205,18 @@ class Settings(BaseModel):
             raise ValueError(f"one of {_list(offered)} MiB, as Fargate offers with code_server_cpu = {cpu}")
         return memory
 
+    @field_validator("code_server_image", "challenge_loader_image", "portal_image")
+    @classmethod
+    def _image_can_be_pulled(cls, image: str, info: ValidationInfo) -> str:
+        prefix, region = info.data.get("project_prefix"), info.data.get("aws_region")
+        private = _ECR.match(image)
+        if private is None or prefix is None or region is None:
+            return image
+        # All that the execution roles may pull (constructs/identity.py).
+        if private["region"] != region or not private["repository"].startswith(f"{prefix}-"):
+            raise ValueError(f"a public image or one of this account's repositories {prefix}-* in {region}")
+        return image
+
     @field_validator("interview_maximum_minutes")
     @classmethod
     def _maximum_holds_default(cls, maximum: int, info: ValidationInfo) -> int:
@@ -217,9 +232,13 @@ class Settings(BaseModel):
         most = 50 - len(STACK_TAGS)
         if len(tags) > most:
             raise ValueError(f"at most {most} tags")
+        # IAM's keys are the same in any case (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html).
+        taken = {key.lower() for key in STACK_TAGS}
         for key, value in tags.items():
-            if key in STACK_TAGS:
-                raise ValueError(f"tags other than {key}, which the stack sets itself")
+            if key.lower() in taken:
+                reason = "which the stack sets itself" if key in STACK_TAGS else "which differs only in case from one"
+                raise ValueError(f"tags other than {key}, {reason}")
+            taken.add(key.lower())
             if key.lower().startswith("aws:"):
                 raise ValueError(f"tags other than {key}, because AWS reserves aws:")
             if not (re.fullmatch(r"[\w +\-=.:/@]{1,128}", key) and re.fullmatch(r"[\w +\-=.:/@]{0,256}", value)):

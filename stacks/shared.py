@@ -317,6 +317,7 @@ class SharedStack(ReadableStack):
             "aws_region": (settings.aws_region, "The region that this stack is in."),
             "project_prefix": (prefix, "Begins every name."),
             "environment": (settings.environment, "The environment, for tags."),
+            "tags": (settings.tags, "Of every resource, the interviews' too."),
         }
         results = Construct(self, "outputs")
         for name, (value, description) in outputs.items():

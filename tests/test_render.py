@@ -586,6 +586,17 @@ def test_interview_plans_alike_from_json_and_hcl(
 
 
 @pytest.mark.e2e
+def test_every_resource_of_an_interview_carries_the_shared_stacks_tags_and_its_own_win(
+    interview_forms: list[Path], emulator: dict[str, str]
+) -> None:
+    tags = {"tags": {"Team": "hiring", "Challenge": "theirs"}, "create_dns_record": False}
+    planned = plan(interview_forms[1], VALUES | tags, emulator)["planned_values"]["root_module"]["resources"]
+    carried = [resource["values"]["tags_all"] for resource in planned]
+    assert {tags["Team"] for tags in carried} == {"hiring"}
+    assert {tags["Challenge"] for tags in carried} == {VALUES["challenge"]}
+
+
+@pytest.mark.e2e
 def test_committed_templates_are_valid(tmp_path: Path) -> None:
     for name in TEMPLATE_FILES:
         shutil.copy(COMMITTED / name, tmp_path)

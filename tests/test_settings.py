@@ -77,10 +77,23 @@ def test_the_three_required_keys_are_enough(load: Load) -> None:
         ('tags = { (x) = "1" }', "tags has the expression (x) for a key, expected a name or quoted text"),
         ('tags = { Name = "x" }', 'tags is {"Name": "x"}, expected tags other than Name, which the stack sets itself'),
         (
+            'tags = { project = "x" }',
+            'tags is {"project": "x"}, expected tags other than project, which differs only in case from one',
+        ),
+        (
+            'tags = { team = "x", Team = "y" }',
+            'tags is {"team": "x", "Team": "y"}, expected tags other than Team, which differs only in case from one',
+        ),
+        (
             'tags = { "aws:x" = "y" }',
             'tags is {"aws:x": "y"}, expected tags other than aws:x, because AWS reserves aws:',
         ),
         ('portal_image = "${var.image}"', "portal_image holds the template ${var.image}, expected literal text"),
+        (
+            'portal_image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/portal:1"',
+            'portal_image is "123456789012.dkr.ecr.eu-central-1.amazonaws.com/portal:1", '
+            "expected a public image or one of this account's repositories prequel-* in eu-central-1",
+        ),
         (
             'portal_image = "portal"',
             'portal_image is "portal", expected an image with tag or digest, or "" for no portal',

@@ -23,7 +23,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"portal_image": "ghcr.io/example/portal:1.0.0", "egress": "nat_per_az", "alarm_email": "ops@example.com"},
     {"code_server_image": "", "deletion_protection": False, "tags": {"Team": "hiring"}},
 ]
-TERRAFORM_TYPES = {str: "string", bool: "bool", int: "number", list: "list(string)"}
+TERRAFORM_TYPES = {str: "string", bool: "bool", int: "number", list: "list(string)", dict: "map(string)"}
 
 
 @pytest.fixture(params=VARIANTS, ids=lambda variant: ",".join(variant) or "default")
@@ -87,7 +87,9 @@ def test_deletion_protection_decides_whether_destroy_succeeds(
 
 
 def test_every_resource_carries_the_tags(shared_stack: SharedStackFactory) -> None:
-    (provider,) = shared_stack(tags={"Team": "hiring"}).document["provider"]["aws"]
+    stack = shared_stack(tags={"Team": "hiring"})
+    (provider,) = stack.document["provider"]["aws"]
+    assert stack.outputs["tags"] == {"Team": "hiring"}
     assert provider["default_tags"] == [{"tags": {"Project": "prequel", "Environment": "test", "Team": "hiring"}}]
 
 
