@@ -98,5 +98,7 @@ node_modules/.ready: package-lock.json | tools
 tools:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is missing or older than 3.11; install Python from https://www.python.org/downloads or name one with make PYTHON=..." >&2; exit 1; }
 	@command -v node >/dev/null || { echo "error: node is not on PATH; install Node.js 20 or later from https://nodejs.org" >&2; exit 1; }
+	@found=$$(node --version | tr -d v); printf '20\n%s\n' "$$found" | sort -CV || { echo "error: node is $$found, expected 20 or later; install it from https://nodejs.org" >&2; exit 1; }
 	@command -v npm >/dev/null || { echo "error: npm is not on PATH; it comes with Node.js, https://nodejs.org" >&2; exit 1; }
 	@command -v terraform >/dev/null || { echo "error: terraform is not on PATH; install 1.11 or later from https://developer.hashicorp.com/terraform/install" >&2; exit 1; }
+	@found=$$(terraform version 2>/dev/null | sed -n 's/^Terraform v//p'); printf '1.11\n%s\n' "$$found" | sort -CV || { echo "error: terraform is $$found, expected 1.11 or later; install it from https://developer.hashicorp.com/terraform/install" >&2; exit 1; }
