@@ -1,5 +1,6 @@
 """A local AWS is found again by the next command, and only while it lives."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,17 +13,27 @@ from scripts.embedded import EmbeddedAws
 pytestmark = pytest.mark.e2e
 
 
-def test_a_local_aws_is_found_while_it_runs_and_forgotten_when_it_stops(tmp_path: Path) -> None:
+def test_a_local_aws_is_found_while_it_runs_and_stopped_and_forgotten_by_local_down(tmp_path: Path) -> None:
     embedded = EmbeddedAws.start(detach=True)
     assert embedded.process is not None
-    local.LocalAws(tmp_path, embedded.endpoint, embedded.process.pid).remember()
-    found = local.LocalAws.find(tmp_path)
+    directory = tmp_path / ".prequel" / "local"
+    directory.mkdir(parents=True)
+    local.LocalAws(directory, embedded.endpoint, embedded.process.pid).remember()
+    found = local.LocalAws.find(directory)
     assert found is not None
     assert found.endpoint == embedded.endpoint
-    found.stop()
-    embedded.process.wait()
-    assert not tmp_path.exists()
-    assert local.LocalAws.find(tmp_path) is None
+    down = subprocess.Popen(
+        [sys.executable, "-m", "scripts", "local", "down"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(local.PROJECT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    embedded.process.wait(timeout=30)  # it is this test's child, so the test must bury it
+    assert down.communicate()[1] == "stopped\n"
+    assert down.returncode == 0
+    assert not directory.exists()
+    assert local.LocalAws.find(directory) is None
 
 
 def test_another_process_with_a_remembered_pid_is_never_stopped(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""The shared stack, deployed once a session by the real `cdktf deploy` on an embedded AWS."""
+"""The shared stack, deployed once a session by `prequel local up`, and beside it the demo."""
 
-import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from scripts.console import Console
 from scripts.embedded import EmbeddedAws
-from scripts.local import PROJECT, deploy_shared
+from scripts.local import PROJECT
 
 pytestmark = pytest.mark.e2e
 
@@ -51,11 +50,58 @@ class Deployed:
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    directory = tmp_path_factory.mktemp("deployed")
-    said = io.StringIO()
-    with EmbeddedAws.start(log=directory / "requests.log") as embedded:
-        deploy_shared(embedded, directory, Console(err=said))
-        yield Deployed(embedded, directory)
+    elsewhere = tmp_path_factory.mktemp("deployed")
+
+    def local(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "scripts", "local", command],
+            cwd=elsewhere,
+            env=os.environ | {"PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    up = local("up")
+    assert up.returncode == 0, up.stderr
+    directory = elsewhere / ".prequel" / "local"
+    running = json.loads((directory / "embedded.json").read_text())
+    try:
+        yield Deployed(EmbeddedAws(running["endpoint"], "us-east-1"), directory)
+    finally:
+        down = local("down")
+    assert down.returncode == 0, down.stderr
+    assert not directory.exists()
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """A demo that runs while other tests do: its process, the directory for its files, and what it said."""
+
+    process: subprocess.Popen[str]
+    scratch: Path
+    said: Path
+
+
+@pytest.fixture(scope="session")
+def whole_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
+    elsewhere, scratch = tmp_path_factory.mktemp("elsewhere"), tmp_path_factory.mktemp("scratch")
+    said = elsewhere / "said"
+    with said.open("w") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scripts.demo"],
+            cwd=elsewhere,
+            env=os.environ | {"PYTHONPATH": str(PROJECT), "TMPDIR": str(scratch)},
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    yield DemoRun(process, scratch, said)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=120)
 
 
 @pytest.fixture(scope="session")

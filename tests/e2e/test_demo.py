@@ -22,6 +22,7 @@ main()
 """
 
 
+@pytest.mark.usefixtures("whole_demo")  # starts it: it mostly waits, and test_whole_demo.py hears its end
 def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     demo = subprocess.Popen(
         [sys.executable, "-c", _AS_IN_A_TERMINAL],
@@ -42,10 +43,10 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     assert demo.wait(timeout=120) == 130, said
     assert "Traceback" not in said
     assert list(tmp_path.glob("prequel-demo-*")) == []
-    assert _processes_with(f"TMPDIR={tmp_path}") == []
+    assert processes_with(f"TMPDIR={tmp_path}") == []
 
 
-def _processes_with(variable: str) -> list[str]:
+def processes_with(variable: str) -> list[str]:
     """The command lines of all processes in whose environment ``variable`` stands, children of children included."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
