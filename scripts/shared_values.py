@@ -43,11 +43,11 @@ Outputs = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Where something is deployed."""
+    """Where something is deployed; without an ``environment``, any of that account and region."""
 
     aws_account_id: str
     aws_region: str
-    environment: str
+    environment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def check_place(values: Mapping[str, Any], here: Place) -> None:
     differing = [
         f"{name} is {values.get(name)}, expected {expected}"
         for name, expected in asdict(here).items()
-        if values.get(name) != expected
+        if expected is not None and values.get(name) != expected
     ]
     if differing:
         raise SharedValuesError(f"the shared values are of another place: {'; '.join(differing)}")

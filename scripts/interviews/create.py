@@ -30,7 +30,7 @@ from scripts.interviews.request import (
 from scripts.interviews.resources import Survey, survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, state_key, workspace_key
-from scripts.interviews.workspace import Workspace, private_directory
+from scripts.interviews.workspace import Workspace, check_here, private_directory
 from scripts.prices import cost_of
 from stacks.names import password_parameter
 
@@ -108,6 +108,7 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
             taken = pool.submit(site.leases.taken)
             traces = pool.submit(_traces, site, request.id)
         workspace = Workspace(site, directory, downloading.result())
+        check_here(site, workspace.values)
         refuse_reserved(request.id, workspace.values["project_prefix"])
         limits = workspace.manifest.limits
         duration = checked_duration(
@@ -293,6 +294,8 @@ def _schedule(site: Site, held: Custody, values: dict[str, Any], request: Reques
     """Puts the password where the start will find it; Terraform adopts the parameter then."""
     try:
         refuse_foreign(survey(site.aws, held.intent.id, values), request.id)
+        # Once more, now that the intent pins it, as in _create_now.
+        site.releases.manifest(held.intent.release_digest)
         held.update(inputs=pinned(site, held.intent))
     except PrequelError:
         withdraw(site, held)

@@ -24,7 +24,7 @@ from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.resources import Survey, survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import INTENT_FILE, ChangedMeanwhileError, lock_key, state_key, workspace_key
-from scripts.interviews.workspace import Workspace, private_directory, state_addresses, workspace_of
+from scripts.interviews.workspace import Workspace, check_here, private_directory, state_addresses, workspace_of
 from stacks.names import password_parameter
 
 ATTEMPTS = 4
@@ -112,7 +112,7 @@ def _opened(site: Site, held: Custody, workspace: Workspace | None) -> Iterator[
     if workspace is not None:
         yield workspace
         return
-    with workspace_of(site, held.intent) as opened:
+    with workspace_of(site, held.intent, to_destroy=True) as opened:
         yield opened
 
 
@@ -201,7 +201,9 @@ def _destroy_orphan(site: Site, interview_id: str, start: float) -> Destroyed:
         raise RefusedError(f"there is no interview {interview_id}, and no templates are published")
     with private_directory() as directory:
         site.releases.download(pointer.digest, directory)
-        found = survey(site.aws, interview_id, Workspace(site, directory, None).values)
+        values = Workspace(site, directory, None).values
+        check_here(site, values)
+        found = survey(site.aws, interview_id, values)
     traces = [state_key(interview_id), lock_key(interview_id)]
     remains = [key for key in site.intents.keys(state_key(interview_id)) if key in traces]
     remains += site.intents.keys(workspace_key(interview_id))

@@ -70,6 +70,7 @@ def diagnose(site: Site) -> list[Finding]:
         *_stale_locks(site, stored_keys, listing),
         *_half_releases(site),
         *_missing_image(site, values),
+        *_mixed_templates(site),
     ]
 
 
@@ -321,3 +322,12 @@ def _missing_image(site: Site, values: Mapping[str, Any]) -> list[Finding]:
     image = missing_image(values, site.aws)
     detail = f"{image} is gone from the repository, so no interview can start"
     return [Finding("missing image", "current release", detail, "prequel templates publish")] if image else []
+
+
+def _mixed_templates(site: Site) -> list[Finding]:
+    """A publisher that died between its first plain copy and its last leaves them so."""
+    detail = "it is not that of the current release, and clients that copy instance/ get a mixed set"
+    return [
+        Finding("mixed templates", key, detail, "prequel templates verify", mend=site.releases.settle)
+        for key in site.releases.settle(dry_run=True)
+    ]

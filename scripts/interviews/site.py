@@ -35,6 +35,9 @@ class Releases(Protocol):
     def catalogue(self) -> Any:
         """Every release of which anything is stored, each with its ``digest`` and ``problem``."""
 
+    def settle(self, *, dry_run: bool = False) -> list[str]:
+        """Makes the plain copies those of the current release; returns the keys of those that were not."""
+
     def download(self, digest: str, directory: Path) -> Any:
         """Writes the verified files of a release and returns its manifest with its ``limits``."""
 

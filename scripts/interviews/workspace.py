@@ -19,6 +19,7 @@ from scripts.interviews.model import Intent
 from scripts.interviews.resources import Survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import LOG_FILE, lock_key, state_key, timestamp, workspace_key
+from scripts.shared_values import Place, check_place
 from scripts.terraform import Event, Terraform
 from stacks.names import LISTENER_PRIORITY_BASE, PLACEHOLDERS, SHARED_VALUES_FILE, TEMPLATE_FILES
 
@@ -278,18 +279,29 @@ def private_directory() -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def check_here(site: Site, values: Mapping[str, Any]) -> None:
+    """Raises ``SharedValuesError`` unless ``values`` are of the account and region that ``site`` asks.
+
+    In another region nothing of an interview would be found, which must not pass for a proof that it is gone.
+    """
+    check_place(values, Place(site.aws.account_id, site.aws.region))
+
+
 @contextmanager
-def workspace_of(site: Site, intent: Intent) -> Iterator[Workspace]:
+def workspace_of(site: Site, intent: Intent, *, to_destroy: bool = False) -> Iterator[Workspace]:
     """The workspace of an existing interview, with its pinned release.
 
-    When the release can no longer be read, the copy that the interview's create left in the bucket is used instead:
-    a destroy must not hang on that. Raises ``RefusedError`` when there is neither.
+    When the release can no longer be read, a destroy uses the copy that the interview's create left in the bucket,
+    which nobody can verify: it must not hang on that, and removes what the state holds, whatever the copy says. Raises
+    ``AlteredReleaseError`` for anything else, ``RefusedError`` when there is no copy, and as ``check_here`` does.
     """
     with private_directory() as directory:
         manifest = None
         try:
             manifest = site.releases.download(intent.release_digest, directory)
         except PrequelError as error:
+            if not to_destroy:
+                raise
             _download_copy(site, intent, directory, error)
             site.console.warn(f"{error}; using the interview's own copy of its templates")
             workspace = Workspace(site, directory, None)
@@ -297,6 +309,7 @@ def workspace_of(site: Site, intent: Intent) -> Iterator[Workspace]:
         else:
             workspace = Workspace(site, directory, manifest)
             workspace.render(intent)
+        check_here(site, workspace.values)
         yield workspace
 
 

@@ -53,8 +53,7 @@ class Publisher:
 
         Raises ``GateError``, ``SupersededError`` or ``AwsError``, with the old release current and whole.
         """
-        self.store.bucket.check_usable()
-        seen = self.store.look()
+        seen = self._look()
         known = self._known(release.digest, seen.pointer)
         if seen.pointer and known and seen.pointer.digest == release.digest and self._is_good_enough(known):
             return self._unchanged(release, known, seen)
@@ -70,8 +69,7 @@ class Publisher:
         ``SharedValuesError`` when it was made for another place than ``here``, and ``ReleaseError`` when its image is
         gone from the stack's own repository.
         """
-        self.store.bucket.check_usable()
-        seen = self.store.look()
+        seen = self._look()
         wanted = digest or (seen.pointer.previous_digest if seen.pointer else None)
         if wanted is None:
             raise ReleaseError(
@@ -129,6 +127,13 @@ class Publisher:
                 self.console.warn(f"restored {', '.join([*stored, *mended])}, which was missing or altered")
         self.console.say(f"unchanged: {short(release.digest)} is the current release")
         return self._outcome("unchanged", release, seen, [], manifest.rehearsal.status)
+
+    def _look(self) -> Seen:
+        """What is there to be replaced, once the bucket can be used at all."""
+        self.store.bucket.check_usable()
+        for key in self.store.foreign_keys():
+            self.console.warn(f"{key} is of no release, and clients that copy instance/ would run it; delete it")
+        return self.store.look()
 
     def _replace(self, release: Release, known: Manifest | None, seen: Seen, commit: Commit) -> Outcome:
         changed = self._show(release, seen)

@@ -159,6 +159,11 @@ class ReleaseStore:
             raise ReleaseError(f"{digest} could be {', '.join(map(short, found))}; give more of it")
         return found[0]
 
+    def foreign_keys(self) -> list[str]:
+        """What lies in ``instance/`` beside the current release; clients that copy the prefix would run it too."""
+        known = {"instance/", POINTER_KEY, *map(plain_key, RELEASE_FILES)}
+        return sorted(self.bucket.listing("instance/").keys() - known)
+
     # Writing.
 
     def store(

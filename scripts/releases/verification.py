@@ -58,6 +58,10 @@ def _verify_release(store: ReleaseStore, digest: str, findings: Findings) -> Non
 
 
 def _verify_current(store: ReleaseStore, findings: Findings, *, dry_run: bool) -> None:
+    findings.problems += [
+        f"{key} is of no release, and clients that copy instance/ would run it; delete it"
+        for key in store.foreign_keys()
+    ]
     seen = store.look()
     if seen.altered:
         findings.problems.append(f"{seen.altered}; publish or roll back to replace it")

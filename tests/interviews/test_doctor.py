@@ -126,6 +126,15 @@ def test_an_image_that_is_gone_is_found_before_a_candidate_waits_for_it(
     assert diagnose(place.site()) == []
 
 
+def test_a_template_set_that_a_dead_publisher_left_mixed_is_found_and_mended(place: Place) -> None:
+    site = place.site()
+    site.aws.s3.put_object(Bucket=site.bucket, Key="instance/service.tf", Body=b"# of the next release")
+    finding = the_finding(place)
+    assert (finding.kind, finding.subject) == ("mixed templates", "instance/service.tf")
+    assert fix(site, [finding]) == {}
+    assert diagnose(place.site()) == []
+
+
 def test_an_unreadable_intent_is_named_and_never_mended_unasked(place: Place) -> None:
     site = place.site()
     site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/a/interview.json", Body=b"{}")

@@ -2,16 +2,19 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from scripts.errors import NoFreeSlotError, PrequelError, RefusedError
+from scripts.embedded import EmbeddedAws
+from scripts.errors import AlteredReleaseError, NoFreeSlotError, PrequelError, RefusedError
 from scripts.interviews.create import create
 from scripts.interviews.custody import LONGEST_RUN, custody_of
 from scripts.interviews.destroy import destroy
 from scripts.interviews.model import Status
 from scripts.interviews.recover import recover
-from scripts.interviews.workspace import Workspace
+from scripts.interviews.workspace import Workspace, private_directory
+from scripts.releases.store import tombstone
 from tests.interviews.conftest import Place, PlaceFactory
 from tests.interviews.test_absence import a_target_group
 
@@ -138,6 +141,64 @@ def test_an_altered_release_is_refused_with_the_file_named(place: Place) -> None
     key = f"releases/{pointer.digest}/service.tf"
     site.aws.s3.put_object(Bucket=site.bucket, Key=key, Body=b"# altered")
     refused(place, "service.tf was altered")
+
+
+@pytest.fixture
+def altered(place: Place) -> Place:
+    """A place with the interview a, whose release and whose own copy of it were altered."""
+    place.stored("a", Status.ACTIVE)
+    site = place.site()
+    pointer = site.releases.current()
+    assert pointer is not None
+    with private_directory() as directory:
+        site.releases.download(pointer.digest, directory)
+        site.intents.upload("a", {path.name: path.read_bytes() + b"\n" for path in directory.iterdir()})
+    key = f"releases/{pointer.digest}/service.tf"
+    site.aws.s3.put_object(Bucket=site.bucket, Key=key, Body=b"# altered")
+    return place
+
+
+def test_nothing_is_created_from_a_copy_that_nobody_can_verify(altered: Place) -> None:
+    before = altered.objects()
+    with pytest.raises(AlteredReleaseError, match=r"service\.tf was altered"):
+        recover(altered.site(), "a")
+    assert altered.objects() == before
+
+
+def test_an_interview_whose_release_was_altered_can_still_be_destroyed(altered: Place) -> None:
+    assert destroy(altered.site(), "a").existed
+    assert altered.site().intents.load("a") is None
+
+
+def test_in_another_region_nothing_is_created_and_nothing_is_taken_for_gone(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    before = place.objects()
+    elsewhere = place.site(aws=EmbeddedAws(place.embedded.endpoint, "eu-west-1").aws)
+    for attempt in (
+        lambda: create(elsewhere, place.request()),
+        lambda: recover(elsewhere, "a"),
+        lambda: destroy(elsewhere, "a"),
+        lambda: destroy(elsewhere, "never-was"),
+    ):
+        with pytest.raises(PrequelError, match="aws_region is us-east-1, expected eu-west-1"):
+            attempt()
+    assert place.objects() == before
+
+
+def test_a_release_that_is_pruned_while_an_interview_is_scheduled_is_not_pinned(place: Place) -> None:
+    site = place.breakable_site()
+    survey = site.aws.elbv2.describe_target_groups
+
+    def prune_meanwhile(**arguments: Any) -> Any:
+        for entry in site.releases.catalogue():
+            key = f"releases/{entry.digest}/manifest.json"
+            site.aws.s3.put_object(Bucket=site.bucket, Key=key, Body=tombstone())
+        return survey(**arguments)
+
+    site.aws.elbv2.describe_target_groups = prune_meanwhile  # type: ignore[method-assign]
+    with pytest.raises(AlteredReleaseError):
+        create(site, place.request(starts_at=place.clock() + timedelta(hours=1)))
+    assert place.objects() == []
 
 
 def test_a_dry_run_writes_nothing(place: Place) -> None:

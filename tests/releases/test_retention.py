@@ -218,6 +218,16 @@ def test_verify_repairs_a_plain_copy_and_says_which(store: ReleaseStore) -> None
     assert assert_settled(store) == sample.digest
 
 
+@pytest.mark.parametrize("name", ["evil.tf", "zz.auto.tfvars", "sub/evil.tf"])
+def test_verify_names_what_a_client_that_copies_the_prefix_would_run_though_no_release_holds_it(
+    store: ReleaseStore, name: str
+) -> None:
+    published(store, "one")
+    store.bucket.write(f"instance/{name}", b"")
+    (problem,) = verify(store).problems
+    assert problem.startswith(f"instance/{name} is of no release")
+
+
 def test_verify_tells_of_an_altered_pointer(store: ReleaseStore) -> None:
     published(store, "one")
     store.bucket.write(POINTER_KEY, b"{}")
