@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 from tenacity import Retrying, retry_if_exception_type, wait_exponential_jitter
 
@@ -34,9 +33,6 @@ PAUSES = wait_exponential_jitter(initial=1, max=10)
 
 _NOTHING_CREATED: tuple[str, ...] = ("nothing had been created",)
 _PROVEN_BEFORE: tuple[str, ...] = ("proven before the run that proved it ended early",)
-
-_FIRST_RETRY = timedelta(minutes=1)
-_LAST_RETRY = timedelta(hours=1)
 
 
 class _NotGoneYetError(PrequelError):
@@ -164,9 +160,8 @@ def _destroy_once(held: Custody, workspace: Workspace, found: Survey) -> None:
 
 
 def _leaking(site: Site, held: Custody, reason: str) -> LeakingError:
-    failures = held.intent.failures + 1
-    pause = min(_FIRST_RETRY * 2 ** min(failures - 1, 10), _LAST_RETRY)
-    held.move(Status.LEAKING, reason, error=reason, failures=failures, retry_at=site.now() + pause)
+    after = held.intent.failed(reason, site.now())
+    held.move(Status.LEAKING, reason, error=reason, failures=after.failures, retry_at=after.retry_at)
     return LeakingError(
         f"interview {held.intent.id} is not proven gone: {reason}; "
         f"run `prequel interview destroy {held.intent.id}` again, or leave it to `prequel interview reap`"

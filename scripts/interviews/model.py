@@ -1,6 +1,6 @@
 """What an interview is: the document that is written before anything is created, and the states that it can be in."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -11,6 +11,10 @@ from scripts.prices import cost_of
 
 LONGEST_HISTORY = 40
 """Transitions kept in an intent, so that endless retries do not fill it; see ``_trimmed``."""
+
+FIRST_RETRY = timedelta(minutes=1)
+LAST_RETRY = timedelta(hours=1)
+"""Between two tries of `reap`: doubled after each failure, without end."""
 
 
 class Status(StrEnum):
@@ -35,6 +39,9 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.DESTROYED: frozenset(),
 }
 """Every legal move. An active interview cannot fail: what breaks later is repaired (recover) or destroyed."""
+
+ENDING = frozenset({Status.DESTROYING, Status.LEAKING, Status.DESTROYED})
+"""States from which an interview never comes back."""
 
 UNFINISHED = frozenset({Status.CREATING, Status.DESTROYING, Status.DESTROYED, Status.LEAKING})
 """States that somebody must still bring to an end; `recover` and `reap` do."""
@@ -119,6 +126,12 @@ class Intent(_Document):
             )
         step = Transition(status=status, at=at, actor=actor, note=note)
         return self.model_copy(update={"status": status, "history": _trimmed((*self.history, step))})
+
+    def failed(self, reason: str, now: datetime) -> Self:
+        """This interview after one more failure in a row: the next pass that may try again is later than the last."""
+        failures = self.failures + 1
+        pause = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LAST_RETRY)
+        return self.model_copy(update={"error": reason, "failures": failures, "retry_at": now + pause})
 
     def cost(self, now: datetime) -> float:
         """US dollars so far, from the first resource to the last or to ``now``."""

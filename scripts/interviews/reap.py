@@ -3,20 +3,19 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, PrequelError
+from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, NoFreeSlotError, PrequelError
 from scripts.interviews.custody import custody_of
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.leases import Held
-from scripts.interviews.model import Intent, Status
+from scripts.interviews.model import ENDING, Intent, Status
 from scripts.interviews.recover import recover
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, Listing
 from scripts.terraform import heeding_interrupts
-
-_ENDING = frozenset({Status.DESTROYING, Status.LEAKING, Status.DESTROYED})
 
 
 @dataclass
@@ -56,7 +55,7 @@ def duties(listing: Listing, now: datetime) -> list[Duty]:
 def _duty(intent: Intent, now: datetime) -> Duty | None:
     if intent.retry_at is not None and now < intent.retry_at:
         return Duty(intent.id, "wait", f"failed {intent.failures} times, the next try is at {intent.retry_at}")
-    if intent.status in _ENDING or intent.overdue(now):
+    if intent.status in ENDING or intent.overdue(now):
         return Duty(intent.id, "destroy", "overdue" if intent.overdue(now) else f"still {intent.status}")
     if intent.status is Status.CREATING:
         return Duty(intent.id, "recover", "its create did not end")
@@ -106,8 +105,8 @@ def reap(site: Site, *, parallel: int = 4, dry_run: bool = False) -> Report:
         return report
     report.freed_slots = [held.slot for held in orphans if site.leases.release(held)]
     with heeding_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
-        for duty in due:
-            pool.submit(_guarded, site, duty, report, interrupted)
+        for done in [pool.submit(_guarded, site, duty, report, interrupted) for duty in due]:
+            done.result()
     report.seconds = time.monotonic() - start
     if interrupted():
         raise InterruptedRunError("interrupted; the next pass goes on where this one ended")
@@ -126,17 +125,31 @@ def _guarded(site: Site, duty: Duty, report: Report, interrupted: Callable[[], b
     except LeakingError as error:
         report.leaking.append(duty.interview_id)
         report.failed[duty.interview_id] = str(error)
+    except NoFreeSlotError as error:
+        report.failed[duty.interview_id] = str(error)  # the next pass tries again: a slot may be free at any moment
     except PrequelError as error:
         report.failed[duty.interview_id] = str(error)
+        _postpone(site, duty, str(error))
+    except Exception as error:  # noqa: BLE001  (a surprise with one interview must not hide what became of the others)
+        report.failed[duty.interview_id] = f"{type(error).__name__}: {error}"
+        _postpone(site, duty, report.failed[duty.interview_id])
     if duty.interview_id in report.failed:
         site.console.warn(report.failed[duty.interview_id])
+
+
+def _postpone(site: Site, duty: Duty, reason: str) -> None:
+    """Has later passes wait longer and longer, as after a destroy that did not prove its end."""
+    with suppress(PrequelError):  # that it failed matters more
+        stored = site.intents.load(duty.interview_id)
+        if stored is not None and stored.intent.run is None:
+            site.intents.replace(stored, stored.intent.failed(reason, site.now()))
 
 
 def _do(site: Site, duty: Duty, report: Report) -> None:
     if duty.what == "destroy":
         with custody_of(site, duty.interview_id, "reap") as held:
             # It may have been extended since it was listed.
-            if held.intent.status in _ENDING or held.intent.overdue(site.now()):
+            if held.intent.status in ENDING or held.intent.overdue(site.now()):
                 tear_down(site, held, note=duty.why)
                 report.destroyed.append(duty.interview_id)
         return

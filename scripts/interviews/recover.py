@@ -16,7 +16,7 @@ from scripts.interviews.create import (
 )
 from scripts.interviews.custody import Custody, custody_of
 from scripts.interviews.destroy import tear_down
-from scripts.interviews.model import Status
+from scripts.interviews.model import ENDING, Status
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.resources import PASSWORD, RECORD, SERVICE_OF, TASKS, survey
@@ -24,8 +24,6 @@ from scripts.interviews.site import Site
 from scripts.interviews.workspace import Workspace, workspace_of
 
 Outcome = Literal["active", "destroyed", "scheduled"]
-
-_ENDING = frozenset({Status.DESTROYING, Status.LEAKING, Status.DESTROYED})
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,8 @@ def recover(site: Site, interview_id: str, *, wait_seconds: float = DEFAULT_WAIT
         )
     with custody_of(site, interview_id, "recover") as held:
         intent = held.intent
-        if intent.status in _ENDING or intent.overdue(site.now()):
-            tear_down(site, held, note="overdue" if intent.status not in _ENDING else "recovered")
+        if intent.status in ENDING or intent.overdue(site.now()):
+            tear_down(site, held, note="overdue" if intent.status not in ENDING else "recovered")
             return Recovered(interview_id, "destroyed", "destroyed", time.monotonic() - start)
         if intent.status is Status.SCHEDULED and site.now() < intent.starts_at:
             return Recovered(interview_id, "scheduled", "nothing: it is not time yet", time.monotonic() - start)

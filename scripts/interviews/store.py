@@ -154,10 +154,15 @@ class IntentStore:
             self._aws.s3.put_object(Bucket=self.bucket, Key=key, Body=_json(tombstone))
 
     def tombstone(self, interview_id: str) -> Tombstone | None:
-        """The latest tombstone of the id, or None."""
+        """The latest tombstone of the id, or None; raises ``UnreadableIntentError`` when it is not one of ours."""
         keys = self.keys(f"{HISTORY}{interview_id}/")
         found = self.read(max(keys)) if keys else None
-        return None if found is None else Tombstone.model_validate_json(found[0])
+        if found is None:
+            return None
+        try:
+            return Tombstone.model_validate_json(found[0])
+        except ValidationError as error:
+            raise UnreadableIntentError(_unreadable(max(keys), error)) from error
 
     def keys(self, prefix: str) -> list[str]:
         """Every key that begins with ``prefix``."""
@@ -199,12 +204,13 @@ def _parse(interview_id: str, content: bytes, etag: str) -> Stored:
     try:
         return Stored(Intent.model_validate_json(content), etag)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
-        raise UnreadableIntentError(
-            f"workspaces/{interview_id}/{INTENT_FILE} cannot be read: {where}: {first['msg']}; "
-            "if a newer prequel wrote it, update this one"
-        ) from error
+        raise UnreadableIntentError(_unreadable(workspace_key(interview_id, INTENT_FILE), error)) from error
+
+
+def _unreadable(key: str, error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "the document"
+    return f"{key} cannot be read: {where}: {first['msg']}; if a newer prequel wrote it, update this one"
 
 
 def _json(document: Intent | Tombstone) -> bytes:

@@ -327,14 +327,22 @@ def _download_copy(site: Site, intent: Intent, directory: Path, reason: PrequelE
 def state_addresses(site: Site, interview_id: str) -> frozenset[str]:
     """What the interview's Terraform state holds, by address; empty without a state.
 
-    Read from the state document itself (format version 4), which takes no terraform process.
+    Read from the state document itself (format version 4), which takes no terraform process. Raises ``PrequelError``
+    when it is no such document.
     """
-    found = site.intents.read(state_key(interview_id))
+    key = state_key(interview_id)
+    found = site.intents.read(key)
     if found is None:
         return frozenset()
     addresses = set()
-    for resource in json.loads(found[0]).get("resources", []):
-        for instance in resource.get("instances", []):
-            index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
-            addresses.add(f"{resource['type']}.{resource['name']}{index}")
+    try:
+        for resource in json.loads(found[0]).get("resources", []):
+            for instance in resource.get("instances", []):
+                index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
+                addresses.add(f"{resource['type']}.{resource['name']}{index}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PrequelError(
+            f"{key} is no Terraform state ({error}); restore an earlier version of it, or delete it: "
+            f"what it listed is then found by name"
+        ) from error
     return frozenset(addresses)

@@ -10,13 +10,15 @@ from tenacity import wait_none
 
 from scripts.errors import AwsError, LeakingError
 from scripts.interviews.create import create
-from scripts.interviews.custody import custody_of
-from scripts.interviews.destroy import destroy
+from scripts.interviews.custody import Custody, custody_of
+from scripts.interviews.destroy import destroy, tear_down
 from scripts.interviews.extend import extend
 from scripts.interviews.model import Status
 from scripts.interviews.reap import reap
 from scripts.interviews.site import Site
+from scripts.interviews.store import state_key
 from tests.interviews.conftest import Place
+from tests.interviews.test_absence import a_target_group
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +162,37 @@ def test_failures_are_tried_again_by_later_passes_less_and_less_often_for_ever(p
     assert pauses[:3] == [timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)]
     assert pauses[-1] == timedelta(hours=1)
     assert reap(place.site()).destroyed == ["a"]
+
+
+def test_whatever_goes_wrong_with_one_interview_is_told_and_tried_again_later(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = place.clock() + timedelta(minutes=5)
+    create(place.site(), place.request(id="refused", starts_at=start))
+    for name in ("state", "full"):
+        place.stored(name, Status.ACTIVE, deadline=place.clock() + timedelta(minutes=10))
+    site = place.site()
+    site.aws.s3.put_object(Bucket=site.bucket, Key=state_key("state"), Body=b'{"version": 4, "resou')
+
+    def no_space(site: Site, held: Custody, **note: Any) -> object:
+        if held.intent.id == "full":
+            raise OSError("no space left on device")
+        return tear_down(site, held, **note)
+
+    monkeypatch.setattr("scripts.interviews.reap.tear_down", no_space)
+    a_target_group(place.aws, "refused", place.values)
+    place.clock.forward(minutes=20)
+    report = reap(site)
+    assert report.destroyed == []
+    assert report.failed["full"] == "OSError: no space left on device"
+    assert "instances/state.tfstate is no Terraform state" in report.failed["state"]
+    assert "in use by resources that no interview of ours owns" in report.failed["refused"]
+    assert sorted(reap(site).waiting) == ["full", "refused", "state"]
+    place.clock.forward(minutes=1)
+    assert sorted(reap(site).failed) == ["full", "refused", "state"]
+    stored = site.intents.load("refused")
+    assert stored is not None
+    assert stored.intent.retry_at == place.clock() + timedelta(minutes=2)
 
 
 def test_a_lease_whose_interview_is_no_more_is_freed_and_no_other(place: Place) -> None:
