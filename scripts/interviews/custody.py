@@ -185,15 +185,21 @@ def _mark(site: Site, run_id: str, purpose: str) -> Run:
     )
 
 
+def is_dead(site: Site, run: Run) -> bool:
+    """Whether nobody waits for what ``run`` does any more: provably, or because no run takes as long.
+
+    Its terraform may have outlived it, which is then ended before anybody takes over.
+    """
+    life = life_of(run, site.runs_directory, site.host)
+    return life in {Life.DEAD, Life.ORPHANED} or (life is Life.UNKNOWN and site.now() >= run.started_at + LONGEST_RUN)
+
+
 def _refuse_if_alive(site: Site, intent: Intent, run: Run) -> None:
     life = life_of(run, site.runs_directory, site.host)
-    if life is Life.ORPHANED and end_orphans(run, site.runs_directory):
-        return
-    too_old = run.started_at + LONGEST_RUN
-    if life is Life.DEAD or (life is Life.UNKNOWN and site.now() >= too_old):
+    if is_dead(site, run) and (life is not Life.ORPHANED or end_orphans(run, site.runs_directory)):
         return
     what_next = (
-        f"if that process is lost, it can be taken over after {timestamp(too_old)}"
+        f"if that process is lost, it can be taken over after {timestamp(run.started_at + LONGEST_RUN)}"
         if life is Life.UNKNOWN
         else "wait for it to end"
     )

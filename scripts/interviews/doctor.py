@@ -9,18 +9,26 @@ from typing import Any
 from scripts.aws import explained
 from scripts.errors import PrequelError, RefusedError
 from scripts.images.choice import missing_image
-from scripts.interviews.custody import custody_of
+from scripts.interviews.custody import custody_of, is_dead
 from scripts.interviews.destroy import destroy
 from scripts.interviews.leases import Held
 from scripts.interviews.model import UNFINISHED, Intent, Status
-from scripts.interviews.proof_of_life import Life, life_of
 from scripts.interviews.rate import Rate
 from scripts.interviews.reap import orphan_leases
 from scripts.interviews.recover import recover
-from scripts.interviews.resources import rule_hosts
+from scripts.interviews.resources import balancing_tags, is_routed_here, is_tagged, rule_hosts
 from scripts.interviews.site import Site
-from scripts.interviews.store import INTENT_FILE, STATES, WORKSPACES, Listing, timestamp
-from scripts.interviews.workspace import clear_stale_lock, private_directory
+from scripts.interviews.store import (
+    HISTORY,
+    INTENT_FILE,
+    STATES,
+    WORKSPACES,
+    Listing,
+    lock_key,
+    timestamp,
+    workspace_key,
+)
+from scripts.interviews.workspace import OLDEST_FOREIGN_LOCK, LockInfo, clear_stale_lock, private_directory
 from stacks.names import INTERVIEW_ID_PATTERN, SHARED_VALUES_FILE
 
 _ESSENTIAL = frozenset({"service", "target group", "listener rule", "password"})
@@ -49,11 +57,16 @@ class Finding:
 def diagnose(site: Site) -> list[Finding]:
     """Every difference between intents, leases, states, locks, releases, their image and live resources.
 
-    What exists is listed before what is written down, because an intent is written before and removed after the rest:
-    so whatever appears or vanishes meanwhile is no finding. Raises ``AwsError`` when anything cannot be listed, and
-    ``RefusedError`` when no templates are published.
+    All that takes seconds to list, while others create and destroy. So when anything is found, everything is looked at
+    once more, and only what is found again in the same words is told. Raises ``AwsError`` when anything cannot be
+    listed, and ``RefusedError`` when no templates are published.
     """
     site.prepare_clients()
+    suspected = _differences(site)
+    return [finding for finding in _differences(site) if finding in suspected] if suspected else []
+
+
+def _differences(site: Site) -> list[Finding]:
     values = _shared_values(site)
     live = live_by_interview(site, values)
     leases = site.leases.all()
@@ -62,11 +75,11 @@ def diagnose(site: Site) -> list[Finding]:
     price = Rate.of(values).per_hour
     known = set(listing.intents) | set(listing.unreadable)
     return [
-        *_unreadable(listing),
-        *_of_intents(site, listing, live, price),
-        *_orphans(site, {name: kinds for name, kinds in live.items() if name not in known}, stored_keys, price),
+        *_unreadable(site, listing),
+        *_of_intents(site, listing, leases, live, price),
+        *_orphans(site, {name: kinds for name, kinds in live.items() if name not in known}, leases, stored_keys, price),
         *_leaked_leases(site, orphan_leases(leases, listing)),
-        *_leftover_states(site, stored_keys, known | set(live)),
+        *_leftovers(site, leases, stored_keys, known | set(live)),
         *_stale_locks(site, stored_keys, listing),
         *_half_releases(site),
         *_missing_image(site, values),
@@ -91,7 +104,7 @@ def fix(site: Site, findings: list[Finding]) -> dict[Finding, str]:
 
 
 def live_by_interview(site: Site, values: Mapping[str, Any]) -> dict[str, set[str]]:
-    """What exists in AWS, by interview id: the kinds of resources that carry its name."""
+    """What exists in AWS, by interview id: the kinds of resources that carry its name and its tags."""
     found: dict[str, set[str]] = {}
     for kind, names in (
         ("service", _service_names(site, values)),
@@ -135,7 +148,8 @@ def _service_names(site: Site, values: Mapping[str, Any]) -> list[str]:
     return [
         service["serviceName"]
         for service in services
-        if service["status"] != "INACTIVE" and any(tag.get("key") == "InterviewId" for tag in service.get("tags", []))
+        if service["status"] != "INACTIVE"
+        and is_tagged(service.get("tags", []), service["serviceName"], values["project_prefix"])
     ]
 
 
@@ -144,27 +158,25 @@ def _target_group_names(site: Site, values: Mapping[str, Any]) -> list[str]:
     with explained("list the target groups"):
         pages = elbv2.get_paginator("describe_target_groups").paginate()
         groups = {
-            g["TargetGroupArn"]: g for page in pages for g in page["TargetGroups"] if g.get("VpcId") == values["vpc_id"]
+            g["TargetGroupArn"]: g["TargetGroupName"]
+            for page in pages
+            for g in page["TargetGroups"]
+            if g.get("VpcId") == values["vpc_id"]
         }
-        arns = list(groups)
-        tagged = [
-            described
-            for start in range(0, len(arns), 20)
-            for described in elbv2.describe_tags(ResourceArns=arns[start : start + 20])["TagDescriptions"]
-        ]
-    return [
-        groups[described["ResourceArn"]]["TargetGroupName"]
-        for described in tagged
-        if any(tag["Key"] == "InterviewId" for tag in described["Tags"])
-    ]
+        tags = balancing_tags(site.aws, list(groups))
+    return [name for arn, name in groups.items() if is_tagged(tags.get(arn, []), name, values["project_prefix"])]
 
 
 def _rule_names(site: Site, values: Mapping[str, Any]) -> list[str]:
     with explained("list the listener rules"):
         pages = site.aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=values["listener_arn"])
-        hosts = [host for page in pages for rule in page["Rules"] for host in rule_hosts(rule)]
+        hosts = {rule["RuleArn"]: rule_hosts(rule) for page in pages for rule in page["Rules"]}
+        tags = balancing_tags(site.aws, [arn for arn, named in hosts.items() if named])
     suffix = f".{values['domain_name']}"
-    return [host.removesuffix(suffix) for host in hosts if host.endswith(suffix)]
+    names = [
+        (arn, host.removesuffix(suffix)) for arn, named in hosts.items() for host in named if host.endswith(suffix)
+    ]
+    return [name for arn, name in names if is_tagged(tags.get(arn, []), name, values["project_prefix"])]
 
 
 def _password_names(site: Site, values: Mapping[str, Any]) -> list[str]:
@@ -176,19 +188,19 @@ def _password_names(site: Site, values: Mapping[str, Any]) -> list[str]:
 
 
 def _family_names(site: Site, values: Mapping[str, Any]) -> list[str]:
-    """Families with an active revision that carries an interview's tag; the portal's has none."""
+    """Families with an active revision that carries their interview's tags; the portal's has none."""
     prefix, ecs = f"{values['project_prefix']}-", site.aws.ecs
     with explained("list the task definitions"):
         pages = ecs.get_paginator("list_task_definitions").paginate(status="ACTIVE")
         named = {arn.rsplit("/", 1)[-1].rsplit(":", 1)[0]: arn for page in pages for arn in page["taskDefinitionArns"]}
-        tagged = [
-            family
+        tags = {
+            family.removeprefix(prefix): ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"]).get(
+                "tags", []
+            )
             for family, arn in named.items()
             if family.startswith(prefix)
-            for tag in ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"]).get("tags", [])
-            if tag.get("key") == "InterviewId"
-        ]
-    return [family.removeprefix(prefix) for family in tagged]
+        }
+    return [name for name, given in tags.items() if is_tagged(given, name, values["project_prefix"])]
 
 
 def _record_names(site: Site, values: Mapping[str, Any]) -> list[str]:
@@ -198,61 +210,88 @@ def _record_names(site: Site, values: Mapping[str, Any]) -> list[str]:
         pages = site.aws.route53.get_paginator("list_resource_record_sets").paginate(
             HostedZoneId=values["hosted_zone_id"]
         )
-        names = [r["Name"].rstrip(".") for page in pages for r in page["ResourceRecordSets"] if r["Type"] == "A"]
+        names = [
+            record["Name"].rstrip(".")
+            for page in pages
+            for record in page["ResourceRecordSets"]
+            if record["Type"] == "A" and is_routed_here(record, values)
+        ]
     suffix = f".{values['domain_name']}"
     return [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
 
 
-def _unreadable(listing: Listing) -> list[Finding]:
+def _unreadable(site: Site, listing: Listing) -> list[Finding]:
+    """Only a person can tell which version is right; the command lists them."""
+    command = f"aws s3api list-object-versions --bucket {site.bucket} --prefix"
     return [
-        Finding("unreadable", name, reason, "update prequel, or restore the object from the bucket's versions")
+        Finding("unreadable", name, reason, f"{command} {workspace_key(name, INTENT_FILE)}")
         for name, reason in listing.unreadable.items()
     ]
 
 
-def _of_intents(site: Site, listing: Listing, live: Mapping[str, set[str]], price: float) -> list[Finding]:
+def _of_intents(
+    site: Site, listing: Listing, leases: list[Held], live: Mapping[str, set[str]], price: float
+) -> list[Finding]:
     found = []
     for stored in listing.intents.values():
-        finding = _of_intent(site, stored.intent, live.get(stored.intent.id, set()), price)
+        leased = any(held.lease.belongs_to(stored.intent) for held in leases)
+        finding = _of_intent(site, stored.intent, live.get(stored.intent.id, set()), price, leased=leased)
         if finding is not None:
             found.append(finding)
     return found
 
 
-def _of_intent(site: Site, intent: Intent, live: set[str], price: float) -> Finding | None:
+def _of_intent(site: Site, intent: Intent, live: set[str], price: float, *, leased: bool) -> Finding | None:
     name = intent.id
     costs = price if "service" in live else 0.0
     destroying = (f"prequel interview destroy {name}", costs, lambda: destroy(site, name, note="doctor"))
     recovering = (f"prequel interview recover {name}", costs, lambda: recover(site, name))
     run, missing = intent.run, _ESSENTIAL - live
     if run is not None:
-        dead = life_of(run, site.runs_directory, site.host) not in {Life.ALIVE, Life.UNKNOWN}
         detail = f"process {run.pid} of {run.actor} died during {run.purpose}; it is {intent.status}"
         # Otherwise somebody is at work, as far as anybody can tell.
-        return Finding("dead run", name, detail, *recovering) if dead else None
+        return Finding("dead run", name, detail, *recovering) if is_dead(site, run) else None
     if intent.status is Status.LEAKING:
         return Finding("leaking", name, intent.error or "not proven gone", *destroying)
     if intent.overdue(site.now()):
         return Finding("overdue", name, f"{intent.status} since its deadline {timestamp(intent.deadline)}", *destroying)
     if intent.status in UNFINISHED:
         return Finding("unfinished", name, f"{intent.status}, and nobody works on it", *recovering)
-    if intent.status is Status.ACTIVE and missing:
-        return Finding("ghost", name, f"active, but it has no {', no '.join(sorted(missing))}", *recovering)
+    lacking = [*sorted(missing), *(() if leased else (f"lease of slot {intent.slot}",))]
+    if intent.status is Status.ACTIVE and lacking:
+        kind = "ghost" if missing else "lost lease"
+        return Finding(kind, name, f"active, but it has no {', no '.join(lacking)}", *recovering)
     return None
 
 
-def _orphans(site: Site, live: Mapping[str, set[str]], keys: list[str], price: float) -> list[Finding]:
+def _orphans(
+    site: Site, live: Mapping[str, set[str]], leases: list[Held], keys: list[str], price: float
+) -> list[Finding]:
+    """Resources without an intent, which are mended only if it is certain that they were ours.
+
+    Another client such as the portal may be at work, which uploads its workspace only when its create is done.
+    """
     found = []
     for name, kinds in sorted(live.items()):
         costs = price if "service" in kinds else 0.0
         detail = f"{', '.join(sorted(kinds))} without an intent"
         command = f"prequel interview destroy {name}"
-        if f"{WORKSPACES}{name}/terraform.tfvars" in keys and f"{WORKSPACES}{name}/{INTENT_FILE}" not in keys:
-            # Another client's interview, such as the portal's: not ours to destroy unasked.
+        if _is_another_clients(name, keys):
             found.append(Finding("foreign", name, f"{detail}, with another client's workspace", command, costs))
         else:
-            found.append(Finding("orphan", name, detail, command, costs, lambda name=name: destroy(site, name)))  # type: ignore[misc]
+            found.append(Finding("orphan", name, detail, command, costs, _destroying(site, name, leases)))
     return found
+
+
+def _is_another_clients(name: str, keys: list[str]) -> bool:
+    """Whether there is a workspace without an intent; of ours, the intent is the first object and the last."""
+    return any(f"{WORKSPACES}{name}/{file}" in keys for file in ("main.tf", "terraform.tfvars"))
+
+
+def _destroying(site: Site, name: str, leases: list[Held]) -> Callable[[], object] | None:
+    """What destroys the rest of an interview that a lease or a tombstone shows to have been ours, else None."""
+    was_ours = any(held.lease.interview_id == name for held in leases) or site.intents.keys(f"{HISTORY}{name}/")
+    return (lambda: destroy(site, name, note="doctor")) if was_ours else None
 
 
 def _leaked_leases(site: Site, orphans: list[Held]) -> list[Finding]:
@@ -268,21 +307,19 @@ def _leaked_leases(site: Site, orphans: list[Held]) -> list[Finding]:
     ]
 
 
-def _leftover_states(site: Site, keys: list[str], known: set[str]) -> list[Finding]:
-    """States and workspaces of which nothing else is left."""
+def _leftovers(site: Site, leases: list[Held], keys: list[str], known: set[str]) -> list[Finding]:
+    """States and workspaces of which nothing else exists, or does not exist yet."""
     ids = {key.removeprefix(STATES).removesuffix(".tfstate") for key in keys if key.endswith(".tfstate")}
     ids |= {key.split("/")[1] for key in keys if key.startswith(WORKSPACES)}
-    return [
-        Finding(
-            "leftover files",
-            name,
-            "a state or workspace without an intent and without resources",
-            f"prequel interview destroy {name}",
-            mend=lambda name=name: destroy(site, name),  # type: ignore[misc]
-        )
-        for name in sorted(ids - known)
-        if re.fullmatch(INTERVIEW_ID_PATTERN, name)
-    ]
+    found = []
+    for name in sorted(name for name in ids - known if re.fullmatch(INTERVIEW_ID_PATTERN, name)):
+        command = f"prequel interview destroy {name}"
+        if _is_another_clients(name, keys):
+            found.append(Finding("foreign", name, "another client's workspace, without resources", command))
+        else:
+            detail, mend = "files without an intent and without resources", _destroying(site, name, leases)
+            found.append(Finding("leftover files", name, detail, command, mend=mend))
+    return found
 
 
 def _stale_locks(site: Site, keys: list[str], listing: Listing) -> list[Finding]:
@@ -296,10 +333,17 @@ def _stale_locks(site: Site, keys: list[str], listing: Listing) -> list[Finding]
             command = f"prequel interview recover {name}"
             mend = _unlock(site, name)
             found.append(Finding("stale lock", name, "its state is locked, and nobody works on it", command, mend=mend))
-        elif stored is None:
+        elif stored is None and _is_old(site, name):
             command = f"prequel interview destroy {name}"
             found.append(Finding("stale lock", name, "a locked state without an intent", command))
     return found
+
+
+def _is_old(site: Site, interview_id: str) -> bool:
+    """Whether the lock is older than any run of another client, which may be at work otherwise."""
+    found = site.intents.read(lock_key(interview_id))
+    created = LockInfo.parse(found[0]).created if found else None
+    return created is None or site.now() - created >= OLDEST_FOREIGN_LOCK
 
 
 def _unlock(site: Site, interview_id: str) -> Callable[[], object]:
@@ -312,7 +356,13 @@ def _unlock(site: Site, interview_id: str) -> Callable[[], object]:
 
 def _half_releases(site: Site) -> list[Finding]:
     return [
-        Finding("half release", entry.digest[:12], entry.problem, "prequel templates verify, then prune")
+        # What is incomplete goes with the next prune; what was altered is a person's to judge.
+        Finding(
+            "half release",
+            entry.digest[:12],
+            entry.problem,
+            f"prequel templates {'prune' if entry.problem == 'incomplete' else 'verify'}",
+        )
         for entry in site.releases.catalogue()
         if entry.problem and entry.problem != "retired"
     ]

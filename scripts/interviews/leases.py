@@ -93,7 +93,7 @@ class Leases:
         return next((held for held in self.all() if held.lease.belongs_to(intent)), None)
 
     def claim(self, intent: Intent, limit: int, *, now: datetime, actor: str) -> Held:
-        """A free slot below ``limit``; raises ``NoFreeSlotError`` when there is none."""
+        """A free slot below ``limit``, the one it had before if that is; raises ``NoFreeSlotError`` without any."""
         lease = Lease(
             interview_id=intent.id,
             incarnation=intent.incarnation,
@@ -103,7 +103,8 @@ class Leases:
         )
         taken = self.taken()
         if len(taken) < limit:
-            for slot in sorted(set(range(limit)) - set(taken)):
+            free = set(range(limit)) - set(taken)
+            for slot in sorted(free, key=lambda slot: (slot != intent.slot, slot)):
                 etag = self._create(slot, lease)
                 if etag is not None:
                     held = Held(slot, lease, etag)

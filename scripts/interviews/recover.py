@@ -21,7 +21,7 @@ from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.resources import PASSWORD, RECORD, SERVICE_OF, TASKS, survey
 from scripts.interviews.site import Site
-from scripts.interviews.workspace import Workspace, workspace_of
+from scripts.interviews.workspace import Workspace, clear_stale_lock, workspace_of
 
 Outcome = Literal["active", "destroyed", "scheduled"]
 
@@ -91,19 +91,34 @@ def _complete(site: Site, held: Custody, workspace: Workspace, wait_seconds: flo
 
 def _repair(site: Site, held: Custody, workspace: Workspace, wait_seconds: float) -> str:
     """Gives an active interview back what it or its state lost; returns what was done."""
+    did = ["a stale lock cleared"] if clear_stale_lock(site, held) else []
+    priority = held.intent.slot
+    if _regain_slot(site, held):
+        did.append(f"slot {held.intent.slot} taken again")
+        workspace.render_inputs(held.intent)
     live, lost = _reconcile(site, held, workspace)
     expected = {address for address in SERVICE_OF if address not in {TASKS, RECORD}}
     if workspace.values.get("create_dns_record"):
         expected.add(RECORD)
     missing = expected - live.keys()
-    if not lost and not missing:
-        return "nothing: it is as it should be"
-    password = existing_password(site, held.intent.id, workspace.values) or generated_password()
-    outputs = workspace.apply(held, password)
-    workspace.adopted()
-    wait_until_steady(site, held.intent.id, workspace.values, min(wait_seconds, held.seconds_left))
-    held.update(outputs=outputs)
-    return f"repaired: {len(missing)} created again, {len(lost)} taken back into the state"
+    if lost or missing or held.intent.slot != priority:
+        password = existing_password(site, held.intent.id, workspace.values) or generated_password()
+        outputs = workspace.apply(held, password)
+        workspace.adopted()
+        wait_until_steady(site, held.intent.id, workspace.values, min(wait_seconds, held.seconds_left))
+        held.update(outputs=outputs)
+        did.append(f"{len(missing)} created again, {len(lost)} taken back into the state")
+    return f"repaired: {', '.join(did)}" if did else "nothing: it is as it should be"
+
+
+def _regain_slot(site: Site, held: Custody) -> bool:
+    """Takes a slot for an interview whose lease somebody removed, its own if that is still free; tells whether so."""
+    if site.leases.of(held.intent) is not None:
+        return False
+    limit = site.releases.manifest(held.intent.release_digest).limits.max_instances
+    lease = site.leases.claim(held.intent, limit, now=site.now(), actor=site.actor)
+    held.update(slot=lease.slot)
+    return True
 
 
 def _reconcile(site: Site, held: Custody, workspace: Workspace) -> tuple[dict[str, str], dict[str, str]]:

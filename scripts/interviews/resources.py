@@ -5,7 +5,7 @@ which the provider sets in the very call that creates (the runner's policy insis
 password, whose path is the project's own, and a DNS record, which is ours when it points at our load balancer.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -167,12 +167,18 @@ def _rules(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
 
 
 def _by_tags(aws: Aws, arns: list[str], interview_id: str, values: Mapping[str, Any]) -> Seen:
-    """Which of a few resources of load balancing are the interview's; AWS answers for 20 at once."""
-    if not arns:
-        return {}
-    answer = aws.elbv2.describe_tags(ResourceArns=arns[:20])["TagDescriptions"]
-    ours = {d["ResourceArn"] for d in answer if is_tagged(d["Tags"], interview_id, values["project_prefix"])}
-    return {arn: arn in ours for arn in arns}
+    tags = balancing_tags(aws, arns)
+    return {arn: is_tagged(tags.get(arn, []), interview_id, values["project_prefix"]) for arn in arns}
+
+
+def balancing_tags(aws: Aws, arns: list[str]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """The tags of target groups and listener rules, by ARN."""
+    return {
+        described["ResourceArn"]: described["Tags"]
+        # 20 in a call: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTags.html
+        for start in range(0, len(arns), 20)
+        for described in aws.elbv2.describe_tags(ResourceArns=arns[start : start + 20])["TagDescriptions"]
+    }
 
 
 def rule_hosts(rule: Mapping[str, Any]) -> list[str]:

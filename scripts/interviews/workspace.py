@@ -244,8 +244,8 @@ class LockInfo:
         return cls(str(document.get("Who", "")), created, str(document.get("Operation", "unknown operation")))
 
 
-def clear_stale_lock(site: Site, held: Custody) -> None:
-    """Removes Terraform's own lock when its owner is provably dead, or not ours and too old.
+def clear_stale_lock(site: Site, held: Custody) -> bool:
+    """Removes Terraform's own lock when its owner is provably dead, or not ours and too old; tells if there was one.
 
     Holding the interview proves that every earlier run of ours is dead, so a lock that one of their hosts took is
     stale. Raises ``BusyInterviewError`` for a lock of another client's that may still be alive.
@@ -253,7 +253,7 @@ def clear_stale_lock(site: Site, held: Custody) -> None:
     intent = held.intent
     found = site.intents.read(lock_key(intent.id))
     if found is None:
-        return
+        return False
     info = LockInfo.parse(found[0])
     own_hosts = {step.actor.rsplit("@", 1)[-1] for step in intent.history} | {site.host}
     if held.before is not None:
@@ -267,6 +267,7 @@ def clear_stale_lock(site: Site, held: Custody) -> None:
         )
     site.intents.delete([lock_key(intent.id)])
     site.console.event("lock-cleared", interview=intent.id, who=info.who)
+    return True
 
 
 @contextmanager

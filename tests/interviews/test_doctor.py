@@ -9,10 +9,12 @@ from botocore.exceptions import ClientError
 from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
 from scripts.errors import AwsError
 from scripts.interviews.custody import custody_of
+from scripts.interviews.destroy import destroy
 from scripts.interviews.doctor import Finding, diagnose, fix
 from scripts.interviews.model import Run, Status
-from scripts.interviews.store import lock_key, state_key
-from tests.interviews.conftest import Place
+from scripts.interviews.store import Listing, lock_key, state_key
+from tests.interviews.conftest import Place, PlaceFactory
+from tests.interviews.test_absence import KINDS, a_password
 
 MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"})
 
@@ -40,6 +42,18 @@ def test_a_leaked_lease_is_found_and_freed(place: Place) -> None:
     assert (finding.kind, finding.subject, finding.command) == ("leaked lease", "slot 0", "prequel interview reap")
     assert fix(site, [finding]) == {}
     assert diagnose(place.site()) == []
+
+
+def test_an_active_interview_whose_lease_is_gone_is_found(new_place: PlaceFactory) -> None:
+    place = new_place()
+    place.stored("a", Status.ACTIVE)
+    for _, make in KINDS[:5]:
+        make(place.aws, "a", place.values)
+    assert diagnose(place.site()) == []
+    place.aws.s3.delete_object(Bucket=place.site().bucket, Key="slots/0.json")
+    finding = the_finding(place)
+    assert (finding.kind, finding.command) == ("lost lease", "prequel interview recover a")
+    assert finding.detail == "active, but it has no lease of slot 0"
 
 
 def test_a_ghost_is_an_active_interview_that_is_not_there(place: Place) -> None:
@@ -75,6 +89,14 @@ def test_a_dead_run_is_found_without_being_touched(place: Place) -> None:
     assert "process 7 of" in finding.detail
 
 
+def test_a_run_of_a_lost_machine_is_found_when_it_may_be_taken_over(place: Place) -> None:
+    run = Run(id="lost", purpose="create", actor="ada@far", host="far", pid=7, started_at=place.clock())
+    place.stored("a", Status.CREATING, run=run)
+    assert diagnose(place.site()) == []
+    place.clock.forward(minutes=30)
+    assert the_finding(place).kind == "dead run"
+
+
 def test_overdue_is_found_and_destroyed(place: Place) -> None:
     place.stored("a", Status.FAILED)
     place.clock.forward(hours=2)
@@ -95,19 +117,46 @@ def test_a_stale_lock_is_found_and_cleared(place: Place) -> None:
     assert place.objects("instances/") == []
 
 
-def test_a_state_that_nothing_belongs_to_is_found_and_removed(place: Place) -> None:
+def test_a_lock_of_another_clients_run_is_found_only_when_no_run_takes_as_long(place: Place) -> None:
+    site = place.site()
+    lock = {"Who": "portal@far", "Created": f"{place.clock():%Y-%m-%dT%H:%M:%SZ}", "Operation": "apply"}
+    site.aws.s3.put_object(Bucket=site.bucket, Key=lock_key("theirs"), Body=json.dumps(lock).encode())
+    assert diagnose(site) == []
+    place.clock.forward(hours=1)
+    assert (the_finding(place).kind, the_finding(place).mend) == ("stale lock", None)
+
+
+def test_a_state_that_nothing_belongs_to_is_found_and_removed_if_it_was_ours(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    destroy(place.site(), "a")
+    site = place.site()
+    for name in ("a", "theirs"):
+        site.aws.s3.put_object(Bucket=site.bucket, Key=state_key(name), Body=b'{"version": 4, "resources": []}')
+    ours, theirs = diagnose(place.site())
+    assert (ours.kind, ours.command) == ("leftover files", "prequel interview destroy a")
+    assert theirs.mend is None
+    assert fix(site, [ours, theirs]) == {}
+    assert diagnose(place.site()) == [theirs]
+
+
+def test_what_vanishes_while_it_is_looked_at_is_no_finding(place: Place) -> None:
     site = place.site()
     site.aws.s3.put_object(Bucket=site.bucket, Key=state_key("a"), Body=b'{"version": 4, "resources": []}')
-    finding = the_finding(place)
-    assert (finding.kind, finding.command) == ("leftover files", "prequel interview destroy a")
-    assert fix(site, [finding]) == {}
-    assert diagnose(place.site()) == []
+    listed = site.intents.all
+
+    def finish_meanwhile() -> Listing:
+        site.aws.s3.delete_object(Bucket=site.bucket, Key=state_key("a"))
+        return listed()
+
+    site.intents.all = finish_meanwhile  # type: ignore[method-assign]
+    assert diagnose(site) == []
 
 
 def test_half_a_release_is_found(place: Place) -> None:
     site = place.site()
     site.aws.s3.put_object(Bucket=site.bucket, Key=f"releases/{'a' * 64}/main.tf", Body=b"")
-    assert the_finding(place).kind == "half release"
+    finding = the_finding(place)
+    assert (finding.kind, finding.command) == ("half release", "prequel templates prune")
 
 
 def test_an_image_that_is_gone_is_found_before_a_candidate_waits_for_it(
@@ -141,6 +190,7 @@ def test_an_unreadable_intent_is_named_and_never_mended_unasked(place: Place) ->
     finding = the_finding(place)
     assert finding.kind == "unreadable"
     assert finding.mend is None
+    assert finding.command.endswith(f"--bucket {site.bucket} --prefix workspaces/a/interview.json")
 
 
 def test_another_clients_interview_is_told_and_never_destroyed_unasked(place: Place) -> None:
@@ -152,6 +202,24 @@ def test_another_clients_interview_is_told_and_never_destroyed_unasked(place: Pl
         assert (finding.kind, finding.mend) == ("foreign", None)
     finally:
         site.aws.ssm.delete_parameter(Name=f"/{place.prefix}/interviews/portal/password")
+
+
+@pytest.mark.parametrize("file", ["main.tf", "terraform.tfvars"])
+def test_another_clients_workspace_is_not_removed_before_its_resources_exist(place: Place, file: str) -> None:
+    site = place.site()
+    site.aws.s3.put_object(Bucket=site.bucket, Key=f"workspaces/theirs/{file}", Body=b"")
+    finding = the_finding(place)
+    assert (finding.kind, finding.subject, finding.mend) == ("foreign", "theirs", None)
+
+
+def test_resources_that_nothing_shows_to_have_been_ours_are_told_and_never_destroyed_unasked(place: Place) -> None:
+    """Another client uploads its workspace when its create is done, and not before."""
+    a_password(place.aws, "theirs", place.values)
+    try:
+        finding = the_finding(place)
+        assert (finding.kind, finding.mend) == ("orphan", None)
+    finally:
+        place.aws.ssm.delete_parameter(Name=f"/{place.prefix}/interviews/theirs/password")
 
 
 def test_a_listing_that_fails_is_an_error_and_no_clean_bill(place: Place) -> None:

@@ -16,7 +16,7 @@ from scripts.interviews.listing import all_rows, last_log
 from scripts.interviews.model import Status
 from scripts.interviews.reap import reap
 from scripts.interviews.recover import recover
-from scripts.interviews.store import state_key
+from scripts.interviews.store import lock_key, state_key
 from scripts.interviews.workspace import Workspace, state_addresses
 from tests.interviews.conftest import Place, PlaceFactory
 
@@ -155,6 +155,13 @@ def test_a_lost_state_is_rebuilt_without_replacing_what_the_candidate_uses(place
     assert actions <= {"update"}
     assert drift(place.site(), request.id) == []
     assert recover(place.site(), request.id).did == "nothing: it is as it should be"
+
+    s3.delete_object(Bucket=bucket, Key="slots/0.json")
+    lock = {"Who": place.site().actor, "Created": f"{place.clock():%Y-%m-%dT%H:%M:%SZ}", "Operation": "apply"}
+    s3.put_object(Bucket=bucket, Key=lock_key(request.id), Body=json.dumps(lock).encode())
+    assert recover(place.site(), request.id).did == "repaired: a stale lock cleared, slot 0 taken again"
+    assert place.site().leases.taken() == [0]
+    assert place.objects("instances/") == [state_key(request.id)]
     name = f"/{place.prefix}/interviews/{request.id}/password"
     value = place.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     assert value == request.password
