@@ -9,11 +9,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from scripts.interviews.create import create
+from scripts.interviews.custody import LONGEST_RUN
 from scripts.interviews.doctor import diagnose
 from scripts.interviews.model import Status
 from scripts.interviews.reap import reap
@@ -174,6 +176,35 @@ def test_killed_at_random_moments_one_sweep_leaves_no_leak(new_place: PlaceFacto
     place, dice = new_place(), random.Random(SEED)
     assert crash_and_sweep(place, 0, dice) == []
     assert crash_and_sweep(place, 1, dice) == []
+
+
+def test_what_a_lost_machine_left_is_kept_from_others_until_no_run_takes_as_long_and_then_brought_to_an_end(
+    new_place: PlaceFactory,
+) -> None:
+    place = new_place()
+    victim = Victim("create", "all", "resource", 0, f"k{os.getpid()}-lost")
+    kill_all(place, [victim])
+    with_another_host(place, victim.id)
+    assert list(reap(place.site()).busy) == [victim.id]
+    assert place.objects(f"instances/{victim.id}.tfstate.tflock")
+    place.clock.moment = datetime.now(UTC) + LONGEST_RUN  # the client had the real time
+    said = io.StringIO()
+    report = reap(place.site(out=said))
+    assert report.recovered == [victim.id], said.getvalue()
+    assert '"event": "lock-cleared"' in said.getvalue()
+    assert leaks(place, [victim.id]) == []
+
+
+def with_another_host(place: Place, interview_id: str) -> None:
+    """As if the killed client had run on a machine that is lost: only its mark, its lock and its name are left."""
+    site = place.site()
+    for key in (f"workspaces/{interview_id}/interview.json", f"instances/{interview_id}.tfstate.tflock"):
+        found = site.intents.read(key)
+        assert found is not None, key
+        body = found[0].replace(f"@{site.host}".encode(), b"@lost").replace(f'"{site.host}"'.encode(), b'"lost"')
+        site.aws.s3.put_object(Bucket=site.bucket, Key=key, Body=body)
+    for file in site.runs_directory.iterdir():
+        file.unlink()
 
 
 @pytest.mark.soak(amount=f"{(100 // AT_ONCE + 1) * AT_ONCE} kills", seed=SEED + 1)
