@@ -159,7 +159,9 @@ def create(
             if made_remotely
             else operation.create(site, request, dry_run=dry_run)
         )
-    if created is not None:
+    if created is None:
+        session.console.result({"id": request.id, "dry_run": True})
+    else:
         session.console.result(_created(created), _card(created, site.aws.region))
 
 
@@ -190,6 +192,7 @@ def _create_all(
     """One interview for each row; the exit code is the worst row's."""
     if dry_run:
         _say_costs(site, requests)
+        site.console.result({"ids": [request.id for request in requests], "dry_run": True})
         return
 
     def document(row: "RowResult") -> dict[str, Any]:
@@ -397,7 +400,9 @@ def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOp
     if dry_run:
         stored = site.intents.load(checked_id(id))
         what = f"interview {id} ({stored.intent.status})" if stored else f"whatever is left of {id}"
-        session.console.say(f"would destroy {what}")
+        session.console.result(
+            {"id": id, "status": stored.intent.status if stored else None, "dry_run": True}, f"Would destroy {what}."
+        )
         return
     session.console.say(f"Destroying interview {id} …")
     with _graceful(f"`prequel interview destroy {id}` goes on with it"):
@@ -428,7 +433,8 @@ def recover(
     site = site_of(session)
     if dry_run:
         intent = _intent(listing.find(site, id))
-        session.console.say(f"would recover interview {id}, which is {intent.status}")
+        value = {"id": id, "status": intent.status, "dry_run": True}
+        session.console.result(value, f"Would recover interview {id}, which is {intent.status}.")
         return
     session.console.say(f"Recovering interview {id} …")
     with _graceful(f"`prequel interview recover {id}` goes on with it"):

@@ -300,11 +300,19 @@ def _schedule(site: Site, held: Custody, values: dict[str, Any], request: Reques
     except PrequelError:
         withdraw(site, held)
         raise
-    with explained(f"keep the password of interview {request.id}"):
-        site.aws.ssm.put_parameter(
-            Name=password_parameter(values["project_prefix"], request.id),
-            Description=f"Password of interview {request.id}",
-            Type="SecureString",
-            KeyId=values["kms_key_arn"],
-            Value=request.password,
-        )
+    try:
+        with explained(f"keep the password of interview {request.id}"):
+            site.aws.ssm.put_parameter(
+                Name=password_parameter(values["project_prefix"], request.id),
+                Description=f"Password of interview {request.id}",
+                Type="SecureString",
+                KeyId=values["kms_key_arn"],
+                Value=request.password,
+            )
+    except (PrequelError, KeyboardInterrupt) as error:
+        # Not withdrawn: the parameter may be there, and only its answer be lost.
+        reason = "interrupted by the user" if isinstance(error, KeyboardInterrupt) else str(error)
+        site.console.warn(f"scheduling interview {request.id} failed ({reason}); taking it back")
+        held.update(error=reason)
+        tear_down(site, held, note=reason)
+        raise

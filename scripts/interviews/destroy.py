@@ -76,16 +76,18 @@ def tear_down(site: Site, held: Custody, workspace: Workspace | None = None, *, 
     """
     if held.intent.status not in {Status.DESTROYING, Status.DESTROYED}:
         held.move(Status.DESTROYING, note)
-    if held.intent.status is Status.DESTROYED or held.intent.untouched:
-        evidence = _PROVEN_BEFORE if held.intent.status is Status.DESTROYED else _NOTHING_CREATED
-        if evidence is _NOTHING_CREATED and held.intent.history[0].status is Status.SCHEDULED:
-            evidence += _forget_password(site, held, workspace)
-        _clean_up(site, held, evidence, "")
-        return evidence
+    log = ""
     try:
-        with _opened(site, held, workspace) as opened:
-            evidence = _destroy_until_gone(site, held, opened)
-            log = opened.log
+        if held.intent.status is Status.DESTROYED:
+            evidence = _PROVEN_BEFORE
+        elif held.intent.untouched:
+            evidence = _NOTHING_CREATED
+            if held.intent.history[0].status is Status.SCHEDULED:
+                evidence += _forget_password(site, held, workspace)
+        else:
+            with _opened(site, held, workspace) as opened:
+                evidence = _destroy_until_gone(site, held, opened)
+                log = opened.log
     except (InterruptedRunError, BusyInterviewError, ChangedMeanwhileError):
         raise  # somebody else's turn, or the user's
     except PrequelError as error:

@@ -342,7 +342,9 @@ def _stale_locks(site: Site, keys: list[str], listing: Listing) -> list[Finding]
 def _is_old(site: Site, interview_id: str) -> bool:
     """Whether the lock is older than any run of another client, which may be at work otherwise."""
     found = site.intents.read(lock_key(interview_id))
-    created = LockInfo.parse(found[0]).created if found else None
+    if found is None:
+        return False
+    created = LockInfo.parse(found[0]).created
     return created is None or site.now() - created >= OLDEST_FOREIGN_LOCK
 
 

@@ -15,8 +15,9 @@ _EXTENDABLE = frozenset({Status.SCHEDULED, Status.CREATING, Status.ACTIVE})
 def extend(site: Site, interview_id: str, by: timedelta, *, dry_run: bool = False) -> Intent:
     """Moves the deadline by ``by``, in the intent and in the lease; the tags keep the first one.
 
-    Raises ``RefusedError`` beyond the release's maximum duration, counted from the start, or when the interview is
-    ending. The intent is written first: whoever destroys looks at it once more before it begins.
+    Raises ``RefusedError`` beyond the release's maximum duration, counted from the start, for a deadline that has
+    passed even so, or when the interview is ending. The intent is written first: whoever destroys looks at it once more
+    before it begins.
     """
     if site.intents.load(checked_id(interview_id)) is None:
         raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
@@ -25,6 +26,11 @@ def extend(site: Site, interview_id: str, by: timedelta, *, dry_run: bool = Fals
         if intent.status not in _EXTENDABLE:
             raise RefusedError(f"interview {interview_id} is {intent.status} and cannot be extended; create another")
         deadline = intent.deadline + by
+        if deadline <= site.now():
+            raise RefusedError(
+                f"{shown_duration(by)} more would end interview {interview_id} at {timestamp(deadline)}, in the past; "
+                f"expected more than {shown_duration(site.now() - intent.deadline)}"
+            )
         maximum = timedelta(minutes=site.releases.manifest(intent.release_digest).limits.interview_maximum_minutes)
         if deadline - intent.starts_at > maximum:
             left = maximum - (intent.deadline - intent.starts_at)

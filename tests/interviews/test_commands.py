@@ -104,12 +104,13 @@ def test_each_failure_has_its_exit_code_and_one_line_as_the_last_event(stocked: 
         ["reap"],
     ],
 )
-def test_a_dry_run_changes_nothing(new_place: PlaceFactory, arguments: list[str]) -> None:
+def test_a_dry_run_changes_nothing_and_ends_with_a_result(new_place: PlaceFactory, arguments: list[str]) -> None:
     place = new_place()
     place.stored("ada", Status.ACTIVE)
     site = place.site()
     before = {key: site.intents.read(key) for key in place.objects()}
-    assert place.prequel("interview", *arguments, "--dry-run").returncode == 0
+    done = place.prequel("interview", *arguments, "--dry-run", "--json")
+    assert (done.returncode, json.loads(done.stdout.splitlines()[-1])["event"]) == (0, "result")
     after = {key: site.intents.read(key) for key in place.objects()}
     assert {key: found[0] for key, found in after.items() if found} == {
         key: found[0] for key, found in before.items() if found

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tenacity import wait_none
 
-from scripts.errors import AwsError, LeakingError
+from scripts.errors import AwsError, LeakingError, RefusedError
 from scripts.interviews.create import create
 from scripts.interviews.custody import Custody, custody_of
 from scripts.interviews.destroy import destroy, tear_down
@@ -235,6 +235,14 @@ def test_extending_moves_the_deadline_and_the_lease_up_to_the_ceiling(place: Pla
     assert after.expires_at == before.expires_at
     with pytest.raises(Exception, match=r"expected at most 4h; it can be extended by 2h"):
         extend(place.site(), "a", timedelta(hours=3))
+
+
+def test_what_is_overdue_is_extended_into_the_future_or_not_at_all(place: Place) -> None:
+    before = place.stored("a", Status.ACTIVE)
+    place.clock.forward(hours=2)
+    with pytest.raises(RefusedError, match="in the past; expected more than 30m"):
+        extend(place.site(), "a", timedelta(minutes=30))
+    assert extend(place.site(), "a", timedelta(minutes=31)).deadline == before.deadline + timedelta(minutes=31)
 
 
 def test_what_is_ending_cannot_be_extended(place: Place) -> None:

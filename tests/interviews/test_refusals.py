@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from scripts.embedded import EmbeddedAws
-from scripts.errors import AlteredReleaseError, NoFreeSlotError, PrequelError, RefusedError
+from scripts.errors import AlteredReleaseError, AwsError, NoFreeSlotError, PrequelError, RefusedError
 from scripts.interviews.create import create
 from scripts.interviews.custody import LONGEST_RUN, custody_of
 from scripts.interviews.destroy import destroy
@@ -199,6 +200,19 @@ def test_a_release_that_is_pruned_while_an_interview_is_scheduled_is_not_pinned(
     with pytest.raises(AlteredReleaseError):
         create(site, place.request(starts_at=place.clock() + timedelta(hours=1)))
     assert place.objects() == []
+
+
+def test_a_password_that_cannot_be_kept_leaves_nothing_scheduled(place: Place) -> None:
+    site = place.breakable_site()
+
+    def denied(**_: object) -> object:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutParameter")
+
+    site.aws.ssm.put_parameter = denied  # type: ignore[method-assign,assignment]
+    request = place.request(starts_at=place.clock() + timedelta(hours=1))
+    with pytest.raises(AwsError, match="cannot keep the password of interview"):
+        create(site, request)
+    assert [key.split("/")[0] for key in place.objects()] == ["history"]
 
 
 def test_a_dry_run_writes_nothing(place: Place) -> None:
