@@ -18,11 +18,19 @@ from scripts.errors import (
     TerraformError,
 )
 from scripts.interviews.custody import Custody, custody_of, custody_of_new
+from scripts.interviews.leases import Held
 from scripts.interviews.model import Inputs, Intent, Run, Status, Tombstone
 from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.resources import Survey, survey
 from scripts.interviews.site import Site
-from scripts.interviews.store import INTENT_FILE, ChangedMeanwhileError, lock_key, state_key, workspace_key
+from scripts.interviews.store import (
+    INTENT_FILE,
+    ChangedMeanwhileError,
+    IdInUseError,
+    lock_key,
+    state_key,
+    workspace_key,
+)
 from scripts.interviews.workspace import Workspace, check_here, private_directory, state_addresses, workspace_of
 from stacks.names import password_parameter
 
@@ -57,7 +65,7 @@ def destroy(site: Site, interview_id: str, *, note: str = "asked for") -> Destro
     start = time.monotonic()
     checked_id(interview_id)
     if site.intents.load(interview_id) is None:
-        return _destroy_orphan(site, interview_id, start)
+        return destroy_orphan(site, interview_id)
     try:
         with custody_of(site, interview_id, "destroy") as held:
             evidence = tear_down(site, held, note=note)
@@ -188,11 +196,22 @@ def _clean_up(site: Site, held: Custody, evidence: tuple[str, ...], log: str) ->
     held.remove()
 
 
-def _destroy_orphan(site: Site, interview_id: str, start: float) -> Destroyed:
-    """An id without an intent: nothing is there, or what is there gets an intent to be destroyed by.
+def free_orphan(site: Site, held: Held) -> None:
+    """Frees the slot of an interview that is no more; when its intent was lost, only once nothing of it is left."""
+    if site.intents.load(held.lease.interview_id) is None:
+        destroy_orphan(site, held.lease.interview_id)
+    else:
+        # The id lives again, which it could not while anything of this life was left.
+        site.leases.release(held)
 
-    Raises ``RefusedError`` when all that is there is not ours.
+
+def destroy_orphan(site: Site, interview_id: str) -> Destroyed:
+    """Destroys an id without an intent: what is there, or still holds a slot, gets an intent to be destroyed by.
+
+    Raises ``RefusedError`` when all that is there is not ours, ``ChangedMeanwhileError`` when an interview of that id
+    appears, and what ``destroy`` raises.
     """
+    start = time.monotonic()
     pointer = site.releases.current()
     if pointer is None:
         raise RefusedError(f"there is no interview {interview_id}, and no templates are published")
@@ -204,6 +223,9 @@ def _destroy_orphan(site: Site, interview_id: str, start: float) -> Destroyed:
     traces = [state_key(interview_id), lock_key(interview_id)]
     remains = [key for key in site.intents.keys(state_key(interview_id)) if key in traces]
     remains += site.intents.keys(workspace_key(interview_id))
+    lease = site.leases.named(interview_id)
+    if lease is not None:
+        remains.append(f"slot {lease.slot}")
     if found.proven_gone and not remains and found.foreign:
         raise RefusedError(
             f"there is no interview {interview_id}; what has its name carries other tags, and is left alone: "
@@ -216,7 +238,7 @@ def _destroy_orphan(site: Site, interview_id: str, start: float) -> Destroyed:
         now = site.now()
         return Intent(
             id=interview_id,
-            incarnation=uuid.uuid4().hex,
+            incarnation=lease.lease.incarnation if lease is not None else uuid.uuid4().hex,
             release_digest=pointer.digest,
             inputs=Inputs(candidate_name="unknown", challenge="unknown"),
             created_at=now,
@@ -227,6 +249,9 @@ def _destroy_orphan(site: Site, interview_id: str, start: float) -> Destroyed:
             run=run,
         ).moved(Status.DESTROYING, at=now, actor=site.actor, note="found without an intent")
 
-    with custody_of_new(site, draft, "destroy") as held:
-        evidence = tear_down(site, held, note="found without an intent")
+    try:
+        with custody_of_new(site, draft, "destroy") as held:
+            evidence = tear_down(site, held, note="found without an intent")
+    except IdInUseError as error:
+        raise ChangedMeanwhileError(f"interview {interview_id} was just created anew; nothing was destroyed") from error
     return Destroyed(interview_id, True, time.monotonic() - start, evidence)

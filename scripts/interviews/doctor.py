@@ -10,7 +10,7 @@ from scripts.aws import explained
 from scripts.errors import PrequelError, RefusedError
 from scripts.images.choice import missing_image
 from scripts.interviews.custody import custody_of, is_dead
-from scripts.interviews.destroy import destroy
+from scripts.interviews.destroy import destroy, free_orphan
 from scripts.interviews.leases import Held
 from scripts.interviews.model import UNFINISHED, Intent, Status
 from scripts.interviews.rate import Rate
@@ -301,7 +301,7 @@ def _leaked_leases(site: Site, orphans: list[Held]) -> list[Finding]:
             f"slot {held.slot}",
             f"held for {held.lease.interview_id}, which is no more",
             "prequel interview reap",
-            mend=lambda held=held: site.leases.release(held),  # type: ignore[misc]
+            mend=lambda held=held: free_orphan(site, held),  # type: ignore[misc]
         )
         for held in orphans
     ]

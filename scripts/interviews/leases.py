@@ -92,6 +92,10 @@ class Leases:
                 return held
         return next((held for held in self.all() if held.lease.belongs_to(intent)), None)
 
+    def named(self, interview_id: str) -> Held | None:
+        """The lease of any interview that had this id, or None."""
+        return next((held for held in self.all() if held.lease.interview_id == interview_id), None)
+
     def claim(self, intent: Intent, limit: int, *, now: datetime, actor: str) -> Held:
         """A free slot below ``limit``, the one it had before if that is; raises ``NoFreeSlotError`` without any."""
         lease = Lease(
@@ -124,7 +128,7 @@ class Leases:
             when = f"in {int((leases[0].deadline - now).total_seconds() // 60) + 1} minutes"
         return NoFreeSlotError(
             f"all {limit} slots are taken by {names}{more}; the next frees {when}: "
-            "wait, destroy one, or raise max_instances and deploy"
+            "wait, destroy one, or raise max_instances, deploy and publish the templates"
         )
 
     def extend(self, held: Held, deadline: datetime) -> Held:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, NoFreeSlotError, PrequelError
 from scripts.interviews.custody import custody_of
-from scripts.interviews.destroy import tear_down
+from scripts.interviews.destroy import free_orphan, tear_down
 from scripts.interviews.leases import Held
 from scripts.interviews.model import ENDING, Intent, Status
 from scripts.interviews.recover import recover
@@ -43,6 +43,8 @@ class Duty:
     interview_id: str
     what: str
     why: str
+    lease: Held | None = None
+    """What there is to ``free``."""
 
 
 def duties(listing: Listing, now: datetime) -> list[Duty]:
@@ -94,16 +96,16 @@ def reap(site: Site, *, parallel: int = 4, dry_run: bool = False) -> Report:
     due = duties(listing, site.now())
     report = Report(waiting=[duty.interview_id for duty in due if duty.what == "wait"])
     due = [duty for duty in due if duty.what != "wait"]
-    orphans = orphan_leases(leases, listing)
+    due += [
+        Duty(held.lease.interview_id, "free", f"it is no more, and holds slot {held.slot}", held)
+        for held in orphan_leases(leases, listing)
+    ]
     for problem in listing.unreadable.values():
         site.console.warn(problem)
     if dry_run:
         for duty in due:
             site.console.say(f"would {duty.what} {duty.interview_id}: {duty.why}")
-        for held in orphans:
-            site.console.say(f"would free slot {held.slot}: {held.lease.interview_id} is no more")
         return report
-    report.freed_slots = [held.slot for held in orphans if site.leases.release(held)]
     with heeding_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
         for done in [pool.submit(_guarded, site, duty, report, interrupted) for duty in due]:
             done.result()
@@ -146,6 +148,10 @@ def _postpone(site: Site, duty: Duty, reason: str) -> None:
 
 
 def _do(site: Site, duty: Duty, report: Report) -> None:
+    if duty.lease is not None:
+        free_orphan(site, duty.lease)
+        report.freed_slots.append(duty.lease.slot)
+        return
     if duty.what == "destroy":
         with custody_of(site, duty.interview_id, "reap") as held:
             # It may have been extended since it was listed.

@@ -15,7 +15,7 @@ from scripts.interviews.create import (
     slot_for,
 )
 from scripts.interviews.custody import Custody, custody_of
-from scripts.interviews.destroy import tear_down
+from scripts.interviews.destroy import destroy_orphan, tear_down
 from scripts.interviews.model import ENDING, Status
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.request import checked_id, generated_password
@@ -41,11 +41,15 @@ class Recovered:
 def recover(site: Site, interview_id: str, *, wait_seconds: float = DEFAULT_WAIT_SECONDS) -> Recovered:
     """Completes a create, repairs what an active interview lost, or goes on with a destroy.
 
-    What is overdue is destroyed. A scheduled interview is started when its time has come. Raises ``RefusedError``
-    without such an interview, ``BusyInterviewError`` while another run is alive, and what create and destroy raise.
+    What is overdue is destroyed, and so is what holds a slot without an intent. A scheduled interview is started when
+    its time has come. Raises ``RefusedError`` without such an interview, ``BusyInterviewError`` while another run is
+    alive, and what create and destroy raise.
     """
     start = time.monotonic()
     if site.intents.load(checked_id(interview_id)) is None:
+        if site.leases.named(interview_id) is not None:
+            destroy_orphan(site, interview_id)
+            return Recovered(interview_id, "destroyed", "freed its slot: its intent was lost", time.monotonic() - start)
         raise RefusedError(
             f"there is no interview {interview_id} to recover; if something is left of it, "
             f"`prequel interview destroy {interview_id}` removes it"
@@ -73,9 +77,10 @@ def _complete(site: Site, held: Custody, workspace: Workspace, wait_seconds: flo
         # Whatever has its name by now is not ours, except the password of a scheduled one.
         ours = frozenset({PASSWORD} if before is Status.SCHEDULED else ())
         refuse_foreign(survey(site.aws, held.intent.id, workspace.values), held.intent.id, expected=ours)
-    limits = site.releases.manifest(held.intent.release_digest).limits
+    # What the cap is now, not what it was when the interview's own release was published.
+    current = site.releases.current() or site.releases.manifest(held.intent.release_digest)
     try:
-        slot = slot_for(site, held, limits.max_instances)
+        slot = slot_for(site, held, current.limits.max_instances)
     except NoFreeSlotError:
         if before is Status.CREATING:
             tear_down(site, held, note="no slot was free")

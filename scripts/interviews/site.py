@@ -27,7 +27,7 @@ class Releases(Protocol):
     """What interviews need of the template releases; see ``scripts.releases.store.ReleaseStore``."""
 
     def current(self) -> Any:
-        """The pointer to the current release with its ``digest``, or None."""
+        """The pointer to the current release with its ``digest`` and ``limits``, or None."""
 
     def manifest(self, digest: str) -> Any:
         """A stored release's manifest; raises when it is missing, altered or being pruned."""

@@ -8,16 +8,17 @@ import pytest
 from botocore.exceptions import ClientError
 from tenacity import wait_none
 
-from scripts.errors import AwsError, LeakingError, RefusedError
+from scripts.errors import AwsError, LeakingError, NoFreeSlotError, RefusedError
 from scripts.interviews.create import create
 from scripts.interviews.custody import Custody, custody_of
 from scripts.interviews.destroy import destroy, tear_down
 from scripts.interviews.extend import extend
 from scripts.interviews.model import Status
 from scripts.interviews.reap import reap
+from scripts.interviews.recover import recover
 from scripts.interviews.site import Site
 from scripts.interviews.store import state_key
-from tests.interviews.conftest import Place
+from tests.interviews.conftest import Place, publish
 from tests.interviews.test_absence import a_target_group
 
 
@@ -201,6 +202,38 @@ def test_a_lease_whose_interview_is_no_more_is_freed_and_no_other(place: Place) 
     site.aws.s3.delete_object(Bucket=site.bucket, Key="workspaces/gone/interview.json")
     assert reap(site).freed_slots == [gone.slot]
     assert place.site().leases.taken() == [kept.slot]
+
+
+def test_a_slot_whose_intent_was_lost_is_freed_only_when_nothing_of_its_interview_is_left(place: Place) -> None:
+    place.stored("a", Status.ACTIVE)
+    site = place.site()
+    site.aws.s3.delete_object(Bucket=site.bucket, Key="workspaces/a/interview.json")
+    report = reap(unable_to_see_target_groups(place))
+    assert (report.leaking, report.freed_slots) == (["a"], [])
+    assert place.site().leases.taken() == [0]
+    place.clock.forward(minutes=1)
+    assert reap(place.site()).destroyed == ["a"]
+    assert place.site().leases.taken() == []
+
+
+def test_the_slot_of_an_earlier_life_of_an_id_is_freed_and_the_living_one_stays(place: Place) -> None:
+    earlier = place.stored("a", Status.ACTIVE)
+    site = place.site()
+    site.aws.s3.delete_object(Bucket=site.bucket, Key="workspaces/a/interview.json")
+    living = place.stored("a", Status.ACTIVE)
+    assert reap(place.site()).freed_slots == [earlier.slot]
+    assert status_of(place, "a") == "active"
+    assert place.site().leases.taken() == [living.slot]
+
+
+def test_an_interview_scheduled_before_the_maximum_was_lowered_waits_like_any_other(place: Place) -> None:
+    request = place.request(starts_at=place.clock() + timedelta(minutes=1))
+    create(place.site(), request)
+    publish(place.values, place.aws, max_instances=1)
+    place.stored("a", Status.ACTIVE)
+    place.clock.forward(minutes=2)
+    with pytest.raises(NoFreeSlotError, match="all 1 slots are taken by a until"):
+        recover(place.site(), request.id)
 
 
 def test_a_lease_is_not_freed_when_its_intent_cannot_be_read(place: Place) -> None:

@@ -19,10 +19,11 @@ from scripts.interviews.custody import custody_of
 from scripts.interviews.destroy import destroy
 from scripts.interviews.extend import extend
 from scripts.interviews.leases import SLOTS
-from scripts.interviews.model import Inputs, Intent, Run, Status
+from scripts.interviews.model import TRANSITIONS, Inputs, Intent, Run, Status, Transition
 from scripts.interviews.reap import duties
+from scripts.interviews.recover import recover
 from scripts.interviews.store import INTENT_FILE, WORKSPACES, Listing, Stored
-from scripts.reaper import LONGEST_RUN, Known, ReaperError, due
+from scripts.reaper import LONGEST_RUN, Known, Pass, ReaperError, due
 from stacks import names
 from tests.interviews.conftest import Clock
 from tests.lifecycle.builds import Builds
@@ -91,6 +92,58 @@ def test_the_reaper_shares_its_constants_with_the_operations() -> None:
     assert (reaper.SLOTS, reaper.WORKSPACES, reaper.INTENT_FILE) == (SLOTS, WORKSPACES, INTENT_FILE)
     assert reaper.METRICS_NAMESPACE == names.METRICS_NAMESPACE
     assert {status.value for status in Status} >= reaper.ENDING
+
+
+@pytest.mark.parametrize("status", [Status.SCHEDULED, Status.CREATING, Status.ACTIVE, Status.FAILED])
+def test_the_reapers_own_step_is_a_legal_one_that_the_operations_can_read(
+    shared: Shared, builds: Builds, status: Status
+) -> None:
+    place = shared.place
+    before = place.stored("one", Status.ACTIVE)
+    mark(shared, "one", status=status)
+    place.clock.forward(hours=2)
+    shared.reaper(codebuild=builds).run(place.clock())
+    stored = place.site().intents.load("one")
+    assert stored is not None
+    assert stored.intent.status in TRANSITIONS[status]
+    step = Transition(status=Status.DESTROYING, at=place.clock(), actor="reaper@lambda", note="overdue")
+    assert stored.intent.history == (*before.history, step)
+
+
+def test_a_slot_whose_intent_was_lost_is_left_to_a_build_that_proves_its_interview_gone(
+    shared: Shared, builds: Builds
+) -> None:
+    place = shared.place
+    place.stored("one", Status.ACTIVE)
+    stored = place.site().intents.load("one")
+    assert stored is not None
+    place.site().intents.remove(stored)
+    for _ in range(3):
+        done = shared.reaper(codebuild=builds).run(place.clock())
+        assert done.freed_slots == []
+        place.clock.forward(minutes=1)
+    (build,) = builds.started
+    assert (build["PREQUEL_ACTION"], build["PREQUEL_INTERVIEW_ID"]) == ("recover", "one")
+    assert recover(shared.site(host="build"), "one").outcome == "destroyed"
+    shared.reaper(codebuild=builds).run(place.clock())
+    assert {key.split("/")[0] for key in place.objects()} == {"history"}
+
+
+def test_a_slot_that_somebody_else_freed_meanwhile_is_no_problem(
+    shared: Shared, builds: Builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = shared.place
+    place.stored("one", Status.ACTIVE)
+    mark(shared, "one", incarnation="another life of that id")
+    reaper = shared.reaper(codebuild=builds)
+    read = reaper._intents
+
+    def read_and_lose_the_slot(done: Pass) -> list[Known]:
+        place.embedded.aws.s3.delete_object(Bucket=place.values["instance_bucket_name"], Key="slots/0.json")
+        return read(done)
+
+    monkeypatch.setattr(reaper, "_intents", read_and_lose_the_slot)
+    assert reaper.run(place.clock()).problems == {}
 
 
 @pytest.mark.e2e

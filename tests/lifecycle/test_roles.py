@@ -108,10 +108,11 @@ def test_passes_take_each_right_of_the_reaper_and_no_other(
     )
     place.stored("overdue", Status.ACTIVE)
     run_service(shared, "overdue")
-    gone = place.stored("gone", Status.ACTIVE)
-    stored = place.site().intents.load("gone")
+    gone = place.stored("again", Status.ACTIVE)
+    stored = place.site().intents.load("again")
     assert stored is not None
-    place.site().intents.remove(stored)
+    another_life = {"incarnation": "another life of that id", "deadline": gone.deadline + timedelta(days=1)}
+    place.site().intents.replace(stored, gone.model_copy(update=another_life))
     admin.s3.put_object(
         Bucket=place.values["instance_bucket_name"], Key="workspaces/portals/terraform.tfvars", Body=b""
     )
@@ -129,7 +130,7 @@ def test_passes_take_each_right_of_the_reaper_and_no_other(
     stored = place.site().intents.load("overdue")
     assert stored is not None
     assert stored.intent.status is Status.DESTROYING
-    place.site().intents.remove(stored)
+    destroy(shared.site(), "overdue")
     with recording.enforcing():
         reaper.run(place.clock())
     assert place.objects("dispatches/") == []
