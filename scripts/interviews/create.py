@@ -27,12 +27,12 @@ from scripts.interviews.request import (
     generated_password,
     refuse_reserved,
 )
-from scripts.interviews.resources import Survey, survey
+from scripts.interviews.resources import Survey, priorities_of_others, survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, state_key, workspace_key
 from scripts.interviews.workspace import Workspace, check_here, private_directory
 from scripts.prices import cost_of
-from stacks.names import password_parameter
+from stacks.names import LISTENER_PRIORITY_BASE, password_parameter
 
 DEFAULT_WAIT_SECONDS = 300.0
 LONGEST_WAIT_SECONDS = 600.0
@@ -175,7 +175,7 @@ def _create_now(site: Site, held: Custody, workspace: Workspace, request: Reques
     try:
         workspace.render(held.intent)
         with ThreadPoolExecutor(4) as pool:
-            claiming = pool.submit(slot_for, site, held, workspace.manifest.limits.max_instances)
+            claiming = pool.submit(slot_for, site, held, workspace.manifest.limits.max_instances, workspace.values)
             surveying = pool.submit(survey, site.aws, held.intent.id, workspace.values)
             # Once more, now that the intent pins it: `prune` may have begun to remove it in between.
             confirming = pool.submit(site.releases.manifest, held.intent.release_digest)
@@ -227,11 +227,17 @@ def withdraw(site: Site, held: Custody) -> None:
     held.remove()
 
 
-def slot_for(site: Site, held: Custody, limit: int) -> int:
-    """The held interview's slot, claimed if it has none; raises ``NoFreeSlotError``."""
+def slot_for(site: Site, held: Custody, limit: int, values: dict[str, Any]) -> int:
+    """The held interview's slot, claimed if it has none; raises ``NoFreeSlotError``.
+
+    A slot whose listener priority a rule of another client has is left out, because no rule of ours could be created.
+    """
     known = held.took_over or held.intent.slot is not None or held.intent.status is Status.FAILED
     lease = site.leases.of(held.intent) if known else None
-    lease = lease or site.leases.claim(held.intent, limit, now=site.now(), actor=site.actor)
+    if lease is None:
+        used = priorities_of_others(site.aws, held.intent.id, values)
+        blocked = frozenset(priority - LISTENER_PRIORITY_BASE for priority in used)
+        lease = site.leases.claim(held.intent, limit, now=site.now(), actor=site.actor, blocked=blocked)
     site.console.event("slot", interview=held.intent.id, slot=lease.slot)
     return lease.slot
 

@@ -4,6 +4,7 @@ Slot n is the object ``slots/{n}.json``. Whoever creates it holds it; S3 lets on
 intent of the same incarnation is an orphan at any moment, because the intent is written before and removed after it.
 """
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from scripts.aws import CONFLICTS, MISSING, Aws, error_code, explained
 from scripts.errors import NoFreeSlotError
 from scripts.interviews.model import Intent
 from scripts.interviews.store import ChangedMeanwhileError, timestamp
+from stacks.names import LISTENER_PRIORITY_BASE
 
 SLOTS = "slots/"
 _PARALLEL = 16
@@ -96,8 +98,13 @@ class Leases:
         """The lease of any interview that had this id, or None."""
         return next((held for held in self.all() if held.lease.interview_id == interview_id), None)
 
-    def claim(self, intent: Intent, limit: int, *, now: datetime, actor: str) -> Held:
-        """A free slot below ``limit``, the one it had before if that is; raises ``NoFreeSlotError`` without any."""
+    def claim(
+        self, intent: Intent, limit: int, *, now: datetime, actor: str, blocked: frozenset[int] = frozenset()
+    ) -> Held:
+        """A free slot below ``limit`` that is not ``blocked``, the one it had before if it can be.
+
+        Raises ``NoFreeSlotError`` when there is none.
+        """
         lease = Lease(
             interview_id=intent.id,
             incarnation=intent.incarnation,
@@ -107,7 +114,7 @@ class Leases:
         )
         taken = self.taken()
         if len(taken) < limit:
-            free = set(range(limit)) - set(taken)
+            free = set(range(limit)) - set(taken) - blocked
             for slot in sorted(free, key=lambda slot: (slot != intent.slot, slot)):
                 etag = self._create(slot, lease)
                 if etag is not None:
@@ -115,10 +122,10 @@ class Leases:
                     if taken and taken[-1] >= limit:
                         self._withdraw_if_over(held, limit, now)
                     return held
-        raise self.refusal(limit, now)
+        raise self.refusal(limit, now, blocked - set(taken))
 
-    def refusal(self, limit: int, now: datetime) -> NoFreeSlotError:
-        """The error that tells who holds the slots and when the next frees."""
+    def refusal(self, limit: int, now: datetime, blocked: Iterable[int] = ()) -> NoFreeSlotError:
+        """The error that tells who holds the slots, which of the others are ``blocked``, and when the next frees."""
         leases = sorted((held.lease for held in self.all()), key=lambda lease: lease.deadline)
         holders = [f"{lease.interview_id} until {timestamp(lease.deadline)}" for lease in leases]
         names = ", ".join(holders[:_NAMED_HOLDERS])
@@ -126,8 +133,13 @@ class Leases:
         when = "any moment"
         if leases and leases[0].deadline > now:
             when = f"in {int((leases[0].deadline - now).total_seconds() // 60) + 1} minutes"
+        free = [slot for slot in sorted(blocked) if slot < limit]
+        others = ""
+        if free:
+            priorities = ", ".join(str(LISTENER_PRIORITY_BASE + slot) for slot in free)
+            others = f" and rules of other clients, which have the listener priorities {priorities}"
         return NoFreeSlotError(
-            f"all {limit} slots are taken by {names}{more}; the next frees {when}: "
+            f"all {limit} slots are taken by {names or 'no interview'}{more}{others}; the next frees {when}: "
             "wait, destroy one, or raise max_instances, deploy and publish the templates"
         )
 

@@ -80,7 +80,7 @@ def _complete(site: Site, held: Custody, workspace: Workspace, wait_seconds: flo
     # What the cap is now, not what it was when the interview's own release was published.
     current = site.releases.current() or site.releases.manifest(held.intent.release_digest)
     try:
-        slot = slot_for(site, held, current.limits.max_instances)
+        slot = slot_for(site, held, current.limits.max_instances, workspace.values)
     except NoFreeSlotError:
         if before is Status.CREATING:
             tear_down(site, held, note="no slot was free")

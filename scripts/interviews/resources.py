@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.aws import Aws, error_code, reason
+from scripts.aws import Aws, error_code, explained, reason
 from stacks.names import password_parameter
 
 PASSWORD = "aws_ssm_parameter.password"  # noqa: S105  (an address, not a password)
@@ -179,6 +179,15 @@ def balancing_tags(aws: Aws, arns: list[str]) -> dict[str, Sequence[Mapping[str,
         for start in range(0, len(arns), 20)
         for described in aws.elbv2.describe_tags(ResourceArns=arns[start : start + 20])["TagDescriptions"]
     }
+
+
+def priorities_of_others(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> frozenset[int]:
+    """The priorities that rules other than the interview's have on the listener; raises ``AwsError``."""
+    own = hostname(interview_id, values)
+    with explained("list the listener's rules"):
+        pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=values["listener_arn"])
+        rules = [rule for page in pages for rule in page["Rules"] if own not in rule_hosts(rule)]
+    return frozenset(int(rule["Priority"]) for rule in rules if rule["Priority"].isdigit())
 
 
 def rule_hosts(rule: Mapping[str, Any]) -> list[str]:

@@ -9,14 +9,14 @@ from botocore.exceptions import ClientError
 
 from scripts.embedded import EmbeddedAws
 from scripts.errors import AlteredReleaseError, AwsError, NoFreeSlotError, PrequelError, RefusedError
-from scripts.interviews.create import create
+from scripts.interviews.create import create, slot_for
 from scripts.interviews.custody import LONGEST_RUN, custody_of
 from scripts.interviews.destroy import destroy
 from scripts.interviews.model import Status
 from scripts.interviews.recover import recover
 from scripts.interviews.workspace import Workspace, private_directory
 from scripts.releases.store import tombstone
-from tests.interviews.conftest import Place, PlaceFactory
+from tests.interviews.conftest import Place, PlaceFactory, publish
 from tests.interviews.test_absence import a_target_group
 
 
@@ -67,6 +67,34 @@ def test_no_free_slot_tells_who_holds_them_and_has_its_own_exit_code(new_place: 
     ):
         create(place.site(), place.request())
     assert NoFreeSlotError.exit_code == 4
+
+
+def a_rule_of_a_plain_client(place: Place, priority: int) -> None:
+    place.aws.elbv2.create_rule(
+        ListenerArn=place.values["listener_arn"],
+        Priority=priority,
+        Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [f"plain{priority}.example.com"]}}],
+        Actions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+    )
+
+
+def test_a_slot_whose_listener_priority_another_client_has_is_left_out(place: Place) -> None:
+    site, request = place.site(), place.request(starts_at=place.clock() + timedelta(minutes=1))
+    create(site, request)
+    a_rule_of_a_plain_client(place, 1000)
+    a_rule_of_a_plain_client(place, 1002)
+    with custody_of(site, request.id, "recover") as held:
+        assert slot_for(site, held, 3, place.values) == 1
+
+
+def test_when_other_clients_have_the_last_slots_it_says_so(place: Place) -> None:
+    publish(place.values, place.aws, max_instances=2)
+    place.stored("ours", Status.ACTIVE)
+    a_rule_of_a_plain_client(place, 1001)
+    with pytest.raises(
+        NoFreeSlotError, match=r"taken by ours until .* and rules of other clients, which have the listener .* 1001;"
+    ):
+        create(place.site(), place.request())
 
 
 def test_a_create_that_loses_the_race_for_the_last_slot_leaves_nothing(
