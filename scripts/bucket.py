@@ -20,6 +20,7 @@ from scripts.errors import AwsError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 WORKERS = 8
 """Requests under way at one time."""
@@ -47,11 +48,12 @@ class LostRaceError(AwsError):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One version of an object with its whole ``body``."""
+    """One version of an object with its whole ``body``; ``last_modified`` is None for one that was just written."""
 
     body: bytes
     etag: str
     version_id: str
+    last_modified: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class Bucket:
         try:
             with self._explained("s3:GetObject", key):
                 answer = self._s3.get_object(Key=key, **self._place)
-                return StoredObject(answer["Body"].read(), answer["ETag"], answer.get("VersionId", "null"))
+                version_id = answer.get("VersionId", "null")
+                return StoredObject(answer["Body"].read(), answer["ETag"], version_id, answer["LastModified"])
         except AwsError as error:
             if isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in _GONE:
                 return None
@@ -113,8 +116,8 @@ class Bucket:
         wanted = list(keys)
         return dict(zip(wanted, self.in_parallel(self.read, wanted), strict=True))
 
-    def write(self, key: str, body: bytes, *, if_match: str | None = None, if_absent: bool = False) -> str:
-        """Stores ``body`` and returns its version id.
+    def write(self, key: str, body: bytes, *, if_match: str | None = None, if_absent: bool = False) -> StoredObject:
+        """Stores ``body`` and returns it as it is stored.
 
         With ``if_match`` only over the object with that ETag, with ``if_absent`` only where none is; otherwise raises
         ``LostRaceError``. A write that S3 made but whose answer was lost counts as made.
@@ -132,7 +135,7 @@ class Bucket:
                         **self._place,
                         **condition,
                     )
-                    return answer.get("VersionId", "null")
+                    return StoredObject(body, answer["ETag"], answer.get("VersionId", "null"))
             except AwsError as error:
                 code = error_code(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
                 # S3 answers so while another write of the key is under way, and asks to try again
@@ -145,7 +148,7 @@ class Bucket:
                 # botocore repeats a request whose answer it did not get; the repetition then meets our own object.
                 stored = self.read(key)
                 if stored is not None and stored.body == body:
-                    return stored.version_id
+                    return stored
                 raise LostRaceError(f"{self._address(key)} was just written by somebody else") from error
         raise LostRaceError(f"{self._address(key)} is being written by others all the time; try again")
 
@@ -160,11 +163,14 @@ class Bucket:
         self.in_parallel(write, list(bodies))
 
     def replace_all(self, bodies: Mapping[str, bytes], found: Mapping[str, StoredObject | None]) -> dict[str, str]:
-        """Like ``write_all``, but each only over the object that was ``found`` there, or over none."""
+        """Like ``write_all``, but each only over the object that was ``found`` there, or over none.
+
+        Returns the version ids by key.
+        """
 
         def replace(key: str) -> str:
             old = found[key]
-            return self.write(key, bodies[key], if_match=old.etag if old else None, if_absent=old is None)
+            return self.write(key, bodies[key], if_match=old.etag if old else None, if_absent=old is None).version_id
 
         keys = list(bodies)
         return dict(zip(keys, self.in_parallel(replace, keys), strict=True))
@@ -174,6 +180,13 @@ class Bucket:
         with self._explained("s3:ListBucket"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
             return {entry["Key"]: entry["LastModified"] for page in pages for entry in page.get("Contents", [])}
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names that keys have between ``prefix`` and the next slash."""
+        with self._explained("s3:ListBucket"):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, Delimiter="/", **self._place)
+            entries = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]
+        return [entry.removeprefix(prefix).rstrip("/") for entry in entries]
 
     def etags(self, prefix: str) -> dict[str, str]:
         """The ETag of every object below ``prefix`` by key, without its quotes.
@@ -197,9 +210,20 @@ class Bucket:
                 self._s3.delete_object(Key=key, **self._place, **condition)
         except AwsError as error:
             code = error_code(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
-            if not condition or code not in CONFLICTS:
+            if not condition or code not in CONFLICTS | _GONE:
                 raise
             raise LostRaceError(f"{key} was just written by somebody else; try again") from error
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Deletes several objects in one request, at most 1,000; one that is already gone is no error."""
+        wanted: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
+        if not wanted:
+            return
+        with self._explained("s3:DeleteObject", wanted[0]["Key"]):
+            answer = self._s3.delete_objects(Delete={"Objects": wanted, "Quiet": True}, **self._place)
+        for problem in answer.get("Errors", []):
+            address = self._address(problem.get("Key", ""))
+            raise AwsError(f"cannot delete {address}: {problem.get('Code')}: {problem.get('Message')}")
 
     def versions(self, prefix: str) -> dict[str, list[StoredVersion]]:
         """Every version and delete marker under ``prefix`` by key."""

@@ -5,22 +5,20 @@ intent of the same incarnation is an orphan at any moment, because the intent is
 """
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
-from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from scripts.aws import CONFLICTS, MISSING, Aws, error_code, explained
+from scripts.aws import Aws
+from scripts.bucket import Bucket, LostRaceError
 from scripts.errors import NoFreeSlotError
 from scripts.interviews.model import Intent
 from scripts.interviews.store import ChangedMeanwhileError, timestamp
 from stacks.names import LISTENER_PRIORITY_BASE
 
 SLOTS = "slots/"
-_PARALLEL = 16
 _NAMED_HOLDERS = 12
 
 
@@ -54,37 +52,28 @@ class Leases:
     """The slots in ``bucket``; each method raises ``AwsError`` when S3 refuses."""
 
     def __init__(self, aws: Aws, bucket: str) -> None:
-        self._aws = aws
-        self._bucket = bucket
+        self._bucket = Bucket(aws, bucket)
 
     def taken(self) -> list[int]:
         """The slots that are held, in order."""
-        with explained(f"list the slots in {self._bucket}"):
-            pages = self._aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=SLOTS)
-            names = [entry["Key"].removeprefix(SLOTS) for page in pages for entry in page.get("Contents", [])]
-        return sorted(int(name.removesuffix(".json")) for name in names if name.removesuffix(".json").isdigit())
+        names = [key.removeprefix(SLOTS).removesuffix(".json") for key in self._bucket.listing(SLOTS)]
+        return sorted(int(name) for name in names if name.isdigit())
 
     def all(self) -> list[Held]:
         """Every lease, by slot."""
-        with ThreadPoolExecutor(_PARALLEL) as pool:
-            return [held for held in pool.map(self.get, self.taken()) if held is not None]
+        return [held for held in self._bucket.in_parallel(self.get, self.taken()) if held is not None]
 
     def get(self, slot: int) -> Held | None:
         """The lease of ``slot``, or None when it is free; one that cannot be read is held by nobody known."""
-        with explained(f"read slot {slot}"):
-            try:
-                answer = self._aws.s3.get_object(Bucket=self._bucket, Key=_key(slot))
-            except ClientError as error:
-                if error_code(error) in MISSING:
-                    return None
-                raise
-            content = answer["Body"].read()
+        found = self._bucket.read(_key(slot))
+        if found is None:
+            return None
         try:
-            lease = Lease.model_validate_json(content)
+            lease = Lease.model_validate_json(found.body)
         except ValidationError:
-            written = answer["LastModified"]
+            written = found.last_modified or datetime.now(UTC)
             lease = Lease(interview_id="", incarnation="", deadline=written, claimed_at=written, actor="unknown")
-        return Held(slot, lease, answer["ETag"])
+        return Held(slot, lease, found.etag)
 
     def of(self, intent: Intent) -> Held | None:
         """The lease that ``intent`` holds, looked for in its own slot first."""
@@ -146,42 +135,26 @@ class Leases:
     def extend(self, held: Held, deadline: datetime) -> Held:
         """The same lease with another deadline; raises ``ChangedMeanwhileError``."""
         lease = held.lease.model_copy(update={"deadline": deadline})
-        with explained(f"extend slot {held.slot}"):
-            try:
-                answer = self._aws.s3.put_object(
-                    Bucket=self._bucket, Key=_key(held.slot), Body=_json(lease), IfMatch=held.etag
-                )
-            except ClientError as error:
-                if error_code(error) not in CONFLICTS | MISSING:
-                    raise
-                raise ChangedMeanwhileError(f"slot {held.slot} was changed by somebody else; try again") from error
-        return Held(held.slot, lease, answer["ETag"])
+        try:
+            written = self._bucket.write(_key(held.slot), _json(lease), if_match=held.etag)
+        except LostRaceError as error:
+            raise ChangedMeanwhileError(f"slot {held.slot} was changed by somebody else; try again") from error
+        return Held(held.slot, lease, written.etag)
 
     def release(self, held: Held) -> bool:
         """Frees the slot, unless it is no longer the same lease; tells which."""
-        with explained(f"free slot {held.slot}"):
-            try:
-                self._aws.s3.delete_object(Bucket=self._bucket, Key=_key(held.slot), IfMatch=held.etag)
-            except ClientError as error:
-                if error_code(error) not in CONFLICTS | MISSING:
-                    raise
-                return False
+        try:
+            self._bucket.delete(_key(held.slot), if_match=held.etag)
+        except LostRaceError:
+            return False
         return True
 
     def _create(self, slot: int, lease: Lease) -> str | None:
         """Takes ``slot``; None when somebody was faster."""
-        with explained(f"take slot {slot}"):
-            try:
-                answer = self._aws.s3.put_object(
-                    Bucket=self._bucket, Key=_key(slot), Body=_json(lease), IfNoneMatch="*"
-                )
-            except ClientError as error:
-                if error_code(error) not in CONFLICTS:
-                    raise
-                # A retried request can meet its own first try, of which only the answer was lost.
-                held = self.get(slot)
-                return held.etag if held is not None and held.lease == lease else None
-        return answer["ETag"]
+        try:
+            return self._bucket.write(_key(slot), _json(lease), if_absent=True).etag
+        except LostRaceError:
+            return None
 
     def _withdraw_if_over(self, held: Held, limit: int, now: datetime) -> None:
         """After ``max_instances`` was lowered, leases above it still count."""

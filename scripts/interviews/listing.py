@@ -54,7 +54,7 @@ def last_log(site: Site, interview_id: str) -> str:
     if isinstance(found, Tombstone):
         return found.log
     stored = site.intents.read(workspace_key(interview_id, LOG_FILE))
-    return stored[0].decode(errors="replace") if stored else ""
+    return stored.decode(errors="replace") if stored else ""
 
 
 def when(remaining_seconds: int) -> str:

@@ -100,6 +100,7 @@ class Site:
         """
         for service in ("s3", "ssm", "ecs", "elbv2", "route53"):
             getattr(self.aws, service)
+        _ = self.aws.account_id
 
     @cached_property
     def runs_directory(self) -> Path:

@@ -1,15 +1,13 @@
 """The interviews' documents in S3, changed by compare-and-swap only."""
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from scripts.aws import CONFLICTS, MISSING, Aws, error_code, explained
+from scripts.aws import Aws
+from scripts.bucket import Bucket, LostRaceError, StoredObject
 from scripts.errors import PrequelError, UnreadableIntentError
 from scripts.interviews.model import Intent, Tombstone
 
@@ -18,8 +16,6 @@ HISTORY = "history/"
 STATES = "instances/"
 INTENT_FILE = "interview.json"
 LOG_FILE = "terraform.log"
-
-_PARALLEL = 24
 
 
 class ChangedMeanwhileError(PrequelError):
@@ -68,90 +64,64 @@ class IntentStore:
     """
 
     def __init__(self, aws: Aws, bucket: str) -> None:
-        self._aws = aws
-        self.bucket = bucket
+        self.bucket = Bucket(aws, bucket)
 
     def load(self, interview_id: str) -> Stored | None:
         """The intent, or None when there is none; raises ``UnreadableIntentError`` when it is not one of ours."""
-        found = self.read(workspace_key(interview_id, INTENT_FILE))
-        return None if found is None else _parse(interview_id, *found)
+        found = self.bucket.read(workspace_key(interview_id, INTENT_FILE))
+        return None if found is None else _parse(interview_id, found)
 
     def create(self, intent: Intent) -> Stored:
         """Writes a new intent; raises ``IdInUseError`` when there is one of this id."""
         try:
-            return self._write(intent, IfNoneMatch="*")
-        except ChangedMeanwhileError as error:
+            written = self.bucket.write(workspace_key(intent.id, INTENT_FILE), _json(intent), if_absent=True)
+        except LostRaceError as error:
             raise IdInUseError(f"the id {intent.id} is in use; choose another") from error
+        return Stored(intent, written.etag)
 
     def replace(self, stored: Stored, intent: Intent) -> Stored:
         """Writes ``intent`` over ``stored``; raises ``ChangedMeanwhileError`` when that is no longer the latest."""
-        return self._write(intent, IfMatch=stored.etag)
+        try:
+            written = self.bucket.write(workspace_key(intent.id, INTENT_FILE), _json(intent), if_match=stored.etag)
+        except LostRaceError as error:
+            raise _changed(intent) from error
+        return Stored(intent, written.etag)
 
     def remove(self, stored: Stored) -> None:
         """Removes the intent; raises ``ChangedMeanwhileError`` when ``stored`` is no longer the latest."""
-        key = workspace_key(stored.intent.id, INTENT_FILE)
-        with explained(f"remove {key}"):
-            try:
-                self._aws.s3.delete_object(Bucket=self.bucket, Key=key, IfMatch=stored.etag)
-            except ClientError as error:
-                if error_code(error) not in CONFLICTS | MISSING:
-                    raise
-                raise ChangedMeanwhileError(
-                    f"interview {stored.intent.id} was changed by somebody else; try again"
-                ) from error
+        try:
+            self.bucket.delete(workspace_key(stored.intent.id, INTENT_FILE), if_match=stored.etag)
+        except LostRaceError as error:
+            raise _changed(stored.intent) from error
 
     def all(self) -> Listing:
         """Every intent there is."""
-        with explained(f"list the interviews in {self.bucket}"):
-            pages = self._aws.s3.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=WORKSPACES, Delimiter="/"
-            )
-            ids = [
-                entry["Prefix"].removeprefix(WORKSPACES).rstrip("/")
-                for page in pages
-                for entry in page.get("CommonPrefixes", [])
-            ]
+        ids = self.bucket.folders(WORKSPACES)
+        found = self.bucket.read_all(workspace_key(interview_id, INTENT_FILE) for interview_id in ids)
         intents: dict[str, Stored] = {}
         unreadable: dict[str, str] = {}
-        with ThreadPoolExecutor(_PARALLEL) as pool:
-            for interview_id, found in zip(ids, pool.map(self._load_or_reason, ids), strict=True):
-                if isinstance(found, Stored):
-                    intents[interview_id] = found
-                elif found is not None:
-                    unreadable[interview_id] = found
+        for interview_id, document in zip(ids, found.values(), strict=True):
+            if document is None:
+                continue  # another client's workspace, such as the portal's
+            try:
+                intents[interview_id] = _parse(interview_id, document)
+            except UnreadableIntentError as error:
+                unreadable[interview_id] = str(error)
         return Listing(intents, unreadable)
 
-    def _load_or_reason(self, interview_id: str) -> Stored | str | None:
-        try:
-            return self.load(interview_id)
-        except UnreadableIntentError as error:
-            return str(error)
-
-    def read(self, key: str) -> tuple[bytes, str] | None:
-        """Any object of the bucket as (content, etag), or None when there is none."""
-        with explained(f"read {key} in {self.bucket}"):
-            try:
-                answer = self._aws.s3.get_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if error_code(error) in MISSING:
-                    return None
-                raise
-            return answer["Body"].read(), answer["ETag"]
+    def read(self, key: str) -> bytes | None:
+        """Any object of the bucket, or None when there is none."""
+        found = self.bucket.read(key)
+        return None if found is None else found.body
 
     def upload(self, interview_id: str, files: Mapping[str, bytes]) -> None:
         """Writes files into the interview's workspace, several at once."""
-
-        def put(item: tuple[str, bytes]) -> None:
-            self._aws.s3.put_object(Bucket=self.bucket, Key=workspace_key(interview_id, item[0]), Body=item[1])
-
-        with explained(f"write the workspace of {interview_id}"), ThreadPoolExecutor(8) as pool:
-            list(pool.map(put, files.items()))
+        self.bucket.write_all({workspace_key(interview_id, name): content for name, content in files.items()})
 
     def bury(self, tombstone: Tombstone) -> None:
         """Writes what remains of an interview; twice is once."""
         key = f"{HISTORY}{tombstone.intent.id}/{tombstone.intent.created_at:%Y%m%dT%H%M%SZ}.json"
-        with explained(f"write {key}"):
-            self._aws.s3.put_object(Bucket=self.bucket, Key=key, Body=_json(tombstone))
+        self.bucket.write(key, _json(tombstone))
 
     def tombstone(self, interview_id: str) -> Tombstone | None:
         """The latest tombstone of the id, or None; raises ``UnreadableIntentError`` when it is not one of ours."""
@@ -160,49 +130,26 @@ class IntentStore:
         if found is None:
             return None
         try:
-            return Tombstone.model_validate_json(found[0])
+            return Tombstone.model_validate_json(found)
         except ValidationError as error:
             raise UnreadableIntentError(_unreadable(max(keys), error)) from error
 
     def keys(self, prefix: str) -> list[str]:
         """Every key that begins with ``prefix``."""
-        with explained(f"list {prefix} in {self.bucket}"):
-            pages = self._aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-            return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return list(self.bucket.listing(prefix))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Deletes objects; one that is already gone is no error. Raises ``AwsError`` naming one that could not be."""
-        wanted = [{"Key": key} for key in keys]
-        if not wanted:
-            return
-        with explained(f"delete {wanted[0]['Key']}"):
-            answer = self._aws.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": wanted, "Quiet": True})  # type: ignore[typeddict-item]
-        for problem in answer.get("Errors", []):
-            raise PrequelError(f"cannot delete {problem.get('Key')}: {problem.get('Code')}: {problem.get('Message')}")
-
-    def _write(self, intent: Intent, **condition: Any) -> Stored:
-        key = workspace_key(intent.id, INTENT_FILE)
-        body = _json(intent)
-        with explained(f"write {key}"):
-            try:
-                answer = self._aws.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **condition)
-            except ClientError as error:
-                if error_code(error) not in CONFLICTS | MISSING:
-                    raise
-                return self._own_write(intent.id, key, body)
-        return Stored(intent, answer["ETag"])
-
-    def _own_write(self, interview_id: str, key: str, body: bytes) -> Stored:
-        """After a conflict: the write may be our own, of which only the answer was lost."""
-        found = self.read(key)
-        if found is not None and found[0] == body:
-            return _parse(interview_id, *found)
-        raise ChangedMeanwhileError(f"interview {interview_id} was changed by somebody else; try again")
+        self.bucket.delete_all(keys)
 
 
-def _parse(interview_id: str, content: bytes, etag: str) -> Stored:
+def _changed(intent: Intent) -> ChangedMeanwhileError:
+    return ChangedMeanwhileError(f"interview {intent.id} was changed by somebody else; try again")
+
+
+def _parse(interview_id: str, found: StoredObject) -> Stored:
     try:
-        return Stored(Intent.model_validate_json(content), etag)
+        return Stored(Intent.model_validate_json(found.body), found.etag)
     except ValidationError as error:
         raise UnreadableIntentError(_unreadable(workspace_key(interview_id, INTENT_FILE), error)) from error
 

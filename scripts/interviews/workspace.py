@@ -254,7 +254,7 @@ def clear_stale_lock(site: Site, held: Custody) -> bool:
     found = site.intents.read(lock_key(intent.id))
     if found is None:
         return False
-    info = LockInfo.parse(found[0])
+    info = LockInfo.parse(found)
     own_hosts = {step.actor.rsplit("@", 1)[-1] for step in intent.history} | {site.host}
     if held.before is not None:
         own_hosts.add(held.before.host)  # it may have died before its first step
@@ -322,7 +322,7 @@ def _download_copy(site: Site, intent: Intent, directory: Path, reason: PrequelE
                 f"{reason}; and interview {intent.id} has no own copy of {name}: restore the release from the "
                 "bucket's versions, or destroy its resources by hand"
             )
-        (directory / name).write_bytes(found[0])
+        (directory / name).write_bytes(found)
 
 
 def state_addresses(site: Site, interview_id: str) -> frozenset[str]:
@@ -337,7 +337,7 @@ def state_addresses(site: Site, interview_id: str) -> frozenset[str]:
         return frozenset()
     addresses = set()
     try:
-        for resource in json.loads(found[0]).get("resources", []):
+        for resource in json.loads(found).get("resources", []):
             for instance in resource.get("instances", []):
                 index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
                 addresses.add(f"{resource['type']}.{resource['name']}{index}")

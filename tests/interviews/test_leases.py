@@ -94,9 +94,7 @@ def test_a_claim_whose_answer_was_lost_is_still_one_slot(bucket: Place, monkeypa
     assert (held.slot, leases.taken(), len(calls)) == (0, [0], 1)
 
 
-def test_a_conflict_that_only_real_s3_answers_means_try_the_next_slot(
-    bucket: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_conflict_that_only_real_s3_answers_is_tried_again(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     site = bucket.site()
     put = site.aws.s3.put_object
     answers = iter([ClientError({"Error": {"Code": "ConditionalRequestConflict"}}, "PutObject")])
@@ -107,7 +105,21 @@ def test_a_conflict_that_only_real_s3_answers_means_try_the_next_slot(
         return put(**arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(site.aws.s3, "put_object", conflict_once)
-    assert site.leases.claim(a_racer(1, bucket), CAP, now=bucket.clock(), actor="a@b").slot == 1
+    assert site.leases.claim(a_racer(1, bucket), CAP, now=bucket.clock(), actor="a@b").slot == 0
+
+
+def test_an_extension_whose_answer_was_lost_counts_as_done(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = bucket.site()
+    held = site.leases.claim(a_racer(1, bucket), CAP, now=bucket.clock(), actor="a@b")
+    put = site.aws.s3.put_object
+
+    def put_twice(**arguments: object) -> object:
+        put(**arguments)  # type: ignore[arg-type]
+        return put(**arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(site.aws.s3, "put_object", put_twice)
+    later = bucket.clock() + timedelta(hours=2)
+    assert site.leases.extend(held, later).lease.deadline == later
 
 
 def test_a_lease_that_cannot_be_read_still_holds_its_slot(bucket: Place) -> None:

@@ -1,5 +1,7 @@
 """Intents change by compare-and-swap, and an answer that is missing is never taken for nothing."""
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -69,5 +71,34 @@ def test_a_listing_that_fails_is_an_error_and_not_an_empty_list(bucket: Place, m
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
 
     monkeypatch.setattr(site.aws.s3, "get_paginator", denied)
-    with pytest.raises(AwsError, match="cannot list the interviews"):
+    with pytest.raises(AwsError, match=r"may not use .*: the caller lacks s3:ListBucket"):
         site.intents.all()
+
+
+def test_every_request_names_the_account_that_must_own_the_bucket(bucket: Place) -> None:
+    """The bucket's name can be guessed, and be somebody else's once ours is deleted; moto itself does not compare."""
+    site = bucket.breakable_site()
+    asked: dict[str, object] = {}
+
+    def note(params: dict[str, object], model: Any, **_: object) -> None:
+        asked[model.name] = params.get("ExpectedBucketOwner")
+
+    site.aws.s3.meta.events.register("before-parameter-build.s3", note)
+    held = site.leases.claim(intent(), 1, now=NOW, actor="a@b")
+    stored = site.intents.create(intent())
+    site.intents.upload("demo", {"main.tf": b""})
+    assert list(site.intents.all().intents) == ["demo"]
+    assert [lease.lease for lease in site.leases.all()] == [held.lease]
+    site.intents.delete(site.intents.keys("workspaces/demo/main.tf"))
+    site.leases.release(held)
+    site.intents.remove(stored)
+    calls = {"PutObject", "GetObject", "ListObjectsV2", "DeleteObject", "DeleteObjects"}
+    assert asked == dict.fromkeys(calls, site.aws.account_id)
+
+
+def test_removing_what_is_already_gone_is_told_as_a_change(bucket: Place) -> None:
+    store = bucket.site().intents
+    stored = store.create(intent())
+    store.remove(stored)
+    with pytest.raises(ChangedMeanwhileError):
+        store.remove(stored)
