@@ -85,6 +85,8 @@ class FlowLogs(Construct):
             log_destination=log_group.arn,
             iam_role_arn=writer.arn,
             tags={"Name": project_prefix},
+            # Without them, the first records are lost.
+            depends_on=[writer.policy],
         )
 
 
@@ -176,7 +178,8 @@ class Alarms(Construct):
         if certificate_arn is not None:
             self._alarm(
                 "certificate_expiry",
-                # ACM renews 60 days before (https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html).
+                # ACM renews 60 days before, or 45 if it is valid for 198
+                # (https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html).
                 "The certificate expires within 30 days, and AWS has not renewed it",
                 {
                     "days": Metric(

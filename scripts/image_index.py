@@ -5,6 +5,7 @@ A task loads lazily only when it runs the image that carries its SOCI index, whi
 Nothing but the standard library and boto3 is imported here (docs/decisions/0040-a-reaper-without-packages.md).
 """
 
+import hashlib
 import json
 import os
 import re
@@ -57,10 +58,11 @@ class SkippedError(PrequelError):
 
 @dataclass(frozen=True)
 class Push:
-    """A tag that was pushed, and the digest of its manifest."""
+    """A tag that was pushed, the digest of its manifest, and when, as the event says it."""
 
     tag: str
     digest: str
+    time: str
 
     @classmethod
     def of(cls, event: object, repository: str) -> "Push":
@@ -70,7 +72,7 @@ class Push:
         that of each image in an image index.
         """
         detail = event.get("detail") if isinstance(event, dict) else None
-        if not isinstance(detail, dict):
+        if not isinstance(event, dict) or not isinstance(detail, dict):
             raise SkippedError("not an event of ECR's")
         wanted = {"repository-name": repository, "action-type": "PUSH", "result": "SUCCESS"}
         for key, value in wanted.items():
@@ -83,7 +85,7 @@ class Push:
             raise SkippedError(f"{tag} is not a tag")
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
             raise SkippedError(f"{digest} is not a digest")
-        return cls(tag, digest)
+        return cls(tag, digest, str(event.get("time")))
 
 
 class Repository:
@@ -157,7 +159,7 @@ class Starter:
         self._architecture = architecture
 
     def run(self, event: object) -> str:
-        """The id of the build; raises ``SkippedError``, or boto3's own error, after which Lambda tries again."""
+        """The id of the build; raises ``SkippedError``, or another error, after which Lambda tries again."""
         push = Push.of(event, self._repository.name)
         if push.tag.endswith(SUFFIX):
             raise SkippedError(f"{push.tag} is itself an indexed image")
@@ -174,14 +176,18 @@ class Starter:
         if running:
             raise SkippedError(f"{running} is indexing {push.digest}")
         variables = {"PREQUEL_IMAGE_TAG": push.tag, "PREQUEL_IMAGE_DIGEST": push.digest}
+        pushed = f"{push.digest} {push.tag} {push.time}"
         build = self._codebuild.start_build(
             projectName=self._project,
-            # CodeBuild finds the same build again for 5 minutes; after that, the list of those that run does.
-            idempotencyToken=push.digest.removeprefix("sha256:"),
+            # For 5 minutes CodeBuild finds the same build again, whatever became of it, and refuses the token for
+            # another tag; after that, the list of those that run finds it.
+            idempotencyToken=hashlib.sha256(pushed.encode()).hexdigest(),
             environmentVariablesOverride=[
                 {"name": name, "value": value, "type": "PLAINTEXT"} for name, value in variables.items()
             ],
         )["build"]
+        if build["buildStatus"] != "IN_PROGRESS":
+            raise PrequelError(f"{build['id']} is {build['buildStatus']}; CodeBuild starts another after 5 minutes")
         return str(build["id"])
 
     def _image(self, digest: str) -> Json:

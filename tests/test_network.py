@@ -138,3 +138,4 @@ def test_every_connection_in_the_network_is_logged(default_stack: SynthesizedSta
     log = default_stack.one("aws_flow_log", "flow_logs_vpc")
     assert log["traffic_type"] == "ALL"
     assert log["log_destination"] == "${aws_cloudwatch_log_group.flow_logs_log_group.arn}"
+    assert log["depends_on"] == ["aws_iam_role_policy.flow_logs_writer_policy"], "the first records would be lost"

@@ -125,7 +125,9 @@ def test_a_build_with_a_stand_in_for_soci_follows_the_architecture(
     assert image["platform"] == {"architecture": "arm64", "os": "linux"}
 
 
-def test_a_build_fails_and_pushes_nothing_when_soci_fails(shell: Shell, registry: Registry, tmp_path: Path) -> None:
+def test_a_build_with_a_stand_in_for_soci_fails_and_pushes_nothing_when_that_fails(
+    shell: Shell, registry: Registry, tmp_path: Path
+) -> None:
     digest = pushed(registry, tmp_path / "image", "small", size=1000)
     done = shell.run(PREQUEL_IMAGE_TAG="small", PREQUEL_IMAGE_DIGEST=digest)
     assert done.returncode != 0

@@ -12,8 +12,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from constructs.bundle import pack
-from constructs.image_indexing import NOTHING, SOURCES, SUFFIX
+from constructs.image_indexing import BUILD_IMAGE, NOTHING, SOURCES, SUFFIX
 from scripts import image_index
+from scripts.embedded import ACCOUNT_ID
+from scripts.errors import PrequelError
 from scripts.image_index import Recorder, SkippedError, Starter
 from tests.images.conftest import Ecr, event_of
 from tests.lifecycle.builds import Builds
@@ -102,13 +104,46 @@ def test_two_functions_at_once_share_one_build(ecr: Ecr, project: Project, monke
     assert len(builds) == len(project.started) == 1
 
 
-def test_an_image_whose_build_failed_is_indexed_when_it_is_asked_for_again(ecr: Ecr, project: Project) -> None:
+def test_an_image_whose_build_failed_is_indexed_when_it_is_pushed_again_at_once_or_under_another_tag(
+    ecr: Ecr, project: Project
+) -> None:
+    manifest = ecr.image()
+    digest = ecr.push(manifest, "v1")
+    event = event_of(ecr.repository, "v1", digest)
+    starter(ecr, project).run(event)
+    project.end("FAILED")
+    starter(ecr, project).run(event | {"time": "2019-11-16T01:55:34Z"})
+    project.end("FAILED")
+    ecr.push(manifest, "stable")
+    starter(ecr, project).run(event_of(ecr.repository, "stable", digest))
+    assert [build["PREQUEL_IMAGE_TAG"] for build in project.started] == ["v1", "v1", "stable"]
+
+
+def test_the_event_of_a_build_that_failed_is_an_error_until_codebuild_has_forgotten_it(
+    ecr: Ecr, project: Project
+) -> None:
     event = event_of(ecr.repository, "v1", ecr.push(ecr.image(), "v1"))
     starter(ecr, project).run(event)
     project.end("FAILED")
+    with pytest.raises(PrequelError, match="is FAILED; CodeBuild starts another after 5 minutes"):
+        starter(ecr, project).run(event)
     project.forget_tokens()
     starter(ecr, project).run(event)
     assert len(project.started) == 2
+
+
+def test_a_pushed_image_starts_a_build_of_the_project_through_boto3(ecr: Ecr) -> None:
+    codebuild, name = ecr.embedded.aws.client("codebuild"), f"{ecr.prefix}-image-indexer"
+    codebuild.create_project(
+        name=name,
+        source={"type": "NO_SOURCE", "buildspec": "version: 0.2"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment={"type": "LINUX_CONTAINER", "image": BUILD_IMAGE, "computeType": "BUILD_GENERAL1_SMALL"},
+        serviceRole=f"arn:aws:iam::{ACCOUNT_ID}:role/service-role/indexer",
+    )
+    work = Starter(ecr.embedded.aws, repository=ecr.repository, project=name, architecture="amd64")
+    build = work.run(event_of(ecr.repository, "v1", ecr.push(ecr.image(), "v1")))
+    assert codebuild.list_builds_for_project(projectName=name)["ids"] == [build]
 
 
 @pytest.mark.parametrize("tag", ["v1", "stable"])

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 
 class Builds:
-    """Stands in for boto3's CodeBuild client; a token that was given before finds the same build."""
+    """Stands in for boto3's CodeBuild client; a token that was given before finds the same build, or is refused
+    (https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html).
+    """
 
     def __init__(self) -> None:
         self.started: list[dict[str, str]] = []
@@ -18,13 +22,19 @@ class Builds:
         idempotencyToken: str,  # noqa: N803
         environmentVariablesOverride: list[dict[str, str]],  # noqa: N803
     ) -> dict[str, Any]:
+        variables = {variable["name"]: variable["value"] for variable in environmentVariablesOverride}
         if idempotencyToken not in self._tokens:
-            build_id = f"{projectName}:{len(self._tokens)}"
+            build_id = f"{projectName}:{len(self.started)}"
             self._tokens[idempotencyToken] = build_id
             self.statuses[build_id] = "IN_PROGRESS"
-            variables = {variable["name"]: variable["value"] for variable in environmentVariablesOverride}
             self.started.append({"id": build_id, "token": idempotencyToken} | variables)
-        return {"build": {"id": self._tokens[idempotencyToken]}}
+        build_id = self._tokens[idempotencyToken]
+        (build,) = (build for build in self.started if build["id"] == build_id)
+        if not variables.items() <= build.items():
+            raise ClientError(
+                {"Error": {"Code": "InvalidInputException", "Message": "the token has other parameters"}}, "StartBuild"
+            )
+        return {"build": {"id": build_id, "buildStatus": self.statuses[build_id]}}
 
     def batch_get_builds(self, *, ids: list[str]) -> dict[str, Any]:
         known = [build_id for build_id in ids if build_id in self.statuses]

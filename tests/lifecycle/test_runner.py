@@ -98,6 +98,19 @@ def test_a_bundle_is_the_same_byte_for_byte_whenever_it_is_packed(tmp_path: Path
         assert archive.read("scripts/cli.py") == (PROJECT / "scripts/cli.py").read_bytes()
 
 
+@pytest.mark.parametrize(("ends_with", "fails"), [(0, False), (1, True), (3, True), (4, False), (130, True)])
+@pytest.mark.parametrize("action", ["create", "recover", "destroy"])
+def test_a_build_that_finds_no_free_slot_is_no_failure_that_rings(
+    action: str, ends_with: int, fails: bool, tmp_path: Path
+) -> None:
+    (last,) = [c for c in BUILD_SPEC["phases"]["build"]["commands"] if c.startswith("case")]
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nexit {ends_with}\n")
+    python.chmod(0o755)
+    given = {"PREQUEL_ACTION": action, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert (subprocess.run(["bash", "-ec", last], env=given, check=False).returncode != 0) == fails
+
+
 def test_the_reapers_archive_runs_with_nothing_but_boto3(tmp_path: Path) -> None:
     pack(tmp_path / "reaper.zip", SOURCES)
     shutil.unpack_archive(tmp_path / "reaper.zip", tmp_path / "task")
