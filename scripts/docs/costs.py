@@ -68,9 +68,9 @@ def _section(shared: dict[str, list[Resource]]) -> str:
                 f"An interview is {ASSUMED_TASK['code_server_cpu'] // 1024} vCPU and "
                 f"{ASSUMED_TASK['code_server_memory'] // 1024} GB. "
                 "What is paid by use is not in these figures, nor is traffic: "
-                f"{default.by_use_names}. While it runs, an interview also adds one metric to each of "
-                f"{_watching_each(shared[EGRESS[0]])} alarms, ${_alarm_hours(shared[EGRESS[0]]):.4f} an hour, and the "
-                f"first one starts the cluster's own {CLUSTER_METRICS} metrics of Container Insights, "
+                f"{default.by_use_names}. While it runs, an interview also adds one metric each to "
+                f"{_alarms(_watching_each(shared[EGRESS[0]]))}, ${_alarm_hours(shared[EGRESS[0]]):.4f} an hour, and "
+                f"the first one starts the cluster's own {CLUSTER_METRICS} metrics of Container Insights, "
                 f"${CLUSTER_METRICS * METRIC_MONTH.usd:.2f} for a whole month. A region that is missing has a price "
                 "that nobody could support ([decision 70](docs/decisions/0070-prices.md)).",
                 _WIDTH,
@@ -107,6 +107,10 @@ def _watching_each(resources: Sequence[Resource]) -> int:
         if resource.type == "aws_cloudwatch_metric_alarm"
         for query in resource.body.get("metric_query", [])
     )
+
+
+def _alarms(number: int) -> str:
+    return f"{number} alarm{'' if number == 1 else 's'}"
 
 
 def _alarm_hours(resources: Sequence[Resource]) -> float:
