@@ -344,7 +344,7 @@ def _is_old(site: Site, interview_id: str) -> bool:
     found = site.intents.read(lock_key(interview_id))
     if found is None:
         return False
-    created = LockInfo.parse(found[0]).created
+    created = LockInfo.parse(found).created
     return created is None or site.now() - created >= OLDEST_FOREIGN_LOCK
 
 

@@ -201,7 +201,7 @@ def with_another_host(place: Place, interview_id: str) -> None:
     for key in (f"workspaces/{interview_id}/interview.json", f"instances/{interview_id}.tfstate.tflock"):
         found = site.intents.read(key)
         assert found is not None, key
-        body = found[0].replace(f"@{site.host}".encode(), b"@lost").replace(f'"{site.host}"'.encode(), b'"lost"')
+        body = found.replace(f"@{site.host}".encode(), b"@lost").replace(f'"{site.host}"'.encode(), b'"lost"')
         site.aws.s3.put_object(Bucket=site.bucket, Key=key, Body=body)
     for file in site.runs_directory.iterdir():
         file.unlink()
