@@ -55,7 +55,7 @@ def _section(shared: dict[str, list[Resource]]) -> str:
         [
             fill(
                 "Computed by `prequel cost` from the resources that the stacks synthesize, with the prices of "
-                f"[scripts/prices.py](scripts/prices.py), none later than {PRICED_ON}: list prices in US dollars, "
+                f"[scripts/prices.py](scripts/prices.py), of {PRICED_ON} or earlier: list prices in US dollars, "
                 "before tax and AWS's free allowances. `prequel cost --region eu-west-1 --interviews 40 --hours 1.5` "
                 "is a month of yours.",
                 _WIDTH,
@@ -72,7 +72,7 @@ def _section(shared: dict[str, list[Resource]]) -> str:
                 f"{_alarms(_watching_each(shared[EGRESS[0]]))}, ${_alarm_hours(shared[EGRESS[0]]):.4f} an hour, and "
                 f"the first one starts the cluster's own {CLUSTER_METRICS} metrics of Container Insights, "
                 f"${CLUSTER_METRICS * METRIC_MONTH.usd:.2f} for a whole month. A region that is missing has a price "
-                "that nobody could support ([decision 70](docs/decisions/0070-prices.md)).",
+                "that we found no source for ([decision 70](docs/decisions/0070-prices.md)).",
                 _WIDTH,
                 break_on_hyphens=False,
             ),
