@@ -16,7 +16,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class AlteredManifestError(ChallengeError):
-    """What is stored is no manifest; publishing the challenge again mends it."""
+    """What is stored is no manifest; publishing the challenge again repairs it."""
 
 
 class _Document(BaseModel):

@@ -554,13 +554,13 @@ def reap(
 
 def doctor(
     *,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without a decision.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what needs no decision.")] = False,
     json_lines: JsonOption = False,
 ) -> None:
     """Compare what is written down with what exists.
 
-    Names every difference with the command that mends it. Changes nothing without --fix. Exit code 1 when a difference
-    remains.
+    Names every difference with the command that repairs it. Changes nothing without --fix. Exit code 1 when a
+    difference remains.
 
     Example: prequel doctor
     """

@@ -184,7 +184,7 @@ def verify(digest: OptionalDigest = "", *, dry_run: DryRunOption = False, json_l
     """Check every stored byte against its hash.
 
     Names each file that is missing or altered. Plain copies in instance/ that a cut-off switch left behind are written
-    anew. Exit code 1 when anything is wrong that this cannot mend; publishing the same set again does.
+    again. Exit code 1 when anything is wrong that this cannot mend; publishing the same set again does.
 
     Examples: prequel templates verify; prequel templates verify --dry-run
     """

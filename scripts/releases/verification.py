@@ -19,7 +19,7 @@ class Findings:
 def verify(store: ReleaseStore, digest: str | None = None, *, dry_run: bool = False) -> Findings:
     """Checks one release, or all of them with the pointer and the plain copies.
 
-    Plain copies that are not those of the pointer are written anew, unless ``dry_run``: a switch that was cut off
+    Plain copies that are not those of the pointer are written again, unless ``dry_run``: a switch that was cut off
     leaves them so. What is wrong in ``releases/`` is only told; publishing the same set again restores it.
     """
     findings = Findings()
