@@ -2,6 +2,7 @@
 
 import base64
 import json
+from functools import partial
 from typing import Any
 
 from constructs import Construct
@@ -11,7 +12,6 @@ from constructs.aws import (
     CloudwatchEventTarget,
     CloudwatchEventTargetDeadLetterConfig,
     CloudwatchEventTargetRetryPolicy,
-    CloudwatchMetricAlarm,
     CodebuildProject,
     CodebuildProjectArtifacts,
     CodebuildProjectEnvironment,
@@ -36,8 +36,8 @@ from constructs.aws import (
 from constructs.bundle import Bundle
 from constructs.identity import ServiceRole
 from constructs.lifecycle import FAILURES_KEPT_SECONDS, RUNTIME
-from constructs.observability import LogGroup
-from constructs.waivers import waive
+from constructs.observability import Alarm, LogGroup, Metric
+from constructs.waivers import FUNCTION_OUTSIDE_THE_VPC, waive
 from stacks.names import IMAGE_ARCHITECTURES, code_server_repository, image_indexer, image_parameter
 
 SOURCES = [f"scripts/{module}.py" for module in ("__init__", "aws", "errors", "image_index")]
@@ -187,7 +187,6 @@ class ImageIndexing(Construct):
         self._account = account
         self._kms_key_arn = kms_key_arn
         self._retention_days = log_retention_days
-        self._alarm_topic_arn = alarm_topic_arn
         self._repository_arn = account.arn("ecr", f"repository/{code_server_repository(project_prefix)}")
         self._failures_name = f"{image_indexer(project_prefix)}-failures"
         self._bundle = Bundle(self, "bundle", paths=SOURCES)
@@ -249,23 +248,20 @@ class ImageIndexing(Construct):
             ],
             queue_policy=queue_policy,
         )
-        self._alarm(
+        alarm = partial(Alarm, self, project_prefix=project_prefix, topic_arn=alarm_topic_arn)
+        alarm(
             "failed",
-            "image-build-failures",
-            "An image could not be indexed; docs/operations.md, Image build failures",
-            namespace="AWS/CodeBuild",
-            metric="FailedBuilds",
-            statistic="Sum",
-            dimensions={"ProjectName": image_indexer(project_prefix)},
+            "An image could not be indexed",
+            Metric("AWS/CodeBuild", "FailedBuilds", "Sum", {"ProjectName": image_indexer(project_prefix)}),
+            name="image_build_failures",
+            above=0,
         )
-        self._alarm(
+        alarm(
             "undelivered",
-            "image-events-failed",
-            "An event of a pushed image could not be handled; docs/operations.md, Image events failed",
-            namespace="AWS/SQS",
-            metric="ApproximateNumberOfMessagesVisible",
-            statistic="Maximum",
-            dimensions={"QueueName": self._failures_name},
+            "An event of a pushed image could not be handled",
+            Metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", {"QueueName": self._failures_name}),
+            name="image_events_failed",
+            above=0,
         )
 
     def _project(self, repository_url: str, architecture: str) -> None:
@@ -397,7 +393,8 @@ class ImageIndexing(Construct):
             # Lambda would create the log group by itself, never to expire and with a key that is not ours.
             depends_on=[log_group.resource, role.policy],
         )
-        _waive_function(function)
+        for waiver in FUNCTION_OUTSIDE_THE_VPC:
+            waive(function, *waiver)
         LambdaFunctionEventInvokeConfig(
             parts,
             "invocation",
@@ -483,60 +480,3 @@ class ImageIndexing(Construct):
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
             resources=[self._account.arn("logs", f"log-group:{log_group_name}:*")],
         )
-
-    def _alarm(
-        self,
-        id: str,
-        name: str,
-        description: str,
-        *,
-        namespace: str,
-        metric: str,
-        statistic: str,
-        dimensions: dict[str, str],
-    ) -> None:
-        """Rings when the metric is above 0; missing data is no breach."""
-        CloudwatchMetricAlarm(
-            self,
-            id,
-            alarm_name=f"{self._prefix}-{name}",
-            alarm_description=description,
-            namespace=namespace,
-            metric_name=metric,
-            dimensions=dimensions,
-            statistic=statistic,
-            period=300,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            treat_missing_data="notBreaching",
-            alarm_actions=[self._alarm_topic_arn],
-            ok_actions=[self._alarm_topic_arn],
-        )
-
-
-def _waive_function(function: LambdaFunction) -> None:
-    waive(
-        function,
-        "CKV_AWS_116",
-        "a failed event goes to the queue of the event invoke config, which tells more than a dead letter queue",
-        "https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html",
-    )
-    waive(
-        function,
-        "CKV_AWS_117",
-        "it talks to AWS APIs only and listens to nobody; inside the VPC it would fail with the NAT gateway",
-        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html",
-    )
-    waive(
-        function,
-        "CKV_AWS_272",
-        "the archive is packed from the checkout by whoever deploys, and its hash stands in the plan",
-        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-codesigning.html",
-    )
-    waive(
-        function,
-        "CKV_AWS_50",
-        "one event is one function, whose one line of log holds its outcome; there is no chain to trace",
-        "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html",
-    )

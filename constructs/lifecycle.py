@@ -1,14 +1,13 @@
 """The reaper: a Lambda function that looks after deadlines every minute, and the alarms for when it cannot."""
 
 import base64
-from dataclasses import dataclass
+from functools import partial
 
 from constructs import Construct
 from constructs.account import Account
 from constructs.aws import (
     CloudwatchEventRule,
     CloudwatchEventTarget,
-    CloudwatchMetricAlarm,
     LambdaFunction,
     LambdaFunctionEnvironment,
     LambdaFunctionEventInvokeConfig,
@@ -19,8 +18,8 @@ from constructs.aws import (
 )
 from constructs.bundle import Bundle
 from constructs.identity import ReaperRole
-from constructs.observability import LogGroup
-from constructs.waivers import waive
+from constructs.observability import Alarm, LogGroup, Metric
+from constructs.waivers import FUNCTION_OUTSIDE_THE_VPC, waive
 from stacks.names import METRICS_NAMESPACE, reaper_function, runner_project
 
 SOURCES = [f"scripts/{module}.py" for module in ("__init__", "aws", "dispatch", "errors", "reaper")]
@@ -40,63 +39,6 @@ FAILURES_KEPT_SECONDS = 14 * 24 * 3600
 def reaper_log_group_name(project_prefix: str) -> str:
     """Where Lambda writes by itself."""
     return f"/aws/lambda/{reaper_function(project_prefix)}"
-
-
-@dataclass(frozen=True)
-class MetricAlarm:
-    """One alarm on a metric of the reaper's, or of Lambda's with a ``namespace``; missing data is no breach."""
-
-    name: str
-    description: str
-    metric: str
-    statistic: str
-    comparison: str
-    threshold: float
-    period: int = 60
-    evaluation_periods: int = 1
-    namespace: str = METRICS_NAMESPACE
-    missing: str = "notBreaching"
-
-
-ALARMS = [
-    MetricAlarm(
-        "overdue",
-        "An interview is more than 5 minutes past its deadline and not gone; docs/operations.md, Overdue",
-        "LongestOverdue",
-        "Maximum",
-        "GreaterThanThreshold",
-        300,
-    ),
-    MetricAlarm(
-        "leaking",
-        "The resources of a destroyed interview are not proven gone; docs/operations.md, Leaking",
-        "Leaking",
-        "Maximum",
-        "GreaterThanThreshold",
-        0,
-    ),
-    MetricAlarm(
-        "reaper_silent",
-        "The reaper has made no pass for 5 minutes; docs/operations.md, Reaper silent",
-        "ReaperRuns",
-        "Sum",
-        "LessThanThreshold",
-        1,
-        period=300,
-        missing="breaching",
-    ),
-    MetricAlarm(
-        "reaper_errors",
-        # One pass may meet a hiccup of AWS's; the next one makes up for it.
-        "Three of the reaper's passes failed within 5 minutes; docs/operations.md, Reaper errors",
-        "Errors",
-        "Sum",
-        "GreaterThanOrEqualToThreshold",
-        3,
-        period=300,
-        namespace="AWS/Lambda",
-    ),
-]
 
 
 class Reaper(Construct):
@@ -168,30 +110,8 @@ class Reaper(Construct):
             # first pass must not come before the permissions.
             depends_on=[log_group.resource, role.policy],
         )
-        waive(
-            function,
-            "CKV_AWS_116",
-            "a failed pass goes to the queue of the event invoke config, which tells more than a dead letter queue",
-            "https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html",
-        )
-        waive(
-            function,
-            "CKV_AWS_117",
-            "it talks to AWS APIs only and listens to nobody; inside the VPC it would fail with the NAT gateway",
-            "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html",
-        )
-        waive(
-            function,
-            "CKV_AWS_272",
-            "the archive is packed from the checkout by whoever deploys, and its hash stands in the plan",
-            "https://docs.aws.amazon.com/lambda/latest/dg/configuration-codesigning.html",
-        )
-        waive(
-            function,
-            "CKV_AWS_50",
-            "a pass is one function whose one line of log holds its numbers and ids; there is no chain to trace",
-            "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html",
-        )
+        for waiver in FUNCTION_OUTSIDE_THE_VPC:
+            waive(function, *waiver)
         LambdaFunctionEventInvokeConfig(
             self,
             "invocation",
@@ -222,22 +142,38 @@ class Reaper(Construct):
         CloudwatchEventTarget(
             self, "target", rule=tick.name, target_id="reaper", arn=function.arn, depends_on=[permission]
         )
-        for alarm in ALARMS:
-            of_lambda = alarm.namespace != METRICS_NAMESPACE
-            CloudwatchMetricAlarm(
-                self,
-                alarm.name,
-                alarm_name=f"{project_prefix}-{alarm.name.replace('_', '-')}",
-                alarm_description=alarm.description,
-                namespace=alarm.namespace,
-                metric_name=alarm.metric,
-                dimensions={"FunctionName": self.name} if of_lambda else {"Project": project_prefix},
-                statistic=alarm.statistic,
-                period=alarm.period,
-                evaluation_periods=alarm.evaluation_periods,
-                comparison_operator=alarm.comparison,
-                threshold=alarm.threshold,
-                treat_missing_data=alarm.missing,
-                alarm_actions=[alarm_topic_arn],
-                ok_actions=[alarm_topic_arn],
-            )
+        self._watch(project_prefix, alarm_topic_arn)
+
+    def _watch(self, project_prefix: str, topic_arn: str) -> None:
+        def told(name: str, statistic: str) -> Metric:
+            return Metric(METRICS_NAMESPACE, name, statistic, {"Project": project_prefix})
+
+        alarm = partial(Alarm, self, project_prefix=project_prefix, topic_arn=topic_arn)
+        alarm(
+            "overdue",
+            "An interview is more than 5 minutes past its deadline and not gone",
+            told("LongestOverdue", "Maximum"),
+            above=300,
+            period=60,
+        )
+        alarm(
+            "leaking",
+            "The resources of a destroyed interview are not proven gone",
+            told("Leaking", "Maximum"),
+            above=0,
+            period=60,
+        )
+        alarm(
+            "reaper_silent",
+            "The reaper has made no pass for 5 minutes",
+            told("ReaperRuns", "Sum"),
+            below=1,
+            missing="breaching",
+        )
+        alarm(
+            "reaper_errors",
+            # One pass may meet a hiccup of AWS's; the next one makes up for it.
+            "Three of the reaper's passes failed within 5 minutes",
+            Metric("AWS/Lambda", "Errors", "Sum", {"FunctionName": self.name}),
+            above=2,
+        )

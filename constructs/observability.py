@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from constructs import Construct
 from constructs.account import Account
@@ -118,6 +119,77 @@ def _query(metric: str, namespace: str, where: Mapping[str, str], *, each: str) 
     )
 
 
+class Alarm(CloudwatchMetricAlarm):
+    """Rings when a ``metric``, an ``expression`` of ``metrics`` or a ``query`` is ``above`` or ``below`` a number.
+
+    ``period`` is in seconds; of the last ``periods``, all or ``breaching`` must agree. ``topic_arn`` hears when it
+    begins and when it ends. It is called by its ``name``, by default the id; ``runbook`` is the heading of its
+    paragraph in docs/operations.md, by default the name in words.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        description: str,
+        metric: Metric | None = None,
+        *,
+        project_prefix: str,
+        topic_arn: str,
+        name: str = "",
+        metrics: Mapping[str, Metric] | None = None,
+        expression: str = "",
+        query: str = "",
+        above: float | None = None,
+        below: float | None = None,
+        period: int = 300,
+        periods: int = 1,
+        breaching: int | None = None,
+        missing: str = "notBreaching",
+        runbook: str = "",
+    ) -> None:
+        name = name or id
+        queries = [
+            CloudwatchMetricAlarmMetricQuery(
+                id=metric_id,
+                metric=CloudwatchMetricAlarmMetricQueryMetric(
+                    namespace=part.namespace,
+                    metric_name=part.name,
+                    stat=part.statistic,
+                    period=period,
+                    dimensions=dict(part.dimensions),
+                ),
+                return_data=False,
+            )
+            for metric_id, part in (metrics or {}).items()
+        ]
+        if expression:
+            queries.append(CloudwatchMetricAlarmMetricQuery(id="result", expression=expression, return_data=True))
+        if query:
+            queries.append(
+                CloudwatchMetricAlarmMetricQuery(id="result", expression=query, period=period, return_data=True)
+            )
+        super().__init__(
+            scope,
+            id,
+            alarm_name=f"{project_prefix}-{name.replace('_', '-')}",
+            alarm_description=f"{description}; docs/operations.md, {runbook or name.replace('_', ' ').capitalize()}",
+            namespace=metric.namespace if metric else None,
+            metric_name=metric.name if metric else None,
+            statistic=metric.statistic if metric else None,
+            dimensions=dict(metric.dimensions) if metric else None,
+            period=period if metric else None,
+            metric_query=queries or None,
+            comparison_operator="GreaterThanThreshold" if below is None else "LessThanThreshold",
+            threshold=above if below is None else below,
+            evaluation_periods=periods,
+            datapoints_to_alarm=breaching,
+            treat_missing_data=missing,
+            alarm_actions=[topic_arn],
+            ok_actions=[topic_arn],
+        )
+
+
 class Alarms(Construct):
     """Alarms to one topic, which mails to ``email`` unless that is empty. Output: ``topic_arn``.
 
@@ -147,19 +219,18 @@ class Alarms(Construct):
         super().__init__(scope, id)
         self._project_prefix = project_prefix
         self.topic_arn = self._topic(account, kms_key_arn, email)
+        self._alarm = partial(Alarm, self, project_prefix=project_prefix, topic_arn=self.topic_arn)
         self._watch_load_balancer(load_balancer)
         if portal_target_group is not None:
             self._alarm(
                 "portal_unhealthy",
                 "The portal has had no healthy container for 3 minutes",
-                {
-                    "healthy": Metric(
-                        "AWS/ApplicationELB",
-                        "HealthyHostCount",
-                        "Minimum",
-                        {"LoadBalancer": load_balancer, "TargetGroup": portal_target_group},
-                    )
-                },
+                Metric(
+                    "AWS/ApplicationELB",
+                    "HealthyHostCount",
+                    "Minimum",
+                    {"LoadBalancer": load_balancer, "TargetGroup": portal_target_group},
+                ),
                 below=1,
                 period=60,
                 periods=3,
@@ -171,7 +242,7 @@ class Alarms(Construct):
             self._alarm(
                 f"nat_{index}_ports",
                 "A NAT gateway had no port left for a new connection",
-                {"errors": Metric("AWS/NATGateway", "ErrorPortAllocation", "Sum", {"NatGatewayId": gateway_id})},
+                Metric("AWS/NATGateway", "ErrorPortAllocation", "Sum", {"NatGatewayId": gateway_id}),
                 above=0,
                 runbook="NAT ports",
             )
@@ -181,11 +252,7 @@ class Alarms(Construct):
                 # ACM renews 60 days before, or 45 if it is valid for 198
                 # (https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html).
                 "The certificate expires within 30 days, and AWS has not renewed it",
-                {
-                    "days": Metric(
-                        "AWS/CertificateManager", "DaysToExpiry", "Minimum", {"CertificateArn": certificate_arn}
-                    )
-                },
+                Metric("AWS/CertificateManager", "DaysToExpiry", "Minimum", {"CertificateArn": certificate_arn}),
                 below=30,
                 period=24 * 3600,
             )
@@ -193,7 +260,7 @@ class Alarms(Construct):
             "interview_log_volume",
             # At $0.50 a GB (us-east-1, November 2026, https://aws.amazon.com/cloudwatch/pricing/), $0.60 an hour.
             "The interviews wrote more than 100 MB of logs within 5 minutes",
-            {"bytes": Metric("AWS/Logs", "IncomingBytes", "Sum", {"LogGroupName": interview_log_group_name})},
+            Metric("AWS/Logs", "IncomingBytes", "Sum", {"LogGroupName": interview_log_group_name}),
             above=100_000_000,
         )
 
@@ -205,7 +272,7 @@ class Alarms(Construct):
         self._alarm(
             "load_balancer_errors",
             "The load balancer itself answered more than 5 % of requests, and at least 10, with 5xx for 10 minutes",
-            {"errors": metric("HTTPCode_ELB_5XX_Count"), "requests": requests},
+            metrics={"errors": metric("HTTPCode_ELB_5XX_Count"), "requests": requests},
             # A candidate who reloads while the container starts sees a handful of 503; that is nobody's alarm. What
             # found no target is missing among the requests.
             expression=share("errors", "FILL(requests, 0) + FILL(errors, 0)", at_least=10),
@@ -215,7 +282,7 @@ class Alarms(Construct):
         self._alarm(
             "target_errors",
             "Containers answered more than 5 % of requests, and at least 10, with 5xx for 10 minutes",
-            {"errors": metric("HTTPCode_Target_5XX_Count"), "requests": requests},
+            metrics={"errors": metric("HTTPCode_Target_5XX_Count"), "requests": requests},
             expression=share("errors", "requests", at_least=10),
             above=5,
             periods=2,
@@ -236,7 +303,7 @@ class Alarms(Construct):
         self._alarm(
             "slow_responses",
             "1 in 20 requests took more than 3 seconds for 15 minutes, of at least 50 in each 5",
-            {"seconds": metric("TargetResponseTime", "p95"), "requests": requests},
+            metrics={"seconds": metric("TargetResponseTime", "p95"), "requests": requests},
             expression="IF(FILL(requests, 0) >= 50, seconds, 0)",
             above=3,
             periods=3,
@@ -244,7 +311,7 @@ class Alarms(Construct):
         self._alarm(
             "rejected_connections",
             "The load balancer had no room for a connection",
-            {"rejected": metric("RejectedConnectionCount")},
+            metric("RejectedConnectionCount"),
             above=0,
         )
 
@@ -254,7 +321,7 @@ class Alarms(Construct):
             # Counted by the reaper, which knows which interviews are meant to run. A task that is replaced once is back
             # within two or three minutes.
             "An interview's service has run fewer tasks than desired in 6 of 15 minutes",
-            {"services": Metric(METRICS_NAMESPACE, "BelowDesired", "Maximum", {"Project": self._project_prefix})},
+            Metric(METRICS_NAMESPACE, "BelowDesired", "Maximum", {"Project": self._project_prefix}),
             above=0,
             period=60,
             periods=15,
@@ -268,7 +335,7 @@ class Alarms(Construct):
             self._alarm(
                 f"cluster_{kind}",
                 f"All tasks together have used more than 90 % of their {kind} for 15 minutes",
-                {"used": used, "reserved": reserved},
+                metrics={"used": used, "reserved": reserved},
                 expression="100 * used / reserved",
                 above=90,
                 periods=3,
@@ -286,69 +353,12 @@ class Alarms(Construct):
                 # Some 4xx belong to normal work: 404 and 412 are how leases are told from free slots.
                 f"The instance bucket refused more than {percent} % of requests, and at least {at_least}, with {code}"
                 " for 15 minutes",
-                {"errors": errors, "requests": requests},
+                metrics={"errors": errors, "requests": requests},
                 expression=share("errors", "requests", at_least=at_least),
                 above=percent,
                 periods=3,
                 runbook="Bucket errors",
             )
-
-    def _alarm(
-        self,
-        id: str,
-        description: str,
-        metrics: Mapping[str, Metric] | None = None,
-        *,
-        expression: str = "",
-        query: str = "",
-        above: float | None = None,
-        below: float | None = None,
-        period: int = 300,
-        periods: int = 1,
-        breaching: int | None = None,
-        missing: str = "notBreaching",
-        runbook: str = "",
-    ) -> None:
-        """Rings when the one of ``metrics``, their ``expression`` or the ``query`` is ``above`` or ``below`` a number.
-
-        ``period`` is in seconds; of the last ``periods``, all or ``breaching`` must agree. ``runbook`` is the heading
-        of its paragraph, by default the id in words.
-        """
-        queries = [
-            CloudwatchMetricAlarmMetricQuery(
-                id=name,
-                metric=CloudwatchMetricAlarmMetricQueryMetric(
-                    namespace=metric.namespace,
-                    metric_name=metric.name,
-                    stat=metric.statistic,
-                    period=period,
-                    dimensions=dict(metric.dimensions),
-                ),
-                return_data=not expression,
-            )
-            for name, metric in (metrics or {}).items()
-        ]
-        if expression:
-            queries.append(CloudwatchMetricAlarmMetricQuery(id="result", expression=expression, return_data=True))
-        if query:
-            queries.append(
-                CloudwatchMetricAlarmMetricQuery(id="result", expression=query, period=period, return_data=True)
-            )
-        heading = runbook or id.replace("_", " ").capitalize()
-        CloudwatchMetricAlarm(
-            self,
-            id,
-            alarm_name=f"{self._project_prefix}-{id.replace('_', '-')}",
-            alarm_description=f"{description}; docs/operations.md, {heading}",
-            metric_query=queries,
-            comparison_operator="GreaterThanThreshold" if below is None else "LessThanThreshold",
-            threshold=above if below is None else below,
-            evaluation_periods=periods,
-            datapoints_to_alarm=breaching,
-            treat_missing_data=missing,
-            alarm_actions=[self.topic_arn],
-            ok_actions=[self.topic_arn],
-        )
 
     def _topic(self, account: Account, kms_key_arn: str, email: str) -> str:
         name = f"{self._project_prefix}-alarms"

@@ -6,7 +6,6 @@ from typing import Any
 from constructs import Construct
 from constructs.account import Account
 from constructs.aws import (
-    CloudwatchMetricAlarm,
     CodebuildProject,
     CodebuildProjectArtifacts,
     CodebuildProjectCache,
@@ -21,7 +20,7 @@ from constructs.aws import (
 )
 from constructs.bundle import Bundle, sources
 from constructs.identity import RunnerRole
-from constructs.observability import LogGroup
+from constructs.observability import Alarm, LogGroup, Metric
 from stacks.names import runner_project
 
 TERRAFORM_VERSION = "1.11.4"
@@ -187,20 +186,13 @@ class Runner(Construct):
             ),
         )
         self.arn = project.arn
-        CloudwatchMetricAlarm(
+        Alarm(
             self,
             "failed",
-            alarm_name=f"{project_prefix}-runner-failed",
-            alarm_description="A CodeBuild run for an interview failed; docs/operations.md, Runner failed",
-            namespace="AWS/CodeBuild",
-            metric_name="FailedBuilds",
-            dimensions={"ProjectName": project.name},
-            statistic="Sum",
-            period=300,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            treat_missing_data="notBreaching",
-            alarm_actions=[alarm_topic_arn],
-            ok_actions=[alarm_topic_arn],
+            "A CodeBuild run for an interview failed",
+            Metric("AWS/CodeBuild", "FailedBuilds", "Sum", {"ProjectName": project.name}),
+            project_prefix=project_prefix,
+            topic_arn=alarm_topic_arn,
+            name="runner_failed",
+            above=0,
         )

@@ -26,3 +26,27 @@ TLS_ENDS_BEFORE = (
     "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/create-https-listener.html",
 )
 """For a target group of containers that speak plain HTTP."""
+
+FUNCTION_OUTSIDE_THE_VPC = [
+    (
+        "CKV_AWS_116",
+        "what fails goes to the queue of the event invoke config, which tells more than a dead letter queue",
+        "https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html",
+    ),
+    (
+        "CKV_AWS_117",
+        "it talks to AWS APIs only and listens to nobody; inside the VPC it would fail with the NAT gateway",
+        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html",
+    ),
+    (
+        "CKV_AWS_272",
+        "the archive is packed from the checkout by whoever deploys, and its hash stands in the plan",
+        "https://docs.aws.amazon.com/lambda/latest/dg/configuration-codesigning.html",
+    ),
+    (
+        "CKV_AWS_50",
+        "a call is one function whose one line of log holds what it did; there is no chain to trace",
+        "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html",
+    ),
+]
+"""For a Lambda function of ours."""

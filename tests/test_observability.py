@@ -188,7 +188,8 @@ def rings(stack: SynthesizedStack, id: str, **values: float | None) -> bool:
 def pages(stack: SynthesizedStack, id: str, minutes: str) -> bool:
     """Whether an alarm rings at any time of a series of minutes, each ``x`` beyond the threshold or ``.`` not."""
     alarm = stack.one("aws_cloudwatch_metric_alarm", f"alarms_{id}")
-    assert alarm["metric_query"][-1].get("period", alarm["metric_query"][0].get("metric", {}).get("period")) == 60
+    (of_a_query,) = alarm.get("metric_query", [alarm])
+    assert of_a_query["period"] == 60
     of_last, wanted = alarm["evaluation_periods"], alarm["datapoints_to_alarm"]
     return any(minutes[max(0, end - of_last) : end].count("x") >= wanted for end in range(1, len(minutes) + 1))
 

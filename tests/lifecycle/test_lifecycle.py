@@ -13,7 +13,7 @@ ALARMS = {
     "reaper_overdue": ("LongestOverdue", "GreaterThanThreshold", 300, 60, "notBreaching"),
     "reaper_leaking": ("Leaking", "GreaterThanThreshold", 0, 60, "notBreaching"),
     "reaper_reaper_silent": ("ReaperRuns", "LessThanThreshold", 1, 300, "breaching"),
-    "reaper_reaper_errors": ("Errors", "GreaterThanOrEqualToThreshold", 3, 300, "notBreaching"),
+    "reaper_reaper_errors": ("Errors", "GreaterThanThreshold", 2, 300, "notBreaching"),
     "runner_failed": ("FailedBuilds", "GreaterThanThreshold", 0, 300, "notBreaching"),
 }
 
@@ -63,7 +63,7 @@ def test_each_alarm_watches_a_metric_that_the_reaper_tells(default_stack: Synthe
         for alarm in default_stack.all("aws_cloudwatch_metric_alarm").values()
         if alarm.get("namespace") == METRICS_NAMESPACE
     ]
-    assert len(ours) == 3
+    assert len(ours) == 4
     for alarm in ours:
         assert alarm["metric_name"] in Pass().metrics()
         assert alarm["dimensions"] == {"Project": "prequel"}
