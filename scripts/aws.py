@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
 
 import boto3
@@ -51,6 +51,14 @@ MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 """How S3 says that somebody else was faster
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)."""
+
+
+class OwnBucket(TypedDict):
+    """What names a bucket in a request, so that S3 refuses it when it is another account's
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html)."""
+
+    Bucket: str
+    ExpectedBucketOwner: str
 
 
 class Aws:
@@ -123,6 +131,10 @@ class Aws:
     def account_id(self) -> str:
         """The account of the caller's credentials; raises ``AwsError`` when there are none."""
         return self._caller["Account"]
+
+    def own_bucket(self, name: str) -> OwnBucket:
+        """The bucket ``name``, if it is this account's; raises ``AwsError`` when there are no credentials."""
+        return OwnBucket(Bucket=name, ExpectedBucketOwner=self.account_id)
 
     @cached_property
     def caller_arn(self) -> str:

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.aws import CONFLICTS, MISSING, REFUSED_CREDENTIALS, Aws, error_code, is_clock_skew, reason
+from scripts.aws import CONFLICTS, MISSING, REFUSED_CREDENTIALS, Aws, OwnBucket, error_code, is_clock_skew, reason
 from scripts.errors import AwsError
 
 if TYPE_CHECKING:
@@ -35,11 +35,6 @@ _GONE = MISSING | {"NoSuchVersion", "MethodNotAllowed", "405"}
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-
-class _Place(TypedDict):
-    Bucket: str
-    ExpectedBucketOwner: str
 
 
 class LostRaceError(AwsError):
@@ -81,8 +76,8 @@ class Bucket:
         return self.aws.s3
 
     @cached_property
-    def _place(self) -> _Place:
-        return _Place(Bucket=self.name, ExpectedBucketOwner=self.aws.account_id)
+    def _place(self) -> OwnBucket:
+        return self.aws.own_bucket(self.name)
 
     def check_usable(self) -> None:
         """Raises ``AwsError`` unless the bucket is there, is ours, is in this region and keeps versions."""

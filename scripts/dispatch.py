@@ -72,7 +72,7 @@ class Dispatcher:
     def __init__(self, aws: Aws, *, bucket: str, project: str, codebuild: Any = None) -> None:
         self._s3 = aws.s3
         self._codebuild = codebuild or aws.client("codebuild")
-        self._bucket = bucket
+        self._place = aws.own_bucket(bucket)
         self._project = project
 
     def dispatch(self, interview_id: str, incarnation: str, action: str, now: datetime) -> tuple[Outcome, str]:
@@ -114,7 +114,7 @@ class Dispatcher:
 
     def forget(self, interview_id: str) -> None:
         """Removes the record of an interview that is gone."""
-        self._s3.delete_object(Bucket=self._bucket, Key=_key(interview_id))
+        self._s3.delete_object(Key=_key(interview_id), **self._place)
 
     def _runs(self, build_id: str) -> bool:
         return bool(build_id) and self.status(build_id) == "IN_PROGRESS"
@@ -133,7 +133,7 @@ class Dispatcher:
     def _read(self, interview_id: str) -> tuple[Dispatch, str] | None:
         """The record and its version; one that cannot be read counts as none, and is written over."""
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=_key(interview_id))
+            answer = self._s3.get_object(Key=_key(interview_id), **self._place)
         except ClientError as error:
             if error_code(error) not in MISSING:
                 raise
@@ -152,7 +152,7 @@ class Dispatcher:
         body = json.dumps(asdict(wanted) | {"started_at": wanted.started_at.isoformat()}, indent=2).encode() + b"\n"
         condition: dict[str, Any] = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
         try:
-            answer = self._s3.put_object(Bucket=self._bucket, Key=_key(wanted.interview_id), Body=body, **condition)
+            answer = self._s3.put_object(Key=_key(wanted.interview_id), Body=body, **self._place, **condition)
         except ClientError as error:
             if error_code(error) not in CONFLICTS | MISSING:
                 raise

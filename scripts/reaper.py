@@ -177,7 +177,7 @@ class Reaper:
     ) -> None:
         self._s3 = aws.s3
         self._ecs = aws.ecs
-        self._bucket = bucket
+        self._place = aws.own_bucket(bucket)
         self._cluster = cluster
         self._project_prefix = project_prefix
         self._max_instances = max_instances
@@ -257,7 +257,7 @@ class Reaper:
         document = interview.document | changes
         try:
             answer = self._s3.put_object(
-                Bucket=self._bucket,
+                **self._place,
                 Key=_intent_key(interview.id),
                 Body=(json.dumps(document, indent=2) + "\n").encode(),
                 IfMatch=interview.etag,
@@ -307,9 +307,7 @@ class Reaper:
         return {slot: found for slot, found in zip(slots, read, strict=True) if found is not None}
 
     def _intents(self, done: Pass) -> list[Known]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=WORKSPACES, Delimiter="/"
-        )
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=WORKSPACES, Delimiter="/", **self._place)
         names = [
             entry["Prefix"].removeprefix(WORKSPACES).rstrip("/")
             for page in pages
@@ -347,7 +345,7 @@ class Reaper:
     def _deleted(self, key: str, etag: str) -> bool:
         """Deletes the version that was read; False when somebody changed or deleted it since."""
         try:
-            self._s3.delete_object(Bucket=self._bucket, Key=key, IfMatch=etag)
+            self._s3.delete_object(Key=key, IfMatch=etag, **self._place)
         except ClientError as error:
             if error_code(error) not in CONFLICTS | MISSING:
                 raise
@@ -369,7 +367,7 @@ class Reaper:
                     self._dispatcher.forget(name)
 
     def _keys(self, prefix: str) -> list[str]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
     def _read_all(self, keys: list[str]) -> list[tuple[dict[str, Any], str] | None]:
@@ -379,7 +377,7 @@ class Reaper:
     def _read(self, key: str) -> tuple[dict[str, Any], str] | None:
         """An object as JSON with its version; None when it is gone, an empty document when it is not JSON."""
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+            answer = self._s3.get_object(Key=key, **self._place)
         except ClientError as error:
             if error_code(error) not in MISSING:
                 raise

@@ -438,6 +438,7 @@ def test_a_pass_over_99_interviews_reads_each_document_once_and_starts_ten_build
     assert (done.active, done.slots_free, len(done.started), len(builds.started)) == (99, 0, 10, 10)
     calls = Counter(call["action"] for call in recording.calls("embedded")[before:])
     assert calls == {
+        "sts:GetCallerIdentity": 1,
         "s3:ListBucket": LISTS_A_PASS,
         "s3:GetObject": 2 * 99 + 10,
         "s3:PutObject": 3 * 10,
