@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tenacity import Retrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
 from scripts.aws import explained
 from scripts.errors import (
@@ -127,12 +127,7 @@ def _destroy_until_gone(site: Site, held: Custody, workspace: Workspace) -> tupl
         stop=lambda state: state.attempt_number >= ATTEMPTS or held.seconds_left <= 0,
         wait=PAUSES,
         retry=retry_if_exception_type((_NotGoneYetError, TerraformError)),
-        before_sleep=lambda state: site.console.event(
-            "retry",
-            interview=held.intent.id,
-            attempt=state.attempt_number,
-            reason=str(state.outcome.exception()),  # type: ignore[union-attr]
-        ),
+        before_sleep=lambda state: _tell_retry(site, held.intent.id, state),
         reraise=True,
     )
     for attempt in retrying:
@@ -149,6 +144,13 @@ def _destroy_until_gone(site: Site, held: Custody, workspace: Workspace) -> tupl
             if not _proven(site, held.intent, found):
                 raise _NotGoneYetError(found.leftovers or "the Terraform state still holds resources")
     return found.evidence
+
+
+def _tell_retry(site: Site, interview_id: str, state: RetryCallState) -> None:
+    reason = str(state.outcome.exception()) if state.outcome is not None else ""
+    site.console.event("retry", interview=interview_id, attempt=state.attempt_number, reason=reason)
+    if not site.console.json_lines:
+        site.console.say(f"trying again, {state.attempt_number + 1} of {ATTEMPTS}: {reason}")
 
 
 def _proven(site: Site, intent: Intent, found: Survey) -> bool:

@@ -1,11 +1,13 @@
 """What terraform is given, and what is kept of what it says."""
 
+import io
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from scripts.console import Console
 from scripts.errors import AlteredReleaseError, BusyInterviewError, TerraformError
 from scripts.interviews.custody import custody_of_new
 from scripts.interviews.workspace import (
@@ -123,6 +125,14 @@ def test_a_state_lock_is_cleared_only_if_its_owner_is_ours_and_dead_or_it_is_too
             with pytest.raises(BusyInterviewError, match="is locked by root@elsewhere since"):
                 clear_stale_lock(site, held)
     assert bucket.objects("instances/") == ([] if cleared else ["instances/demo.tfstate.tflock"])
+
+
+def test_what_terraform_waits_for_is_said_while_it_waits(bucket: Place, tmp_path: Path) -> None:
+    said = io.StringIO()
+    workspace = Workspace(bucket.site(console=Console(err=said)), tmp_path, None)
+    hook = {"resource": {"addr": "aws_ecs_service.code_server"}, "action": "delete", "elapsed_seconds": 20}
+    workspace._hear("demo")({"type": "apply_progress", "hook": hook})
+    assert said.getvalue() == "  … aws_ecs_service.code_server is being destroyed, 20 s so far\n"
 
 
 def test_a_lock_that_cannot_be_read_is_nobodys_we_know() -> None:
