@@ -48,8 +48,8 @@ def test_the_portal_runs_without_a_public_address_or_privileges(portal_stack: Sy
     service = portal_stack.one("aws_ecs_service", "portal_service")
     assert service["network_configuration"]["assign_public_ip"] is False
     assert service["network_configuration"]["subnets"] == [
-        "${aws_subnet.network_private_0.id}",
-        "${aws_subnet.network_private_1.id}",
+        "${aws_route_table_association.network_private_0_routes.subnet_id}",
+        "${aws_route_table_association.network_private_1_routes.subnet_id}",
     ]
     containers = portal_stack.one("aws_ecs_task_definition", "portal_task")["container_definitions"]
     assert '"privileged" = false' in containers
