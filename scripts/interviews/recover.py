@@ -77,10 +77,8 @@ def _complete(site: Site, held: Custody, workspace: Workspace, wait_seconds: flo
         # Whatever has its name by now is not ours, except the password of a scheduled one.
         ours = frozenset({PASSWORD} if before is Status.SCHEDULED else ())
         refuse_foreign(survey(site.aws, held.intent.id, workspace.values), held.intent.id, expected=ours)
-    # What the cap is now, not what it was when the interview's own release was published.
-    current = site.releases.current() or site.releases.manifest(held.intent.release_digest)
     try:
-        slot = slot_for(site, held, current.limits.max_instances, workspace.values)
+        slot = slot_for(site, held, _cap(site, held), workspace.values)
     except NoFreeSlotError:
         if before is Status.CREATING:
             tear_down(site, held, note="no slot was free")
@@ -98,7 +96,7 @@ def _repair(site: Site, held: Custody, workspace: Workspace, wait_seconds: float
     """Gives an active interview back what it or its state lost; returns what was done."""
     did = ["a stale lock cleared"] if clear_stale_lock(site, held) else []
     priority = held.intent.slot
-    if _regain_slot(site, held):
+    if _regain_slot(site, held, workspace):
         did.append(f"slot {held.intent.slot} taken again")
         workspace.render_inputs(held.intent)
     live, lost = _reconcile(site, held, workspace)
@@ -116,13 +114,17 @@ def _repair(site: Site, held: Custody, workspace: Workspace, wait_seconds: float
     return f"repaired: {', '.join(did)}" if did else "nothing: it is as it should be"
 
 
-def _regain_slot(site: Site, held: Custody) -> bool:
+def _cap(site: Site, held: Custody) -> int:
+    """How many interviews there may be now, and not when the interview's own release was published."""
+    release = site.releases.current() or site.releases.manifest(held.intent.release_digest)
+    return int(release.limits.max_instances)
+
+
+def _regain_slot(site: Site, held: Custody, workspace: Workspace) -> bool:
     """Takes a slot for an interview whose lease somebody removed, its own if that is still free; tells whether so."""
     if site.leases.of(held.intent) is not None:
         return False
-    limit = site.releases.manifest(held.intent.release_digest).limits.max_instances
-    lease = site.leases.claim(held.intent, limit, now=site.now(), actor=site.actor)
-    held.update(slot=lease.slot)
+    held.update(slot=slot_for(site, held, _cap(site, held), workspace.values))
     return True
 
 
