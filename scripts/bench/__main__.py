@@ -140,7 +140,7 @@ class Run:
             others = [f"g{number}" for number in range(alive + 1, wanted)]
             if others:
                 self.flows.create_many(others)
-                self.flows.plain_many([f"plain-{name}" for name in others], upload=False, parallel=10)
+                self.flows.plain_many([f"plain-{name}" for name in others], upload=False, parallel=16)
             ours = self.cost(f"ours, number {wanted}", partial(self.flows.create, f"g{wanted}"))
             plain = self.cost(f"the plain flow, number {wanted}", partial(self.flows.plain, f"plain-g{wanted}"))
             self.flows.forget(f"plain-g{wanted}")
