@@ -110,7 +110,7 @@ def test_a_bulk_row_that_was_left_half_done_is_completed_remotely(shared: Shared
     runner = remote(shared, builds, lambda: activate(shared, builds))
     (row,) = create_all(
         shared.site(),
-        [shared.place.request(id="one")],
+        [shared.place.request(id="one", candidate_name="Ada")],
         parallel=1,
         on_result=lambda _: None,
         creator=runner.create,
