@@ -20,7 +20,7 @@ from scripts.errors import AwsError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
 
 WORKERS = 8
 """Requests under way at one time."""
@@ -172,9 +172,7 @@ class Bucket:
 
     def listing(self, prefix: str) -> dict[str, datetime]:
         """Every key that begins with ``prefix``, and when it was last written."""
-        with self._explained("s3:ListBucket"):
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
-            return {entry["Key"]: entry["LastModified"] for page in pages for entry in page.get("Contents", [])}
+        return {entry["Key"]: entry["LastModified"] for entry in self._entries(prefix)}
 
     def folders(self, prefix: str) -> list[str]:
         """The names that keys have between ``prefix`` and the next slash."""
@@ -190,9 +188,12 @@ class Bucket:
         bucket is (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html). Any other ETag differs from every
         MD5, so that such an object counts as changed.
         """
+        return {entry["Key"]: entry["ETag"].strip('"') for entry in self._entries(prefix)}
+
+    def _entries(self, prefix: str) -> "list[ObjectTypeDef]":
         with self._explained("s3:ListBucket"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
-            return {entry["Key"]: entry["ETag"].strip('"') for page in pages for entry in page.get("Contents", [])}
+            return [entry for page in pages for entry in page.get("Contents", [])]
 
     def delete(self, key: str, *, if_match: str = "") -> None:
         """Deletes an object; one that is already gone is no error, and the bucket's versioning can bring it back.

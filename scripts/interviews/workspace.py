@@ -13,15 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scripts.errors import AlteredReleaseError, BusyInterviewError, PrequelError, RefusedError
+from scripts.errors import BusyInterviewError, PrequelError, RefusedError
 from scripts.interviews.custody import LONGEST_RUN, Custody
 from scripts.interviews.model import Intent
 from scripts.interviews.resources import Survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import LOG_FILE, lock_key, state_key, timestamp, workspace_key
+from scripts.releases.release import render_main
 from scripts.shared_values import Place, check_place
 from scripts.terraform import Event, Terraform
-from stacks.names import LISTENER_PRIORITY_BASE, PLACEHOLDERS, SHARED_VALUES_FILE, TEMPLATE_FILES
+from stacks.names import LISTENER_PRIORITY_BASE, SHARED_VALUES_FILE, TEMPLATE_FILES
 
 LONGEST_LOG = 20_000
 """Bytes of log kept in the workspace, which may hold 50 kB in all."""
@@ -37,15 +38,6 @@ def hcl_string(text: str) -> str:
     escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
     characters = (escapes.get(c) or (f"\\u{ord(c):04x}" if unicodedata.category(c) == "Cc" else c) for c in text)
     return '"' + "".join(characters).replace("${", "$${").replace("%{", "%%{") + '"'
-
-
-def render_main(text: str, bucket: str, interview_id: str, region: str) -> str:
-    """``main.tf`` with its three placeholders replaced; raises ``AlteredReleaseError`` when one is not there once."""
-    for placeholder, value in zip(PLACEHOLDERS, (bucket, interview_id, region), strict=True):
-        if text.count(placeholder) != 1:
-            raise AlteredReleaseError(f"main.tf has {placeholder} {text.count(placeholder)} times, expected once")
-        text = text.replace(placeholder, value)
-    return text
 
 
 def render_tfvars(intent: Intent, region: str) -> str:

@@ -17,9 +17,8 @@ from scripts.aws import Aws
 from scripts.console import Console
 from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
 from scripts.errors import GateError, TerraformError
-from scripts.releases.release import Rehearsal, Release
+from scripts.releases.release import Rehearsal, Release, render_main
 from scripts.terraform import Terraform
-from stacks.names import PLACEHOLDERS
 
 INTERVIEW_ID = "rehearsal"
 
@@ -81,15 +80,8 @@ def rehearse(release: Release, console: Console) -> Rehearsal:
 def _prepare(release: Release, directory: Path, embedded_values: Mapping[str, Any]) -> None:
     """What a client does with a downloaded release, and the file of other values."""
     release.write(directory)
-    bucket, interview_id, region = PLACEHOLDERS
-    main = release.files["main.tf"].decode()
-    for placeholder, value in (
-        (bucket, embedded_values["instance_bucket_name"]),
-        (interview_id, INTERVIEW_ID),
-        (region, embedded_values["aws_region"]),
-    ):
-        main = main.replace(placeholder, value)
-    (directory / "main.tf").write_text(main)
+    place = embedded_values["instance_bucket_name"], INTERVIEW_ID, embedded_values["aws_region"]
+    (directory / "main.tf").write_text(render_main(release.files["main.tf"].decode(), *place))
     given = {
         "interview_id": INTERVIEW_ID,
         "candidate_name": "Ada Lovelace",

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from scripts.errors import AlteredReleaseError, ReleaseError, SharedValuesError
-from stacks.names import SHARED_VALUES_FILE, TEMPLATE_FILES
+from stacks.names import PLACEHOLDERS, SHARED_VALUES_FILE, TEMPLATE_FILES
 
 RELEASE_FILES = (*TEMPLATE_FILES, SHARED_VALUES_FILE)
 """What every release holds, no more and no less."""
@@ -237,6 +237,15 @@ class Release:
 
 def _shared_values_file(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def render_main(text: str, bucket: str, interview_id: str, region: str) -> str:
+    """``main.tf`` with its three placeholders replaced; raises ``AlteredReleaseError`` when one is not there once."""
+    for placeholder, value in zip(PLACEHOLDERS, (bucket, interview_id, region), strict=True):
+        if text.count(placeholder) != 1:
+            raise AlteredReleaseError(f"main.tf has {placeholder} {text.count(placeholder)} times, expected once")
+        text = text.replace(placeholder, value)
+    return text
 
 
 def short(digest: str) -> str:

@@ -17,11 +17,10 @@ from scripts.interviews.workspace import (
     clear_stale_lock,
     hcl_string,
     private_directory,
-    render_main,
     render_tfvars,
 )
 from scripts.local import PROJECT
-from scripts.releases.release import Rehearsal
+from scripts.releases.release import Rehearsal, render_main
 from scripts.terraform import terraform_binary
 from tests.interviews.conftest import Place
 from tests.interviews.test_model import intent
