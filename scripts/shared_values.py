@@ -13,24 +13,10 @@ from botocore.exceptions import ClientError
 from scripts.aws import Aws, error_code, explained
 from scripts.errors import SharedValuesError
 from scripts.state_bucket import backend_aws
-from stacks.names import LOCAL_STATE_FILE
+from stacks.names import CLIENT_VARIABLE_NAMES, LOCAL_STATE_FILE
 
 if TYPE_CHECKING:
     from stacks.settings import Configuration
-
-CLIENT_VARIABLES = frozenset(
-    {
-        "interview_id",
-        "candidate_name",
-        "challenge",
-        "password",
-        "listener_priority",
-        "expires_at",
-        "image_tag",
-        "release_digest",
-    }
-)
-"""What a client may give for each interview; every other variable without a default is the shared stack's to give."""
 
 LIMITS = ("max_instances", "interview_default_minutes", "interview_maximum_minutes")
 """Outputs for the operations alone: they go into a release's manifest and not to the template."""
@@ -69,7 +55,7 @@ class TemplateVariables:
     @property
     def not_of_clients(self) -> list[str]:
         """What the shared stack may give."""
-        return [name for name in self.with_default if name not in CLIENT_VARIABLES]
+        return [name for name in self.with_default if name not in CLIENT_VARIABLE_NAMES]
 
     @property
     def shared(self) -> list[str]:

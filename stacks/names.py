@@ -29,6 +29,12 @@ PLACEHOLDERS = ("TERRAFORM_STATE_BUCKET_PLACEHOLDER", "INTERVIEW_ID_PLACEHOLDER"
 TEMPLATE_FILES = ("main.tf", "service.tf", "variables.tf", "outputs.tf")
 """The template set, in the order in which a reader wants it."""
 
+CLIENT_VARIABLE_NAMES = (
+    *("interview_id", "candidate_name", "challenge", "password"),
+    *("listener_priority", "expires_at", "image_tag", "release_digest"),
+)
+"""The template's variables that only a client can give; the first three it must. Everybody gives ``aws_region``."""
+
 SHARED_VALUES_FILE = "shared.auto.tfvars.json"
 """The shared stack's outputs that the template set takes, published beside it."""
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from stacks.interview import SHARED_VARIABLES
+from stacks.interview import CLIENT_VARIABLES, SHARED_VARIABLES
+from stacks.names import CLIENT_VARIABLE_NAMES
 from stacks.settings import BackendSettings
 from tests.conftest import SharedStackFactory, SynthesizedStack
 
@@ -34,6 +35,10 @@ def variant(request: pytest.FixtureRequest, shared_stack: SharedStackFactory) ->
 def test_outputs_hold_all_that_the_template_takes_in_its_type(variant: SynthesizedStack) -> None:
     for variable in SHARED_VARIABLES:
         assert TERRAFORM_TYPES[type(variant.outputs[variable.name])] == variable.type, variable.name
+
+
+def test_a_client_may_give_every_variable_that_the_shared_stack_does_not() -> None:
+    assert {variable.name for variable in CLIENT_VARIABLES} == {*CLIENT_VARIABLE_NAMES, "aws_region"}
 
 
 def test_outputs_of_known_value_pass_the_templates_validation(variant: SynthesizedStack) -> None:
