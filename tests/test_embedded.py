@@ -1,10 +1,13 @@
 """The embedded AWS behaves as a guest: it finds its own port, and never outlives its host."""
 
 import os
+import re
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,6 +22,18 @@ def test_two_run_side_by_side_and_know_nothing_of_each_other() -> None:
         one.aws.s3.create_bucket(Bucket="mine")
         assert [bucket["Name"] for bucket in one.aws.s3.list_buckets()["Buckets"]] == ["mine"]
         assert other.aws.s3.list_buckets()["Buckets"] == []
+
+
+def test_an_answer_comes_in_one_piece_so_that_no_client_takes_it_for_lost() -> None:
+    with EmbeddedAws.start() as embedded:
+        address = urlsplit(embedded.endpoint)
+        for _ in range(20):
+            with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+                client.sendall(b"GET /moto-api/data.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                head, _, body = client.recv(1 << 20).partition(b"\r\n\r\n")
+            length = re.search(rb"Content-Length: (\d+)", head)
+            assert length is not None
+            assert len(body) == int(length[1]) > 0
 
 
 def test_a_bucket_outlives_its_request_metrics() -> None:

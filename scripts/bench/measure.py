@@ -108,8 +108,9 @@ class _Sampler(threading.Thread):
                 with suppress(psutil.Error):
                     if process.pid == self._exempt:
                         continue
-                    if process.pid not in self.seen:
-                        command = Path(process.cmdline()[0]).name, *process.cmdline()[1:2]
+                    # A process that has just ended has no command any more.
+                    if process.pid not in self.seen and (words := process.cmdline()):
+                        command = Path(words[0]).name, *words[1:2]
                         self.seen[process.pid] = Process(" ".join(command), process.create_time())
                     memory += process.memory_info().rss
             self.peak = max(self.peak, memory)
