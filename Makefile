@@ -60,7 +60,7 @@ bench: setup ## Measure, and print
 	$(BIN)/python -m scripts.bench
 
 soak: setup ## Run the long seeded tests whole, and write docs/soak.md
-	$(BIN)/pytest -p tests.soak_report -m soak
+	$(BIN)/pytest -n 2 --maxschedchunk 1 -p tests.soak_report -m soak
 
 docs: setup ## Draw the pictures, and write the command reference and the index of decisions
 	$(BIN)/python -m scripts.docs

@@ -141,7 +141,16 @@ def answer_in_one_piece() -> None:
     """
     from werkzeug.serving import WSGIRequestHandler
 
-    WSGIRequestHandler.wbufsize = 1 << 16
+    handler: Any = WSGIRequestHandler
+    handler.wbufsize = 1 << 16
+    invite = handler.handle_expect_100
+
+    def invite_at_once(request: Any) -> Any:
+        invited = invite(request)
+        request.wfile.flush()  # who asks whether to send a body waits a second for this
+        return invited
+
+    handler.handle_expect_100 = invite_at_once
 
 
 def record_calls(log: Path) -> None:

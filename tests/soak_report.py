@@ -5,7 +5,6 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,24 +22,29 @@ Last run: {date}, commit {commit}, {machine}, Python {python}. {verdict}
 |---|---|---|---|---|
 """
 
-_rows: list[str] = []
+_rows: dict[str, str] = {}
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Notes the test that has run, or whose set-up failed."""
-    report: pytest.TestReport = yield
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Gives the test's report its mark, which reaches this process even from another worker."""
     mark = item.get_closest_marker("soak")
-    if mark is not None and (report.when == "call" or report.failed):
-        claim = item.name.removeprefix("test_").replace("_", " ")
+    if mark is not None:
         amount, seed = mark.kwargs.get("amount", "once"), mark.kwargs.get("seed", "none")
-        _rows.append(f"| {claim} | {amount} | {seed} | {report.outcome} | {call.duration / 60:.1f} |\n")
-    return report
+        item.user_properties.append(("soak", f"{amount} | {seed}"))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Notes the test that has run, or whose set-up failed."""
+    asked = dict(report.user_properties).get("soak")
+    if asked is not None and (report.when == "call" or report.failed):
+        claim = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+        _rows[report.nodeid] = f"| {claim} | {asked} | {report.outcome} | {report.duration / 60:.1f} |\n"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Replaces the last report, unless nothing ran."""
-    if not _rows:
+    """Replaces the last report, unless nothing ran here."""
+    if not _rows or hasattr(session.config, "workerinput"):
         return
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
     head = _HEAD.format(
@@ -50,4 +54,4 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         python=platform.python_version(),
         verdict="All passed." if not session.testsfailed else f"{session.testsfailed} failed.",
     )
-    REPORT.write_text(head + "".join(_rows))
+    REPORT.write_text(head + "".join(_rows[name] for name in sorted(_rows)))

@@ -36,6 +36,14 @@ def test_an_answer_comes_in_one_piece_so_that_no_client_takes_it_for_lost() -> N
             assert len(body) == int(length[1]) > 0
 
 
+def test_who_asks_before_sending_a_body_is_answered_at_once() -> None:
+    with EmbeddedAws.start() as embedded:
+        address = urlsplit(embedded.endpoint)
+        with socket.create_connection((address.hostname, address.port), timeout=0.5) as client:
+            client.sendall(b"PUT /none HTTP/1.1\r\nHost: s3\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+            assert client.recv(1 << 10).startswith(b"HTTP/1.1 100 Continue")
+
+
 def test_a_bucket_outlives_its_request_metrics() -> None:
     with EmbeddedAws.start() as embedded:
         s3, metrics = embedded.aws.s3, {"Bucket": "watched", "Id": "EntireBucket"}

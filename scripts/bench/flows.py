@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from stacks.names import PLACEHOLDERS
 
 CHALLENGE = "python/rate-limiter"
 PLAIN_TEMPLATE = PROJECT / "tests" / "bench" / "plain.tf"
+PASSWORD = "correct-horse-battery"  # noqa: S105  (of interviews that live for minutes on this machine)
 
 _BACKEND = """\
 terraform {{
@@ -77,10 +77,10 @@ class Flows:
         file.write_text(f"challenge,candidate,id\n{rows}")
         self.prequel("interview", "create", "--from", str(file), "--parallel", "5")
 
-    def plain(self, interview: str, *, upload: bool = True) -> float:
+    def plain(self, interview: str) -> float:
         """One of the plain flow: copy, substitute, init, plan, apply, output, and the directory uploaded.
 
-        Returns the seconds of the upload alone. Without ``upload`` it only makes AWS fuller.
+        Returns the seconds of the upload alone.
         """
         with tempfile.TemporaryDirectory() as scratch:
             workspace = Path(scratch)
@@ -88,13 +88,11 @@ class Flows:
             for placeholder, value in zip(PLACEHOLDERS, (self.bucket, interview, self.embedded.region), strict=True):
                 text = text.replace(placeholder, value)
             (workspace / "main.tf").write_text(text)
-            given = self.values | {"interview_id": interview, "password": "correct-horse-battery"}
+            given = self.values | {"interview_id": interview, "password": PASSWORD}
             (workspace / "terraform.tfvars.json").write_text(json.dumps(given))
             for arguments in (("init",), ("plan", "-out=plan"), ("apply", "plan"), ("output", "-json")):
                 self._terraform(workspace, *arguments)
             begun = time.monotonic()
-            if not upload:
-                return 0.0
             # A mirror's provider is a link here and a copy elsewhere; an upload follows it either way.
             for parent, _, names in os.walk(workspace, followlinks=True):
                 for path in (Path(parent) / name for name in names):
@@ -102,11 +100,63 @@ class Flows:
                     self.embedded.aws.s3.upload_file(str(path), self.bucket, key)
             return time.monotonic() - begun
 
-    def plain_many(self, interviews: list[str], *, upload: bool = True, parallel: int = 5) -> None:
-        """Several of the plain flow, ``parallel`` at a time."""
+    def plain_many(self, interviews: list[str]) -> None:
+        """Several of the plain flow, five at a time."""
         _ = self.embedded.aws.s3  # made once, before the threads
-        with ThreadPoolExecutor(parallel) as pool:
-            list(pool.map(partial(self.plain, upload=upload), interviews))
+        with ThreadPoolExecutor(5) as pool:
+            list(pool.map(self.plain, interviews))
+
+    def crowd(self, interviews: list[str]) -> None:
+        """Makes what ``PLAIN_TEMPLATE`` makes for each, by API calls, so that AWS is as full as after so many."""
+        aws, values = self.embedded.aws, self.values
+        vpc, subnets = values["vpc_id"], values["private_subnet_ids"]
+        for name in interviews:
+            outside, inside = (
+                aws.ec2.create_security_group(GroupName=f"{name}-{side}", Description=side, VpcId=vpc)["GroupId"]
+                for side in ("alb", "code-server")
+            )
+            balancer = aws.elbv2.create_load_balancer(Name=name, Subnets=subnets, SecurityGroups=[outside])
+            alias = balancer["LoadBalancers"][0]
+            target = aws.elbv2.create_target_group(Name=name, Protocol="HTTP", Port=8443, VpcId=vpc, TargetType="ip")[
+                "TargetGroups"
+            ][0]["TargetGroupArn"]
+            aws.elbv2.create_listener(
+                LoadBalancerArn=alias["LoadBalancerArn"],
+                Protocol="HTTP",
+                Port=80,
+                DefaultActions=[{"Type": "forward", "TargetGroupArn": target}],
+            )
+            aws.ssm.put_parameter(Name=f"/plain/{name}/password", Type="SecureString", Value=PASSWORD)
+            task = aws.ecs.register_task_definition(
+                family=f"plain-{name}",
+                requiresCompatibilities=["FARGATE"],
+                networkMode="awsvpc",
+                cpu="1024",
+                memory="2048",
+                containerDefinitions=[{"name": "code-server", "image": values["code_server_image"]}],
+            )["taskDefinition"]["taskDefinitionArn"]
+            aws.ecs.create_service(
+                serviceName=name,
+                cluster=values["ecs_cluster_arn"],
+                taskDefinition=task,
+                desiredCount=1,
+                launchType="FARGATE",
+                networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "securityGroups": [inside]}},
+                loadBalancers=[{"targetGroupArn": target, "containerName": "code-server", "containerPort": 8443}],
+            )
+            record = {
+                "Name": f"{name}.{values['domain_name']}",
+                "Type": "A",
+                "AliasTarget": {
+                    "DNSName": alias["DNSName"],
+                    "HostedZoneId": alias["CanonicalHostedZoneId"],
+                    "EvaluateTargetHealth": False,
+                },
+            }
+            aws.route53.change_resource_record_sets(
+                HostedZoneId=values["hosted_zone_id"],
+                ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]},  # type: ignore[typeddict-item]
+            )
 
     def destroy(self, interview: str) -> None:
         """Ends one of ours."""
