@@ -11,13 +11,17 @@ from pathlib import Path
 
 import psutil
 
-_SAMPLE_SECONDS = 0.1
+SAMPLE_SECONDS = 0.05
 """Terraform takes longer than that for anything, so that no process of it is missed."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process as it was seen: its ``command`` and when it began, in seconds since the epoch."""
+    """A process as it was seen: its ``command``, and when first, in seconds since the epoch.
+
+    That is up to ``SAMPLE_SECONDS`` after it began. What the kernel says is exact, but reckoned from a time of the
+    boot that drifts from the clock by more than that.
+    """
 
     command: str
     begun: float
@@ -102,7 +106,7 @@ class _Sampler(threading.Thread):
 
     def run(self) -> None:
         """Looks until the work has ended."""
-        while not self._ended.wait(_SAMPLE_SECONDS):
+        while not self._ended.wait(SAMPLE_SECONDS):
             memory = self._self.memory_info().rss - self._before
             for process in self._self.children(recursive=True):
                 with suppress(psutil.Error):
@@ -111,6 +115,6 @@ class _Sampler(threading.Thread):
                     # A process that has just ended has no command any more.
                     if process.pid not in self.seen and (words := process.cmdline()):
                         command = Path(words[0]).name, *words[1:2]
-                        self.seen[process.pid] = Process(" ".join(command), process.create_time())
+                        self.seen[process.pid] = Process(" ".join(command), time.time())
                     memory += process.memory_info().rss
             self.peak = max(self.peak, memory)
