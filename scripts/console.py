@@ -70,6 +70,11 @@ class Console:
         yield
         self.done(title, time.monotonic() - start)
 
+    def progress(self, event: str, text: str, /, **fields: Any) -> None:
+        """A piece of progress: an event for machines, for people a line."""
+        self.event(event, **fields)
+        self._write_line(text)
+
     def part(self, event: str, text: str, /, **fields: Any) -> None:
         """A piece of the result that is ready: an event for machines, for people a line on standard output."""
         self.event(event, **fields)

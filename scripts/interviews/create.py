@@ -259,7 +259,7 @@ def bring_up(
     except ChangedMeanwhileError:
         raise  # it is another run's by now, and so is what was created
     except (PrequelError, KeyboardInterrupt) as error:
-        reason = "interrupted by the user" if isinstance(error, KeyboardInterrupt) else str(error)
+        reason = _why(error)
         if keep:
             held.move(Status.FAILED, reason, error=reason)
             site.console.warn(f"interview {interview_id} is kept as it is; destroy it, or complete it with recover")
@@ -270,6 +270,11 @@ def bring_up(
         if isinstance(error, InterruptedRunError | KeyboardInterrupt):
             raise InterruptedRunError(f"interrupted; interview {interview_id} is proven gone") from error
         raise type(error)(f"{error}; what had been created is proven gone") from error
+
+
+def _why(error: BaseException) -> str:
+    """Why a create was given up, for its record."""
+    return "interrupted by the user" if isinstance(error, KeyboardInterrupt) else str(error)
 
 
 def _apply(site: Site, held: Custody, workspace: Workspace, password: str) -> dict[str, Any]:
@@ -317,7 +322,7 @@ def _schedule(site: Site, held: Custody, values: dict[str, Any], request: Reques
             )
     except (PrequelError, KeyboardInterrupt) as error:
         # Not withdrawn: the parameter may be there, and only its answer be lost.
-        reason = "interrupted by the user" if isinstance(error, KeyboardInterrupt) else str(error)
+        reason = _why(error)
         site.console.warn(f"scheduling interview {request.id} failed ({reason}); taking it back")
         held.update(error=reason)
         tear_down(site, held, note=reason)

@@ -148,9 +148,8 @@ def _destroy_until_gone(site: Site, held: Custody, workspace: Workspace) -> tupl
 
 def _tell_retry(site: Site, interview_id: str, state: RetryCallState) -> None:
     reason = str(state.outcome.exception()) if state.outcome is not None else ""
-    site.console.event("retry", interview=interview_id, attempt=state.attempt_number, reason=reason)
-    if not site.console.json_lines:
-        site.console.say(f"trying again, {state.attempt_number + 1} of {ATTEMPTS}: {reason}")
+    text = f"trying again, {state.attempt_number + 1} of {ATTEMPTS}: {reason}"
+    site.console.progress("retry", text, interview=interview_id, attempt=state.attempt_number, reason=reason)
 
 
 def _proven(site: Site, intent: Intent, found: Survey) -> bool:

@@ -16,7 +16,7 @@ from scripts.interviews.model import UNFINISHED, Intent, Status
 from scripts.interviews.rate import Rate
 from scripts.interviews.reap import orphan_leases
 from scripts.interviews.recover import recover
-from scripts.interviews.resources import balancing_tags, is_routed_here, is_tagged, rule_hosts
+from scripts.interviews.resources import balancing_tags, is_routed_here, is_tagged, listener_rules, rule_hosts
 from scripts.interviews.site import Site
 from scripts.interviews.store import (
     HISTORY,
@@ -169,8 +169,7 @@ def _target_group_names(site: Site, values: Mapping[str, Any]) -> list[str]:
 
 def _rule_names(site: Site, values: Mapping[str, Any]) -> list[str]:
     with explained("list the listener rules"):
-        pages = site.aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=values["listener_arn"])
-        hosts = {rule["RuleArn"]: rule_hosts(rule) for page in pages for rule in page["Rules"]}
+        hosts = {rule["RuleArn"]: rule_hosts(rule) for rule in listener_rules(site.aws, values)}
         tags = balancing_tags(site.aws, [arn for arn, named in hosts.items() if named])
     suffix = f".{values['domain_name']}"
     names = [

@@ -5,7 +5,7 @@ which the provider sets in the very call that creates (the runner's policy insis
 password, whose path is the project's own, and a DNS record, which is ours when it points at our load balancer.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -161,8 +161,7 @@ def _target_groups(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Se
 
 def _rules(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
     wanted = hostname(interview_id, values)
-    pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=values["listener_arn"])
-    rules = [rule["RuleArn"] for page in pages for rule in page["Rules"] if wanted in rule_hosts(rule)]
+    rules = [rule["RuleArn"] for rule in listener_rules(aws, values) if wanted in rule_hosts(rule)]
     return _by_tags(aws, rules, interview_id, values)
 
 
@@ -185,9 +184,14 @@ def priorities_of_others(aws: Aws, interview_id: str, values: Mapping[str, Any])
     """The priorities that rules other than the interview's have on the listener; raises ``AwsError``."""
     own = hostname(interview_id, values)
     with explained("list the listener's rules"):
-        pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=values["listener_arn"])
-        rules = [rule for page in pages for rule in page["Rules"] if own not in rule_hosts(rule)]
+        rules = [rule for rule in listener_rules(aws, values) if own not in rule_hosts(rule)]
     return frozenset(int(rule["Priority"]) for rule in rules if rule["Priority"].isdigit())
+
+
+def listener_rules(aws: Aws, values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every rule of the shared listener, whoever's it is."""
+    for page in aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=values["listener_arn"]):
+        yield from page["Rules"]
 
 
 def rule_hosts(rule: Mapping[str, Any]) -> list[str]:

@@ -194,16 +194,15 @@ class Workspace:
             elif kind == "apply_progress":
                 # Every ten seconds while a resource takes its time.
                 action, seconds = hook.get("action", ""), hook.get("elapsed_seconds", 0)
-                self._site.console.event(
+                self._site.console.progress(
                     "resource",
+                    f"  … {address} is being {_PAST.get(action, 'changed')}, {seconds} s so far",
                     interview=interview_id,
                     address=address,
                     action=action,
                     state="running",
                     seconds=seconds,
                 )
-                if not self._site.console.json_lines:
-                    self._site.console.say(f"  … {address} is being {_PAST.get(action, 'changed')}, {seconds} s so far")
             elif kind in {"apply_complete", "apply_errored"}:
                 seconds = time.monotonic() - self._started.pop(address, time.monotonic())
                 state = "failed" if kind == "apply_errored" else "done"

@@ -190,7 +190,7 @@ def test_no_parameter_is_named_by_its_type_alone() -> None:
 
 def test_every_event_is_in_the_table_of_events() -> None:
     sources = [path.read_text() for path in (PROJECT / "scripts").rglob("*.py")]
-    told = {name for text in sources for name in re.findall(r"\.event\(\s*\"([a-z-]+)\"", text)}
+    told = {name for text in sources for name in re.findall(r"\.(?:event|part|progress)\(\s*\"([a-z-]+)\"", text)}
     assert {"resource", "retry", "step"} < told
     described = (PROJECT / "docs" / "interviews.md").read_text().partition("## Events")[2]
     assert [name for name in sorted(told) if f"`{name}`" not in described] == []
