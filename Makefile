@@ -13,7 +13,7 @@ help: ## List the targets
 setup: .venv/.ready node_modules/.ready ## Install the pinned Python and Node packages
 
 demo: setup ## Deploy everything on an embedded AWS, run one interview, prove that nothing is left
-	@$(BIN)/python -m scripts.demo
+	@$(BIN)/python -m scripts.dev.demo
 
 test: setup .venv-security/.ready lint types ## Run every test, the real terraform and AWS provider included
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak"
@@ -40,7 +40,7 @@ fix: .venv/.ready ## Repair what the linter can
 	$(BIN)/ruff format .
 
 synth: setup ## Render the interview stack into instance_templates/
-	$(BIN)/python -m scripts.render
+	$(BIN)/python -m scripts.dev.render
 
 diff: setup ## Show what a deployment of the shared stack would change
 	cdktf diff shared
@@ -57,13 +57,13 @@ destroy: setup ## Destroy the shared stack, after its interviews (docs/operation
 	cdktf destroy shared
 
 bench: setup ## Measure, and print
-	$(BIN)/python -m scripts.bench
+	$(BIN)/python -m scripts.dev.bench
 
 soak: setup ## Run the long seeded tests whole, and write docs/soak.md
 	$(BIN)/pytest -n 2 --maxschedchunk 1 -p tests.soak_report -m soak
 
 docs: setup ## Draw the pictures, and write the command reference and the index of decisions
-	$(BIN)/python -m scripts.docs
+	$(BIN)/python -m scripts.dev.docs
 
 lock: .venv/.ready ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra dev -o requirements.txt --no-emit-index-url --python-version 3.11

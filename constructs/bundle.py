@@ -1,8 +1,9 @@
 """Code of this project as an archive that is the same, byte for byte, wherever it is packed."""
 
+import ast
 import hashlib
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cdktf import App, AssetType, TerraformAsset
@@ -50,7 +51,39 @@ def pack(archive: Path, paths: Iterable[str]) -> None:
             bundle.writestr(entry, (PROJECT / path).read_bytes())
 
 
-def sources(*packages: str) -> list[str]:
-    """Every Python file of the project's ``packages``, as ``Bundle`` takes them."""
-    found = (path.relative_to(PROJECT) for package in packages for path in (PROJECT / package).rglob("*.py"))
-    return sorted(path.as_posix() for path in found)
+def sources(module: str) -> list[str]:
+    """The project's files that importing ``module`` can load, however deep or late; as ``Bundle`` takes them.
+
+    Imports for the type checker alone do not count.
+    """
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = _file(name)
+        if path is None or path in found:
+            continue
+        found.add(path)
+        waiting += [name.rpartition(".")[0], *_imports(ast.parse(path.read_bytes()))]
+    return sorted(path.relative_to(PROJECT).as_posix() for path in found)
+
+
+def _file(module: str) -> Path | None:
+    """Where ``module`` lies in the project; None for any other module."""
+    path = PROJECT.joinpath(*module.split("."))
+    candidates = (path / "__init__.py", path.with_suffix(".py")) if module else ()
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """The names of all that ``node`` imports, of which some may be no modules."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and child.module:
+            yield child.module
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            yield from (name for branch in child.orelse for name in _imports(branch))
+        else:
+            yield from _imports(child)

@@ -8,7 +8,7 @@ from typing import Any
 from constructs import Construct
 from constructs.aws import CloudwatchDashboard
 from constructs.observability import Metric
-from stacks.names import METRICS_NAMESPACE
+from contract.names import METRICS_NAMESPACE
 
 COLUMNS = 24
 HEIGHT = 6

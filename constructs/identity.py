@@ -11,7 +11,7 @@ from constructs.aws import (
     IamRolePolicy,
 )
 from constructs.waivers import waive
-from stacks.names import reaper_function, runner_project
+from contract.names import reaper_function, runner_project
 
 
 class ServiceRole(Construct):

@@ -33,19 +33,19 @@ from constructs.aws import (
     SqsQueuePolicy,
     SsmParameter,
 )
-from constructs.bundle import Bundle
+from constructs.bundle import Bundle, sources
 from constructs.identity import ServiceRole
 from constructs.lifecycle import FAILURES_KEPT_SECONDS, RUNTIME
 from constructs.observability import Alarm, LogGroup, Metric
 from constructs.waivers import FUNCTION_OUTSIDE_THE_VPC, waive
-from stacks.names import IMAGE_ARCHITECTURES, code_server_repository, image_indexer, image_parameter
+from contract.names import IMAGE_ARCHITECTURES, code_server_repository, image_indexer, image_parameter
 
-SOURCES = [f"scripts/{module}.py" for module in ("__init__", "aws", "errors", "image_index")]
+SOURCES = sources("scripts.lambdas.image_index")
 """All that both functions hold: no packages beside the boto3 of Lambda's own runtime."""
 
 SUFFIX = "-soci"
 NOTHING = "none"
-"""As in scripts/image_index.py."""
+"""As in scripts/lambdas/image_index.py."""
 
 TIMEOUT_SECONDS = 30
 MEMORY_MIB = 256
@@ -384,7 +384,7 @@ class ImageIndexing(Construct):
             role=role.arn,
             runtime=RUNTIME,
             architectures=["arm64"],
-            handler=f"scripts.image_index.{id}",
+            handler=f"scripts.lambdas.image_index.{id}",
             filename=self._bundle.path,
             source_code_hash=base64.b64encode(bytes.fromhex(self._bundle.sha256)).decode(),
             timeout=TIMEOUT_SECONDS,

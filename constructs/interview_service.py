@@ -25,7 +25,7 @@ from constructs.aws import (
     SsmParameter,
 )
 from constructs.waivers import TLS_ENDS_BEFORE, waive
-from stacks.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, password_parameter
+from contract.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, password_parameter
 
 HOME = "/home/coder"
 CANDIDATE_USER = "1000:1000"

@@ -16,13 +16,13 @@ from constructs.aws import (
     LambdaPermission,
     SqsQueue,
 )
-from constructs.bundle import Bundle
+from constructs.bundle import Bundle, sources
 from constructs.identity import ReaperRole
 from constructs.observability import Alarm, LogGroup, Metric
 from constructs.waivers import FUNCTION_OUTSIDE_THE_VPC, waive
-from stacks.names import METRICS_NAMESPACE, reaper_function, runner_project
+from contract.names import METRICS_NAMESPACE, reaper_function, runner_project
 
-SOURCES = [f"scripts/{module}.py" for module in ("__init__", "aws", "dispatch", "errors", "reaper")]
+SOURCES = sources("scripts.lambdas.reaper")
 """All that the function holds: no packages beside the boto3 of Lambda's own runtime
 (docs/decisions/0040-a-reaper-without-packages.md)."""
 
@@ -90,7 +90,7 @@ class Reaper(Construct):
             role=role.arn,
             runtime=RUNTIME,
             architectures=["arm64"],
-            handler="scripts.reaper.handler",
+            handler="scripts.lambdas.reaper.handler",
             filename=bundle.path,
             source_code_hash=base64.b64encode(bytes.fromhex(bundle.sha256)).decode(),
             timeout=TIMEOUT_SECONDS,

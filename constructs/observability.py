@@ -23,7 +23,7 @@ from constructs.aws import (
 from constructs.identity import ServiceRole
 from constructs.storage import REQUEST_METRICS
 from constructs.waivers import SHORT_RETENTION, waive
-from stacks.names import METRICS_NAMESPACE
+from contract.names import METRICS_NAMESPACE
 
 
 class LogGroup(Construct):

@@ -22,7 +22,7 @@ from constructs.aws import (
 from constructs.identity import INTERVIEW_WAIVERS, TaskServiceRole, interview_resources, list_bucket, start_container
 from constructs.observability import LogGroup
 from constructs.waivers import TLS_ENDS_BEFORE, waive
-from stacks.names import portal_service
+from contract.names import portal_service
 
 PORTAL_PORT = 3000
 """Where the Next.js portal listens."""
@@ -30,7 +30,7 @@ PORTAL_PORT = 3000
 CPU_UNITS = 512
 MEMORY_MIB = 1024
 LISTENER_PRIORITY = 1
-"""Below every interview's, see LISTENER_PRIORITY_BASE in stacks/names.py."""
+"""Below every interview's, see LISTENER_PRIORITY_BASE in contract/names.py."""
 
 
 class Portal(Construct):

@@ -21,7 +21,7 @@ from constructs.aws import (
 from constructs.bundle import Bundle, sources
 from constructs.identity import RunnerRole
 from constructs.observability import Alarm, LogGroup, Metric
-from stacks.names import runner_project
+from contract.names import runner_project
 
 TERRAFORM_VERSION = "1.11.4"
 TERRAFORM_SHA256 = {
@@ -119,7 +119,7 @@ class Runner(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.name = runner_project(project_prefix)
-        bundle = Bundle(self, "bundle", paths=[*sources("scripts", "stacks"), REQUIREMENTS])
+        bundle = Bundle(self, "bundle", paths=[*sources("scripts.__main__"), REQUIREMENTS])
         source = S3Object(
             self,
             "source",

@@ -1,5 +1,5 @@
 """``python -m scripts`` is the same as ``prequel``."""
 
-from scripts.cli import main
+from scripts.cli.app import main
 
 main()

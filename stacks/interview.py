@@ -14,8 +14,7 @@ from cdktf import (
 
 from constructs import Construct
 from constructs.interview_service import InterviewService
-from stacks.base import ReadableStack, aws_provider
-from stacks.names import (
+from contract.names import (
     CHALLENGE_PATTERN,
     INTERVIEW_ID_PATTERN,
     LISTENER_PRIORITY,
@@ -23,6 +22,7 @@ from stacks.names import (
     PLACEHOLDERS,
     RESERVED_ID_PREFIX,
 )
+from stacks.base import ReadableStack, aws_provider
 
 REQUIRED = object()
 """Stands for "no default": the client or the shared values must give it."""

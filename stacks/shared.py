@@ -19,9 +19,9 @@ from constructs.registry import Repository
 from constructs.runner import Runner
 from constructs.security_groups import SecurityGroups
 from constructs.storage import InstanceBucket, LogBucket
-from scripts.prices import BASE_REGION, PRICED_ON, interview_per_hour, is_priced, standing_per_day
+from contract.names import CODE_SERVER_PORT, LOCAL_STATE_FILE, bucket_name, code_server_repository
+from contract.prices import BASE_REGION, PRICED_ON, interview_per_hour, is_priced, standing_per_day
 from stacks.base import ReadableStack, aws_provider
-from stacks.names import CODE_SERVER_PORT, LOCAL_STATE_FILE, bucket_name, code_server_repository
 from stacks.settings import Configuration, SubnetPlan
 
 

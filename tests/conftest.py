@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from scripts.errors import PrequelError
-from scripts.terraform import provider_mirror, tested_provider
+from scripts.terraform.process import provider_mirror, tested_provider
 from stacks.settings import BackendSettings, Configuration, Settings
 
 # How long an example takes depends on what else the machine does, and is no claim of any test.

@@ -12,8 +12,8 @@ import boto3
 import pytest
 
 from scripts.console import Console
-from scripts.embedded import EmbeddedAws
-from scripts.local import PROJECT
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.project import PROJECT
 
 
 def prequel(
@@ -46,7 +46,8 @@ def test_help_names_every_group_of_commands(tmp_path: Path) -> None:
 
 
 def test_help_loads_neither_cdktf_nor_boto3() -> None:
-    code = "import sys; import scripts.cli; print([m for m in ('cdktf', 'boto3', 'rich', 'hcl2') if m in sys.modules])"
+    heavy = "('cdktf', 'boto3', 'rich', 'hcl2')"
+    code = f"import sys; import scripts.cli.app; print([m for m in {heavy} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
 

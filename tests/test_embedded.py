@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
-from scripts.local import PROJECT
+from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.project import PROJECT
 
 pytestmark = pytest.mark.e2e
 
@@ -59,7 +59,7 @@ def test_a_bucket_outlives_its_request_metrics() -> None:
 
 def test_it_ends_when_its_host_is_killed() -> None:
     code = (
-        "import os, sys; from scripts.embedded import EmbeddedAws; e = EmbeddedAws.start();"
+        "import os, sys; from scripts.embedded.launcher import EmbeddedAws; e = EmbeddedAws.start();"
         "sys.stdout.write(str(e.process.pid)); sys.stdout.flush(); os.kill(os.getpid(), 9)"
     )
     host = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)

@@ -32,9 +32,8 @@ def test_fewer_than_200_binding_modules_load() -> None:
 
 
 def test_only_one_module_imports_the_bindings() -> None:
-    sources = [path for top in ("constructs", "stacks", "scripts", "tests") for path in (ROOT / top).rglob("*.py")] + [
-        ROOT / "main.py"
-    ]
+    tops = ("contract", "constructs", "stacks", "scripts", "tests")
+    sources = [ROOT / "main.py", *(path for top in tops for path in (ROOT / top).rglob("*.py"))]
     importers = {
         path.relative_to(ROOT).as_posix()
         for path in sources
@@ -49,7 +48,7 @@ def test_only_the_renderer_among_the_scripts_imports_cdktf() -> None:
         for path in (ROOT / "scripts").rglob("*.py")
         if IMPORT_OF_CDKTF.search(path.read_text())
     }
-    assert importers <= {"scripts/render.py"}
+    assert importers <= {"scripts/dev/render.py"}
 
 
 def test_constructs_read_neither_settings_nor_environment() -> None:
@@ -57,24 +56,24 @@ def test_constructs_read_neither_settings_nor_environment() -> None:
         assert not re.search(r"stacks\.settings|os\.environ|getenv", path.read_text()), path.name
 
 
-OURS = re.compile(r"^(?:from|import) ((?:constructs|stacks|scripts)(?:\.\w+)*)", re.MULTILINE)
+OURS = re.compile(r"^(?:from|import) ((?:contract|constructs|stacks|scripts)(?:\.\w+)*)", re.MULTILINE)
 
 
 @pytest.mark.parametrize(
     ("directory", "allowed"),
-    [("constructs", ("constructs", "stacks.names")), ("stacks", ("constructs", "stacks", "scripts.prices"))],
+    [("constructs", ("constructs", "contract")), ("stacks", ("constructs", "stacks", "contract"))],
 )
 def test_dependencies_point_one_way(directory: str, allowed: tuple[str, ...]) -> None:
     for path in (ROOT / directory).glob("*.py"):
         assert [name for name in OURS.findall(path.read_text()) if not name.startswith(allowed)] == [], path.name
 
 
-@pytest.mark.parametrize("path", ["stacks/names.py", "scripts/prices.py"])
+@pytest.mark.parametrize("path", ["contract/names.py", "contract/prices.py"])
 def test_what_may_be_imported_from_everywhere_imports_nothing_of_ours(path: str) -> None:
     assert not OURS.findall((ROOT / path).read_text())
 
 
-@pytest.mark.parametrize("module", ["stacks.settings", "stacks.tfvars", "stacks.names"])
+@pytest.mark.parametrize("module", ["stacks.settings", "stacks.tfvars", "contract.names"])
 def test_settings_load_without_cdktf_and_jsii(module: str) -> None:
     loaded = run_python(f"import sys, {module}; print('cdktf' in sys.modules, 'jsii' in sys.modules)")
     assert loaded.split() == ["False", "False"]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import local
-from scripts.embedded import EmbeddedAws
+from scripts.embedded import local_stack as local
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.project import PROJECT
 
 pytestmark = pytest.mark.e2e
 
@@ -25,7 +26,7 @@ def test_a_local_aws_is_found_while_it_runs_and_stopped_and_forgotten_by_local_d
     down = subprocess.Popen(
         [sys.executable, "-m", "scripts", "local", "down"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(local.PROJECT)},
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
         stderr=subprocess.PIPE,
         text=True,
     )

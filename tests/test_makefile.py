@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 
 CURRENT = {"node": "v24.1.0", "npm": "11.0.0", "terraform": "Terraform v1.11.4"}
 

@@ -36,12 +36,12 @@ from constructs.aws import (
     LbTargetGroupHealthCheck,
     SsmParameter,
 )
-from scripts import render as renderer
-from scripts.render import RenderError, difference, main, render
-from scripts.terraform import terraform_environment
+from contract.names import PLACEHOLDERS, TEMPLATE_FILES
+from scripts.dev import render as renderer
+from scripts.dev.render import RenderError, difference, main, render
+from scripts.terraform.process import terraform_environment
 from stacks.base import ReadableStack, aws_provider
 from stacks.interview import InterviewStack
-from stacks.names import PLACEHOLDERS, TEMPLATE_FILES
 
 COMMITTED = Path(__file__).parents[1] / "instance_templates"
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.names import INTERVIEW_ID_PATTERN, bucket_name
+from contract.names import INTERVIEW_ID_PATTERN, bucket_name
 from stacks.settings import (
     FARGATE_MEMORY_MIB,
     BackendSettings,

@@ -8,10 +8,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from scripts.aws import Aws
-from scripts.embedded import ACCOUNT_ID
+from contract.names import LOCAL_STATE_FILE
+from scripts.aws.clients import Aws
+from scripts.embedded.launcher import ACCOUNT_ID
 from scripts.errors import AwsError, SharedValuesError
-from scripts.shared_values import (
+from scripts.shared_stack.values import (
     Place,
     SharedValues,
     TemplateVariables,
@@ -19,7 +20,6 @@ from scripts.shared_values import (
     parse_outputs,
     read_outputs,
 )
-from stacks.names import LOCAL_STATE_FILE
 from stacks.settings import BackendSettings, Configuration, Settings
 
 SETTINGS = Settings(aws_region="us-east-1", environment="test", domain_name="")

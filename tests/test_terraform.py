@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from scripts import terraform
 from scripts.errors import InterruptedRunError, MissingToolError, TerraformError
-from scripts.local import PROJECT
-from scripts.terraform import (
+from scripts.project import PROJECT
+from scripts.terraform import process as terraform
+from scripts.terraform.process import (
     TESTED_PROVIDER,
     TESTED_PROVIDER_VARIABLE,
     Terraform,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from scripts.bucket import Bucket
+from scripts.aws.bucket import Bucket
 from scripts.challenges.manifest import AlteredManifestError, Manifest
 from scripts.challenges.names import MANIFESTS, is_name, manifest_key
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from scripts.aws import Aws
+from scripts.aws.clients import Aws
 from scripts.challenges.names import is_name, manifest_key
 from scripts.errors import ChallengeError
 

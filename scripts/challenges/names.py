@@ -7,8 +7,8 @@ challenge-manifests/{kind}/{name}.json             which version is the current 
 
 import re
 
+from contract.names import CHALLENGE_PATTERN
 from scripts.errors import ChallengeError
-from stacks.names import CHALLENGE_PATTERN
 
 CHALLENGES = "challenge/"
 MANIFESTS = "challenge-manifests/"

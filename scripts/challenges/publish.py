@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from scripts.bucket import LostRaceError
+from scripts.aws.bucket import LostRaceError
 from scripts.challenges.bucket import ChallengeBucket, Seen
 from scripts.challenges.manifest import Manifest
 from scripts.challenges.names import plain_prefix, version_prefix
@@ -14,7 +14,7 @@ from scripts.challenges.source import Challenge, SourceFile
 from scripts.errors import ChallengeError, InterruptedRunError, PrequelError
 
 _AT_ONCE = 4
-"""Challenges at one time; each has ``scripts.bucket.WORKERS`` requests under way."""
+"""Challenges at one time; each has ``scripts.aws.bucket.WORKERS`` requests under way."""
 
 _ATTEMPTS = 8
 

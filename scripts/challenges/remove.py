@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from scripts.bucket import LostRaceError
+from scripts.aws.bucket import LostRaceError
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.catalog import not_published
 from scripts.challenges.names import CHALLENGES, VERSIONS, checked_name, plain_prefix

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from scripts.costs.resources import Resource, referred
-from scripts.errors import PrequelError
-from scripts.prices import (
+from contract.prices import (
     ALARM_METRIC_MONTH,
     CLUSTER_METRICS,
     DASHBOARD_MONTH,
@@ -22,6 +20,8 @@ from scripts.prices import (
     Price,
     RegionPrices,
 )
+from scripts.costs.resources import Resource, referred
+from scripts.errors import PrequelError
 
 FREE: dict[str, str] = {
     "aws_acm_certificate": "public certificates for a load balancer are free",
@@ -170,7 +170,7 @@ def _rule(resource: Resource, resources: Sequence[Resource], _: RegionPrices) ->
     if schedule != _MINUTELY:
         raise PrequelError(f"no price is known for {resource.address}, which fires at {schedule}, not {_MINUTELY}")
     # The reaper's module needs boto3, which takes longer to import than all of this.
-    from scripts.reaper import Pass
+    from scripts.lambdas.reaper import Pass
 
     for target in resources:
         if target.type == "aws_cloudwatch_event_target" and resource in referred(resources, target.body["rule"]):
@@ -204,7 +204,7 @@ def _endpoint(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> It
     """Of the two kinds only gateways are free."""
     kind = resource.body.get("vpc_endpoint_type")
     if kind != "Gateway":
-        raise PrequelError(f"no price is known for {resource.address}, a {kind} endpoint; add it to scripts/prices.py")
+        raise PrequelError(f"no price is known for {resource.address}, a {kind} endpoint; add it to contract/prices.py")
     yield from ()
 
 
@@ -212,7 +212,7 @@ def _parameter(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> I
     """Of the tiers only the standard one is free."""
     tier = resource.body.get("tier", "Standard")
     if tier != "Standard":
-        raise PrequelError(f"no price is known for {resource.address}, of tier {tier}; add it to scripts/prices.py")
+        raise PrequelError(f"no price is known for {resource.address}, of tier {tier}; add it to contract/prices.py")
     yield from ()
 
 

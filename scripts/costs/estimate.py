@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract.prices import HOURS_A_MONTH, PRICED_ON
 from scripts.costs.charges import BY_USE, Charge, charges, prices_of
 from scripts.costs.resources import Resource, interview_resources, shared_resources
-from scripts.prices import HOURS_A_MONTH, PRICED_ON
 
 EGRESS = ("single_nat", "nat_per_az")
 ARCHITECTURES = {"x86": "X86_64", "arm": "ARM64"}

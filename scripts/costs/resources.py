@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.local import PROJECT
-from scripts.synthesis import synthesized
+from scripts.project import PROJECT
+from scripts.shared_stack.synthesis import synthesized
 
 TEMPLATES = PROJECT / "instance_templates"
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from scripts.aws import Aws, error_code, explained
+from contract.names import code_server_repository, image_parameter
+from scripts.aws.clients import Aws, error_code, explained
 from scripts.errors import ImageError
-from scripts.image_index import NOTHING, SUFFIX, Repository, is_indexed
-from stacks.names import code_server_repository, image_parameter
+from scripts.lambdas.image_index import NOTHING, SUFFIX, Repository, is_indexed
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scripts.aws import Aws
+from scripts.aws.clients import Aws
 from scripts.errors import ImageError
 from scripts.images.catalog import Catalog, Image
-from scripts.shared_values import Outputs
+from scripts.shared_stack.values import Outputs
 
 SLOWER = "interviews will start more slowly"
 

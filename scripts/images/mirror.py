@@ -7,11 +7,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.aws import Aws, explained
+from contract.names import IMAGE_ARCHITECTURES
+from scripts.aws.clients import Aws, explained
 from scripts.errors import ImageError, MissingToolError
-from scripts.image_index import LONGEST_TAG, SUFFIX
 from scripts.images.catalog import Catalog
-from stacks.names import IMAGE_ARCHITECTURES
+from scripts.lambdas.image_index import LONGEST_TAG, SUFFIX
 
 
 @dataclass(frozen=True)

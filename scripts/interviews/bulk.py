@@ -20,7 +20,7 @@ from scripts.interviews.recover import Recovered, recover
 from scripts.interviews.request import parsed_duration, parsed_time
 from scripts.interviews.site import Site
 from scripts.interviews.workspace import Workspace, private_directory
-from scripts.terraform import heeding_interrupts
+from scripts.terraform.process import heeding_interrupts
 
 COLUMNS = ("challenge", "candidate", "id", "duration", "at", "image_tag")
 _NEEDED = ("challenge", "candidate")

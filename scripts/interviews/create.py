@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from scripts.aws import explained
+from contract.names import LISTENER_PRIORITY_BASE, password_parameter
+from contract.prices import cost_of
+from scripts.aws.clients import explained
 from scripts.challenges.catalog import pin
 from scripts.challenges.names import name_of
 from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedError, TerraformError
@@ -31,8 +33,6 @@ from scripts.interviews.resources import Survey, priorities_of_others, survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, state_key, workspace_key
 from scripts.interviews.workspace import Workspace, check_here, private_directory
-from scripts.prices import cost_of
-from stacks.names import LISTENER_PRIORITY_BASE, password_parameter
 
 DEFAULT_WAIT_SECONDS = 300.0
 LONGEST_WAIT_SECONDS = 600.0

@@ -16,7 +16,7 @@ from scripts.interviews.model import Intent, Run, Status
 from scripts.interviews.proof_of_life import Life, RunFiles, end_orphans, forget, life_of
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, Stored, timestamp
-from scripts.terraform import INTERRUPT_GRACE_SECONDS
+from scripts.terraform.process import INTERRUPT_GRACE_SECONDS
 
 LONGEST_RUN = timedelta(minutes=30)
 """After that a run on another machine counts as dead; a run uses less (``Custody.seconds_left``)."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from scripts.aws import explained
+from contract.names import password_parameter
+from scripts.aws.clients import explained
 from scripts.errors import (
     BusyInterviewError,
     InterruptedRunError,
@@ -32,7 +33,6 @@ from scripts.interviews.store import (
     workspace_key,
 )
 from scripts.interviews.workspace import Workspace, check_here, private_directory, state_addresses, workspace_of
-from stacks.names import password_parameter
 
 ATTEMPTS = 4
 PAUSES = wait_exponential_jitter(initial=1, max=10)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from scripts.aws import explained
+from contract.names import INTERVIEW_ID_PATTERN, SHARED_VALUES_FILE
+from scripts.aws.clients import explained
 from scripts.errors import PrequelError, RefusedError
 from scripts.images.choice import missing_image
 from scripts.interviews.custody import custody_of, is_dead
@@ -29,7 +30,6 @@ from scripts.interviews.store import (
     workspace_key,
 )
 from scripts.interviews.workspace import OLDEST_FOREIGN_LOCK, LockInfo, clear_stale_lock, private_directory
-from stacks.names import INTERVIEW_ID_PATTERN, SHARED_VALUES_FILE
 
 _ESSENTIAL = frozenset({"service", "target group", "listener rule", "password"})
 

@@ -11,12 +11,12 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from scripts.aws import Aws
-from scripts.bucket import Bucket, LostRaceError
+from contract.names import LISTENER_PRIORITY_BASE
+from scripts.aws.bucket import Bucket, LostRaceError
+from scripts.aws.clients import Aws
 from scripts.errors import NoFreeSlotError
 from scripts.interviews.model import Intent
 from scripts.interviews.store import ChangedMeanwhileError, timestamp
-from stacks.names import LISTENER_PRIORITY_BASE
 
 SLOTS = "slots/"
 _NAMED_HOLDERS = 12

@@ -6,8 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from contract.prices import cost_of
 from scripts.errors import IllegalTransitionError
-from scripts.prices import cost_of
 
 LONGEST_HISTORY = 40
 """Transitions kept in an intent, so that endless retries do not fill it; see ``_trimmed``."""

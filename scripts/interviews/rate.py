@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
+from contract.prices import BASE_REGION, cost_of, interview_per_hour, is_priced
 from scripts.interviews.request import shown_duration
-from scripts.prices import BASE_REGION, cost_of, interview_per_hour, is_priced
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from scripts.aws import explained
+from scripts.aws.clients import explained
 from scripts.errors import InterruptedRunError, NotReadyError
 from scripts.interviews.site import Site
-from scripts.terraform import interrupted
+from scripts.terraform.process import interrupted
 
 LONGEST_PAUSE = 5.0
 """Seconds between two looks at a service that is still starting."""

@@ -15,7 +15,7 @@ from scripts.interviews.model import ENDING, Intent, Status
 from scripts.interviews.recover import recover
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, Listing
-from scripts.terraform import heeding_interrupts
+from scripts.terraform.process import heeding_interrupts
 
 
 @dataclass

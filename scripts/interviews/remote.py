@@ -12,15 +12,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from scripts.aws import Aws, error_code, explained
-from scripts.dispatch import Dispatcher
+from contract.names import reaper_function
+from scripts.aws.clients import Aws, error_code, explained
 from scripts.errors import BusyInterviewError, LeakingError, NotReadyError, PrequelError, RefusedError
+from scripts.interviews.builds import Dispatcher
 from scripts.interviews.create import Created, Request, create
 from scripts.interviews.destroy import destroy
 from scripts.interviews.model import Intent, Status
 from scripts.interviews.recover import Recovered
 from scripts.interviews.site import Site
-from stacks.names import reaper_function
 
 SETUP_SECONDS = 300.0
 """How much longer than terraform's own work a build may take: to be placed, and to install what it needs."""

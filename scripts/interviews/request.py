@@ -5,14 +5,14 @@ import secrets
 import string
 from datetime import UTC, datetime, timedelta
 
-from scripts.errors import RefusedError
-from stacks.names import (
+from contract.names import (
     CHALLENGE_PATTERN,
     INTERVIEW_ID_PATTERN,
     PASSWORD_LENGTH,
     RESERVED_ID_PREFIX,
     portal_service,
 )
+from scripts.errors import RefusedError
 
 LONGEST_CANDIDATE_NAME = 200
 LONGEST_CHALLENGE = 128

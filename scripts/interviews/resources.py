@@ -12,8 +12,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.aws import Aws, error_code, explained, reason
-from stacks.names import password_parameter
+from contract.names import password_parameter
+from scripts.aws.clients import Aws, error_code, explained, reason
 
 PASSWORD = "aws_ssm_parameter.password"  # noqa: S105  (an address, not a password)
 TARGET_GROUP = "aws_lb_target_group.target"

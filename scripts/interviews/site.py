@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from scripts.aws import Aws
+from scripts.aws.clients import Aws
 from scripts.console import Console
 
 if TYPE_CHECKING:

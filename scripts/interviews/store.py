@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from scripts.aws import Aws
-from scripts.bucket import Bucket, LostRaceError, StoredObject
+from scripts.aws.bucket import Bucket, LostRaceError, StoredObject
+from scripts.aws.clients import Aws
 from scripts.errors import PrequelError, UnreadableIntentError
 from scripts.interviews.model import Intent, Tombstone
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from contract.names import LISTENER_PRIORITY_BASE, SHARED_VALUES_FILE, TEMPLATE_FILES
 from scripts.errors import BusyInterviewError, PrequelError, RefusedError
 from scripts.interviews.custody import LONGEST_RUN, Custody
 from scripts.interviews.model import Intent
@@ -20,9 +21,8 @@ from scripts.interviews.resources import Survey
 from scripts.interviews.site import Site
 from scripts.interviews.store import LOG_FILE, lock_key, state_key, timestamp, workspace_key
 from scripts.releases.release import render_main
-from scripts.shared_values import Place, check_place
-from scripts.terraform import Event, Terraform
-from stacks.names import LISTENER_PRIORITY_BASE, SHARED_VALUES_FILE, TEMPLATE_FILES
+from scripts.shared_stack.values import Place, check_place
+from scripts.terraform.process import Event, Terraform
 
 LONGEST_LOG = 20_000
 """Bytes of log kept in the workspace, which may hold 50 kB in all."""

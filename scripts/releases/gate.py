@@ -7,14 +7,14 @@ from pathlib import Path
 
 import hcl2
 
+from contract.names import PLACEHOLDERS
 from scripts.console import Console
 from scripts.errors import GateError, ReleaseError, TerraformError
 from scripts.releases.policy import POLICIES, SENTINEL_PASSWORD, Plan
 from scripts.releases.release import Release
 from scripts.secrets_scan import find_secrets
-from scripts.shared_values import TemplateVariables
-from scripts.terraform import Terraform
-from stacks.names import PLACEHOLDERS
+from scripts.shared_stack.values import TemplateVariables
+from scripts.terraform.process import Terraform
 
 CLIENT_INPUTS = {"interview_id": "gate", "candidate_name": "Ada Lovelace", "challenge": "python/rate-limiter"}
 """What every client gives."""

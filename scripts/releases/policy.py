@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from stacks.names import CODE_SERVER_CONTAINER
+from contract.names import CODE_SERVER_CONTAINER
 
 SENTINEL_PASSWORD = "sentinel-" + "password-of-the-gate"
 """Given to the plan, and looked for in everything that the plan holds."""

@@ -14,7 +14,7 @@ from scripts.releases import gate, rehearsal
 from scripts.releases.difference import changed_files, coloured, difference
 from scripts.releases.release import Manifest, Origin, Pointer, Rehearsal, Release, short
 from scripts.releases.store import ReleaseStore, Seen
-from scripts.shared_values import Place, check_place
+from scripts.shared_stack.values import Place, check_place
 
 Ask = Callable[[str], bool]
 """Puts a yes-or-no question to the user."""

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.aws import Aws
+from scripts.aws.clients import Aws
 from scripts.console import Console
-from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
 from scripts.errors import GateError, TerraformError
 from scripts.releases.release import Rehearsal, Release, render_main
-from scripts.terraform import Terraform
+from scripts.terraform.process import Terraform
 
 INTERVIEW_ID = "rehearsal"
 

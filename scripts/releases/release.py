@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from contract.names import PLACEHOLDERS, SHARED_VALUES_FILE, TEMPLATE_FILES
 from scripts.errors import AlteredReleaseError, ReleaseError, SharedValuesError
-from stacks.names import PLACEHOLDERS, SHARED_VALUES_FILE, TEMPLATE_FILES
 
 RELEASE_FILES = (*TEMPLATE_FILES, SHARED_VALUES_FILE)
 """What every release holds, no more and no less."""

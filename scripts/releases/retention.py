@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from scripts.bucket import Bucket, LostRaceError, StoredVersion
+from scripts.aws.bucket import Bucket, LostRaceError, StoredVersion
 from scripts.console import Console
 from scripts.errors import AwsError, ReleaseError
 from scripts.releases.release import short

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.aws import Aws
-from scripts.bucket import Bucket, LostRaceError, StoredObject
+from scripts.aws.bucket import Bucket, LostRaceError, StoredObject
+from scripts.aws.clients import Aws
 from scripts.errors import AlteredReleaseError, ReleaseError
 from scripts.releases.release import RELEASE_FILES, SCHEMA_VERSION, Manifest, Pointer, PublishedFile, Release, short
 

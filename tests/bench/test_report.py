@@ -5,8 +5,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scripts.bench import report
-from scripts.bench.measure import Cost, Meter
+from scripts.dev.bench import report
+from scripts.dev.bench.measure import Cost, Meter
 
 PLAIN = Cost(seconds=80, cpu_seconds=9, memory=900e6, terraform_processes=8, aws_calls=120)
 OURS = Cost(seconds=4, cpu_seconds=4.5, memory=600e6, terraform_processes=4, aws_calls=60)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.embedded import EmbeddedAws
+from scripts.embedded.launcher import EmbeddedAws
 from tests.candidate import install
 from tests.candidate.container import check_possible
 from tests.candidate.network import CredentialsEndpoint, own_network

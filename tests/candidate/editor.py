@@ -15,8 +15,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from scripts.local import PROJECT
-from stacks.names import CODE_SERVER_PORT
+from contract.names import CODE_SERVER_PORT
+from scripts.project import PROJECT
 from tests.candidate import install
 from tests.candidate.container import Container, wait_for
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
-from scripts.local import PROJECT
-from scripts.terraform import Terraform
-from stacks.names import PLACEHOLDERS, TEMPLATE_FILES
+from contract.names import PLACEHOLDERS, TEMPLATE_FILES
+from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.project import PROJECT
+from scripts.terraform.process import Terraform
 from tests.candidate import install
 from tests.candidate.container import Container
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from tests.candidate.conftest import CHALLENGE
 from tests.candidate.network import CredentialsEndpoint
 from tests.candidate.task import Interview

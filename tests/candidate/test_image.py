@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from tests.candidate import install
 from tests.candidate.container import Container, check_possible, wait_for
 from tests.candidate.editor import our_image, wait_until_healthy

@@ -8,9 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from scripts.aws import Aws
+from scripts.aws.clients import Aws
 from scripts.challenges.bucket import ChallengeBucket
-from scripts.embedded import EmbeddedAws
+from scripts.embedded.launcher import EmbeddedAws
 
 Tree = Callable[[Mapping[str, str | bytes]], Path]
 

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
+from contract.names import CHALLENGE_PATTERN
 from scripts.challenges import catalog
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.names import LONGEST_NAME, is_name, name_of, version_path
 from scripts.challenges.publish import publish
 from scripts.challenges.source import read_challenges
 from scripts.errors import ChallengeError
-from stacks.names import CHALLENGE_PATTERN
 from tests.challenges.conftest import Tree
 
 

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scripts.challenges.bucket import ChallengeBucket
-from scripts.commands.challenge import app
-from scripts.commands.session import Session
-from scripts.embedded import EmbeddedAws
+from scripts.cli.challenge import app
+from scripts.cli.session import Session
+from scripts.embedded.launcher import EmbeddedAws
 from scripts.errors import PrequelError
 from tests.challenges.conftest import Tree, stored
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scripts.bucket import LostRaceError
+from scripts.aws.bucket import LostRaceError
 from scripts.challenges import catalog
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.names import version_path

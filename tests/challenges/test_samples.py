@@ -12,7 +12,7 @@ from scripts.challenges import catalog
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.publish import publish
 from scripts.challenges.source import Challenge, read_challenges
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from tests.challenges.conftest import stored
 
 SAMPLES = {challenge.name: challenge for challenge in read_challenges(PROJECT / "challenge")}

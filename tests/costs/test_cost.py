@@ -9,12 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.costs.charges import BY_USE, FREE, PRICED, charges
-from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, by_heading, estimate
-from scripts.costs.resources import Resource, interview_resources
-from scripts.errors import PrequelError
-from scripts.local import PROJECT
-from scripts.prices import (
+from contract.prices import (
     ALARM_METRIC_MONTH,
     BUILD_MINUTE,
     DASHBOARD_MONTH,
@@ -31,7 +26,12 @@ from scripts.prices import (
     interview_per_hour,
     standing_per_day,
 )
-from scripts.reaper import Pass
+from scripts.costs.charges import BY_USE, FREE, PRICED, charges
+from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, by_heading, estimate
+from scripts.costs.resources import Resource, interview_resources
+from scripts.errors import PrequelError
+from scripts.lambdas.reaper import Pass
+from scripts.project import PROJECT
 from stacks.settings import Settings
 from tests.conftest import SharedStackFactory, SynthesizedStack
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 
 PAGES = [
     *(PROJECT / name for name in ("README.md", "CHANGELOG.md")),

@@ -7,15 +7,15 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from cdktf import App
 
-from scripts.docs.architecture import CANDIDATE, DRAWN_SETTINGS, SHARED, architecture, arrows, dots, read
-from scripts.docs.dashboard import body, picture
-from scripts.docs.drawing import LIGHT, THEMES, Graph, digest, drawn_from
-from scripts.docs.life import MOVES, life
-from scripts.docs.pages import pages, with_part
+from scripts.dev.docs.architecture import CANDIDATE, DRAWN_SETTINGS, SHARED, architecture, arrows, dots, read
+from scripts.dev.docs.dashboard import body, picture
+from scripts.dev.docs.drawing import LIGHT, THEMES, Graph, digest, drawn_from
+from scripts.dev.docs.life import MOVES, life
+from scripts.dev.docs.pages import pages, with_part
 from scripts.errors import PrequelError
 from scripts.interviews.model import TRANSITIONS
-from scripts.local import PROJECT
-from scripts.synthesis import ASSUMED_SETTINGS, Document
+from scripts.project import PROJECT
+from scripts.shared_stack.synthesis import ASSUMED_SETTINGS, Document
 from stacks.interview import InterviewStack
 from tests.conftest import SharedStackFactory
 from tests.docs.book import PAGES, anchors, links

@@ -17,10 +17,10 @@ import pytest
 import typer
 from typer._click.exceptions import MissingParameter, UsageError  # typer's own parser has no public name for these
 
-from scripts.cli import app
-from scripts.docs.commands import tree
-from scripts.local import PROJECT
-from scripts.terraform import terraform_environment
+from scripts.cli.app import app
+from scripts.dev.docs.commands import tree
+from scripts.project import PROJECT
+from scripts.terraform.process import terraform_environment
 from stacks.settings import load_settings
 from tests.docs.book import PAGES, Command, mentioned_commands, shown_commands
 from tests.interviews.conftest import Place, PlaceFactory

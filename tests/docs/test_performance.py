@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.docs.performance import FACTS, ready, settings_of_templates
+from scripts.dev.docs.performance import FACTS, ready, settings_of_templates
 
 
 def test_the_models_settings_are_those_of_the_template_set() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from scripts.embedded import EmbeddedAws
-from scripts.local import PROJECT
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.project import PROJECT
 
 pytestmark = pytest.mark.e2e
 
@@ -89,7 +89,7 @@ def whole_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
     said = elsewhere / "said"
     with said.open("w") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.demo"],
+            [sys.executable, "-m", "scripts.dev.demo"],
             cwd=elsewhere,
             env=os.environ | {"PYTHONPATH": str(PROJECT), "TMPDIR": str(scratch)},
             stdin=subprocess.DEVNULL,

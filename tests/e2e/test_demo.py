@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 
 pytestmark = pytest.mark.e2e
 
 # Whoever runs the tests in the background had their shell ignore ctrl-C, and an ignored signal is inherited.
 _AS_IN_A_TERMINAL = """
 import signal
-from scripts.demo import main
+from scripts.dev.demo import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
 main()
 """

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local import PROJECT
-from scripts.terraform import terraform_environment
+from scripts.project import PROJECT
+from scripts.terraform.process import terraform_environment
 from tests.e2e.conftest import Deployed
 
 pytestmark = pytest.mark.e2e

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from scripts.embedded import EmbeddedAws
-from scripts.image_index import NOTHING
-from stacks.names import code_server_repository, image_parameter
+from contract.names import code_server_repository, image_parameter
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.lambdas.image_index import NOTHING
 from tests.images import install
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from constructs.image_indexing import SOCI_SHA256, SOCI_URL, SOCI_VERSION
-from scripts.embedded import EmbeddedAws
-from scripts.image_index import SOCI_INDEX, is_indexed
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.lambdas.image_index import SOCI_INDEX, is_indexed
 from tests.conftest import SynthesizedStack
 from tests.images.conftest import Registry, make_image
 

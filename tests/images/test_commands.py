@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from constructs.image_indexing import NOTHING
-from scripts.commands import image, templates
-from scripts.embedded import seed_shared_infrastructure
+from contract.names import image_parameter
+from scripts.cli import image, templates
+from scripts.embedded.launcher import seed_shared_infrastructure
 from scripts.errors import ImageError, MissingToolError, PrequelError
 from scripts.images.catalog import Catalog
 from scripts.images.choice import lazy_tag, with_existing_image
 from scripts.images.mirror import Mirroring, mirror, plan
 from scripts.releases import gate
-from stacks.names import image_parameter
 from tests.images.conftest import Ecr, Registry, make_image
 
 OUTSIDE = "docker.io/codercom/code-server:4.99.4"

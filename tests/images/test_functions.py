@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 
 from constructs.bundle import pack
 from constructs.image_indexing import BUILD_IMAGE, NOTHING, SOURCES, SUFFIX
-from scripts import image_index
-from scripts.embedded import ACCOUNT_ID
+from scripts.embedded.launcher import ACCOUNT_ID
 from scripts.errors import PrequelError
-from scripts.image_index import Recorder, SkippedError, Starter
+from scripts.lambdas import image_index
+from scripts.lambdas.image_index import Recorder, SkippedError, Starter
 from tests.images.conftest import Ecr, event_of
 from tests.lifecycle.builds import Builds
 
@@ -288,7 +288,7 @@ def test_the_archive_handles_a_push_with_nothing_but_boto3(ecr: Ecr, tmp_path: P
     pack(tmp_path / "functions.zip", SOURCES)
     shutil.unpack_archive(tmp_path / "functions.zip", tmp_path / "task")
     code = (
-        "import json, sys; from scripts.image_index import record, start\n"
+        "import json, sys; from scripts.lambdas.image_index import record, start\n"
         "event = json.load(sys.stdin); print(json.dumps([record(event, None), start(event, None)]))\n"
         "tops = {name.partition('.')[0] for name in sys.modules if not name.startswith('_')}\n"
         "print(*sorted(tops - sys.stdlib_module_names))"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from tests.conftest import SharedStackFactory, SynthesizedStack
 
 FUNCTIONS = {"start": {"anything-but": {"suffix": "-soci"}}, "record": {"suffix": "-soci"}}
@@ -59,7 +59,7 @@ def test_each_function_runs_the_bundled_handler_after_its_permissions(
     default_stack: SynthesizedStack, name: str
 ) -> None:
     function = default_stack.one("aws_lambda_function", f"image_indexing_{name}_function")
-    assert function["handler"] == f"scripts.image_index.{name}"
+    assert function["handler"] == f"scripts.lambdas.image_index.{name}"
     archive = re.search(r"/([0-9a-f]{64})\.zip$", function["filename"])
     assert archive is not None
     assert base64.b64decode(function["source_code_hash"]).hex() == archive[1]

@@ -15,19 +15,19 @@ from typing import Any
 
 import pytest
 
-from scripts.aws import Aws
+from scripts.aws.clients import Aws
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.publish import publish as publish_challenge
 from scripts.challenges.source import read_challenges
 from scripts.console import Console
-from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
 from scripts.interviews.create import Request
 from scripts.interviews.model import Inputs, Intent, Status
 from scripts.interviews.site import Site
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from scripts.releases.release import FileRecord, Limits, Manifest, Origin, Pointer, PublishedFile, Rehearsal, Release
 from scripts.releases.store import POINTER_KEY, ReleaseStore, plain_key
-from scripts.shared_values import LIMITS
+from scripts.shared_stack.values import LIMITS
 
 CHALLENGE = "python/rate-limiter"
 _numbers = itertools.count()

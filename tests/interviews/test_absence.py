@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tenacity import wait_none
 
-from scripts.aws import Aws
+from scripts.aws.clients import Aws
 from scripts.errors import LeakingError, RefusedError, TerraformError
 from scripts.interviews.create import create
 from scripts.interviews.custody import LONGEST_RUN

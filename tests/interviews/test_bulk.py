@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from scripts.challenges.names import version_path
-from scripts.commands.interview import _create_all
+from scripts.cli.interview import _create_all
 from scripts.errors import RefusedError
 from scripts.interviews.bulk import RowResult, create_all, read_requests
 from scripts.interviews.create import Created, Request

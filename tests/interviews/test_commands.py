@@ -12,7 +12,7 @@ import pytest
 
 from scripts.interviews.model import Status
 from scripts.interviews.rate import Rate
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 
 

@@ -20,7 +20,7 @@ from scripts.interviews.doctor import diagnose
 from scripts.interviews.model import Status
 from scripts.interviews.reap import reap
 from scripts.interviews.workspace import state_addresses
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 
 pytestmark = pytest.mark.e2e
@@ -32,7 +32,7 @@ PHASES = {"client": 1.5, "terraform": 1.5, "lock": 4.0, "resource": 0.4}
 """What a kill waits for (that process, Terraform's lock, the first resource), and the longest delay after it in
 seconds. Waiting for what happens hits every phase on any machine, however slow."""
 
-CLIENT = "from scripts.commands.interview import app; app()"
+CLIENT = "from scripts.cli.interview import app; app()"
 
 
 @dataclass

@@ -16,8 +16,8 @@ from scripts.interviews.proof_of_life import Life, life_of
 from scripts.interviews.site import Site
 from scripts.interviews.store import ChangedMeanwhileError, lock_key
 from scripts.interviews.workspace import clear_stale_lock
-from scripts.local import PROJECT
-from scripts.terraform import INTERRUPT_GRACE_SECONDS
+from scripts.project import PROJECT
+from scripts.terraform.process import INTERRUPT_GRACE_SECONDS
 from tests.interviews.conftest import Place
 from tests.interviews.test_model import intent
 
@@ -60,7 +60,7 @@ def test_a_run_in_a_build_tells_which_build_it_is_in(bucket: Place) -> None:
 DYING_RUN = """
 import sys, time, subprocess, os
 from tests.interviews.conftest import Place
-from scripts.embedded import EmbeddedAws
+from scripts.embedded.launcher import EmbeddedAws
 from pathlib import Path
 from scripts.interviews.custody import custody_of
 endpoint, bucket, directory, child = sys.argv[1:]

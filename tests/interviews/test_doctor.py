@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
 from scripts.errors import AwsError
 from scripts.interviews.custody import custody_of
 from scripts.interviews.destroy import destroy

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from scripts.interviews.reap import reap
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 from tests.interviews.test_crashes import command_name, descendants, leaks
 

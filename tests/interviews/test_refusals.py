@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts.embedded import EmbeddedAws
+from scripts.embedded.launcher import EmbeddedAws
 from scripts.errors import AlteredReleaseError, AwsError, NoFreeSlotError, PrequelError, RefusedError
 from scripts.interviews.create import create, slot_for
 from scripts.interviews.custody import LONGEST_RUN, custody_of

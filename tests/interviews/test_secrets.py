@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 from tests.interviews.test_crashes import descendants
 

@@ -19,9 +19,9 @@ from scripts.interviews.workspace import (
     private_directory,
     render_tfvars,
 )
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from scripts.releases.release import Rehearsal, render_main
-from scripts.terraform import terraform_binary
+from scripts.terraform.process import terraform_binary
 from tests.interviews.conftest import Place
 from tests.interviews.test_model import intent
 

@@ -13,11 +13,11 @@ from typing import Any
 import boto3
 import pytest
 
-from scripts.aws import Aws
+from scripts.aws.clients import Aws
 from scripts.console import Console
-from scripts.embedded import ACCOUNT_ID, EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import ACCOUNT_ID, EmbeddedAws, seed_shared_infrastructure
 from scripts.interviews.site import Site
-from scripts.reaper import Reaper
+from scripts.lambdas.reaper import Reaper
 from tests.conftest import SharedStackFactory, SynthesizedStack
 from tests.interviews.conftest import Place, filled
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from scripts.embedded import ACCOUNT_ID
+from scripts.embedded.launcher import ACCOUNT_ID
 
 Call = dict[str, Any]
 Statement = dict[str, Any]

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from scripts.local import PROJECT
-from scripts.reaper import METRICS_NAMESPACE, Pass
+from scripts.lambdas.reaper import METRICS_NAMESPACE, Pass
+from scripts.project import PROJECT
 from tests.conftest import SynthesizedStack
 
 ALARMS = {

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract import names
 from scripts.costs.charges import LISTS_A_PASS
 from scripts.errors import BusyInterviewError, LeakingError
 from scripts.interviews import custody
@@ -23,8 +24,7 @@ from scripts.interviews.model import TRANSITIONS, Inputs, Intent, Run, Status, T
 from scripts.interviews.reap import duties
 from scripts.interviews.recover import recover
 from scripts.interviews.store import INTENT_FILE, WORKSPACES, Listing, Stored
-from scripts.reaper import LONGEST_RUN, Known, Pass, ReaperError, due
-from stacks import names
+from scripts.lambdas.reaper import LONGEST_RUN, Known, Pass, ReaperError, due
 from tests.interviews.conftest import Clock
 from tests.lifecycle.builds import Builds
 from tests.lifecycle.conftest import RecordingAws, Shared, run_service
@@ -86,7 +86,7 @@ def test_the_reaper_calls_due_what_reap_calls_due(status: Status, starts: int, l
 
 
 def test_the_reaper_shares_its_constants_with_the_operations() -> None:
-    from scripts import reaper
+    from scripts.lambdas import reaper
 
     assert LONGEST_RUN == custody.LONGEST_RUN
     assert (reaper.SLOTS, reaper.WORKSPACES, reaper.INTENT_FILE) == (SLOTS, WORKSPACES, INTENT_FILE)

@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
-from scripts.aws import Aws
-from scripts.commands.interview import app
-from scripts.dispatch import Dispatcher
+from scripts.aws.clients import Aws
+from scripts.cli.interview import app
 from scripts.errors import AwsError, BusyInterviewError, NoFreeSlotError, NotReadyError, PrequelError
+from scripts.interviews.builds import Dispatcher
 from scripts.interviews.bulk import create_all
 from scripts.interviews.custody import custody_of
 from scripts.interviews.model import Status

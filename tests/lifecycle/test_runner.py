@@ -88,14 +88,14 @@ def test_the_source_is_named_by_its_content_and_carries_no_tags(default_stack: S
 
 
 def test_a_bundle_is_the_same_byte_for_byte_whenever_it_is_packed(tmp_path: Path) -> None:
-    paths = [*sources("scripts", "stacks"), REQUIREMENTS]
+    paths = [*sources("scripts.__main__"), REQUIREMENTS]
     pack(tmp_path / "one.zip", paths)
     pack(tmp_path / "two.zip", paths)
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
-        assert archive.read("scripts/cli.py") == (PROJECT / "scripts/cli.py").read_bytes()
+        assert archive.read("scripts/cli/app.py") == (PROJECT / "scripts/cli/app.py").read_bytes()
 
 
 @pytest.mark.parametrize(("ends_with", "fails"), [(0, False), (1, True), (3, True), (4, False), (130, True)])
@@ -117,7 +117,7 @@ def test_the_reapers_archive_runs_with_nothing_but_boto3(tmp_path: Path) -> None
     allowed = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3", "scripts", "site"}
     allowed.add("certifi")  # which botocore takes where it finds it, and its own certificates otherwise
     code = (
-        "import sys; from scripts.reaper import handler\n"
+        "import sys; from scripts.lambdas.reaper import handler\n"
         "tops = {name.partition('.')[0] for name in sys.modules if not name.startswith('_')}\n"
         "print(*sorted(tops - sys.stdlib_module_names))"
     )
@@ -145,14 +145,14 @@ def test_the_runners_packages_are_all_that_the_interview_commands_import() -> No
     locked = {name.replace("-", "_") for name in re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)}
     modules = {"python_dateutil": "dateutil", "python_hcl2": "hcl2", "markdown_it_py": "markdown_it"}
     code = (
-        "import sys; import scripts.cli, stacks.settings\n"
+        "import sys; import scripts.cli.app, stacks.settings\n"
         "from scripts.interviews import bulk, create, destroy, recover, reap; import scripts.releases.store\n"
         "tops = {name.partition('.')[0] for name in sys.modules if not name.startswith('_')}\n"
         "print(*sorted(tops - sys.stdlib_module_names))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     # botocore takes certifi where it finds it, and its own certificates otherwise.
-    ours = {"scripts", "stacks", "certifi"}
+    ours = {"contract", "scripts", "stacks", "certifi"}
     # An editable install registers a finder of its own.
     found = {name for name in loaded.stdout.split() if "editable" not in name}
     assert found - {modules.get(name, name) for name in locked} <= ours
@@ -164,7 +164,7 @@ class Shell:
     def __init__(self, shared: Shared, directory: Path) -> None:
         self._shared = shared
         self._directory = directory
-        pack(directory / "source.zip", [*sources("scripts", "stacks"), REQUIREMENTS])
+        pack(directory / "source.zip", [*sources("scripts.__main__"), REQUIREMENTS])
         archive = directory / "terraform.zip"
         binary = shutil.which("terraform")
         assert binary is not None

@@ -10,8 +10,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from scripts.aws import Aws
-from scripts.embedded import EmbeddedAws
+from scripts.aws.clients import Aws
+from scripts.embedded.launcher import EmbeddedAws
 from scripts.releases.store import ReleaseStore
 
 if TYPE_CHECKING:
@@ -96,4 +96,4 @@ def served_cloud(embedded: EmbeddedAws) -> Cloud:
 @pytest.fixture
 def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the order of S3 calls the same in every run."""
-    monkeypatch.setattr("scripts.bucket.WORKERS", 1)
+    monkeypatch.setattr("scripts.aws.bucket.WORKERS", 1)

@@ -4,10 +4,10 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 
-from scripts.aws import Aws
+from contract.names import SHARED_VALUES_FILE
+from scripts.aws.clients import Aws
 from scripts.releases.release import RELEASE_FILES, Limits, Manifest, Origin, Pointer, Rehearsal, Release
 from scripts.releases.store import POINTER_KEY, ReleaseStore, plain_key
-from stacks.names import SHARED_VALUES_FILE
 
 LIMITS = Limits(max_instances=10, interview_default_minutes=90, interview_maximum_minutes=240)
 SHARED = {"aws_account_id": "123456789012", "aws_region": "us-east-1", "environment": "test"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from scripts.aws import Aws
+from scripts.aws.clients import Aws
 
 Handler = Callable[[AWSPreparedRequest], AWSResponse | None]
 

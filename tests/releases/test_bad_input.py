@@ -7,7 +7,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
 
-from scripts.aws import Aws
+from scripts.aws.clients import Aws
 from scripts.console import Console
 from scripts.errors import AwsError
 from scripts.releases.publishing import Publisher

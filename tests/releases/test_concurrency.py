@@ -206,7 +206,7 @@ def test_a_conflict_answer_is_tried_again(served_cloud: Cloud, key: str) -> None
 def test_conflicts_without_end_are_told_and_leave_the_old_release(
     served_cloud: Cloud, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scripts.bucket._CONFLICT_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("scripts.aws.bucket._CONFLICT_PAUSE_SECONDS", 0)
     monkeypatch.setattr("scripts.releases.store._PAUSE_SECONDS", 0)
     before = published(served_cloud.observer(), "before")
     store = served_cloud.store()

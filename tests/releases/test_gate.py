@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from contract.names import PLACEHOLDERS, SHARED_VALUES_FILE
 from scripts.console import Console
+from scripts.dev.render import TEMPLATE_DIRECTORY
 from scripts.errors import GateError, SharedValuesError
 from scripts.releases import gate
 from scripts.releases.policy import POLICIES, SENTINEL_PASSWORD, Plan
 from scripts.releases.release import Limits, Release
-from scripts.render import TEMPLATE_DIRECTORY
-from scripts.shared_values import TemplateVariables
-from stacks.names import PLACEHOLDERS, SHARED_VALUES_FILE
+from scripts.shared_stack.values import TemplateVariables
 from tests.releases.samples import LIMITS
 
 AWS_KEY = "AKIA" + "ABCDEFGHIJKLMNOP"

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from contract.names import SHARED_VALUES_FILE
 from scripts.console import Console
 from scripts.errors import AlteredReleaseError, GateError, PrequelError, ReleaseError, SharedValuesError
 from scripts.releases import gate, rehearsal
 from scripts.releases.publishing import Outcome, Publisher, git_commit, refuse_to_ask
 from scripts.releases.release import Rehearsal, Release
 from scripts.releases.store import POINTER_KEY, file_key, manifest_key, plain_key
-from scripts.shared_values import Place
-from stacks.names import SHARED_VALUES_FILE
+from scripts.shared_stack.values import Place
 from tests.releases.conftest import Cloud
 from tests.releases.samples import LIMITS, SHARED, assert_settled, objects, published, release
 from tests.releases.steering import Counter

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from scripts.console import Console
-from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
+from scripts.dev.render import TEMPLATE_DIRECTORY
+from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
 from scripts.errors import GateError
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from scripts.releases import gate
 from scripts.releases.rehearsal import rehearse
 from scripts.releases.release import Limits, Release
-from scripts.render import TEMPLATE_DIRECTORY
-from scripts.shared_values import SharedValues, TemplateVariables
+from scripts.shared_stack.values import SharedValues, TemplateVariables
 from tests.releases.test_gate import with_text
 
 pytestmark = pytest.mark.e2e
@@ -66,7 +66,7 @@ def test_the_committed_templates_are_rehearsed_and_published_from_the_command_li
     )
     with EmbeddedAws.start() as embedded:
         seed_shared_infrastructure(embedded.aws)
-        code = "import sys; from scripts.commands.templates import app; app(sys.argv[1:])"
+        code = "import sys; from scripts.cli.templates import app; app(sys.argv[1:])"
         done = subprocess.run(
             [
                 sys.executable,

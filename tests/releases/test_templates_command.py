@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import typer
 
-from scripts.commands import templates
+from scripts.cli import templates
+from scripts.dev.render import TEMPLATE_DIRECTORY
 from scripts.errors import PrequelError
 from scripts.releases import gate, rehearsal
 from scripts.releases.release import Rehearsal
 from scripts.releases.store import file_key
-from scripts.render import TEMPLATE_DIRECTORY
-from scripts.shared_values import TemplateVariables
+from scripts.shared_stack.values import TemplateVariables
 from tests.releases.conftest import BUCKET, Cloud
 from tests.releases.samples import LIMITS, SHARED, objects
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from scripts.embedded import EmbeddedAws, seed_shared_infrastructure
-from scripts.local import DOMAIN, PROJECT
-from scripts.terraform import terraform_environment
-from stacks.names import PLACEHOLDERS
+from contract.names import PLACEHOLDERS
+from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.local_stack import DOMAIN
+from scripts.project import PROJECT
+from scripts.terraform.process import terraform_environment
 
 SECURITY_TOOLS = PROJECT / ".venv-security" / "bin"
 

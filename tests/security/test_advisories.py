@@ -20,7 +20,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from tests.security.conftest import security_tool
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from parliament import analyze_policy_string
 
-from scripts.embedded import ACCOUNT_ID
+from scripts.embedded.launcher import ACCOUNT_ID
 from tests.conftest import SharedStackFactory, SynthesizedStack
 
 FILLED_IN = {

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from scripts.local import PROJECT
+from scripts.project import PROJECT
 from scripts.secrets_scan import find_secrets
 from tests.test_secrets_scan import SECRETS
 

@@ -1,0 +1,1 @@
+"""What the stacks, the template set and the operations agree on; it imports nothing of ours."""

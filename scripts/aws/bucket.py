@@ -1,0 +1,293 @@
+"""The instance bucket: whole objects, conditional writes, versions, and one owner."""
+
+import base64
+import hashlib
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scripts.aws.clients import (
+    CONFLICTS,
+    MISSING,
+    REFUSED_CREDENTIALS,
+    Aws,
+    OwnBucket,
+    error_code,
+    is_clock_skew,
+    reason,
+)
+from scripts.errors import AwsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
+
+WORKERS = 8
+"""Requests under way at one time."""
+
+_CONFLICT_ATTEMPTS = 6
+_CONFLICT_PAUSE_SECONDS = 0.05
+
+_FORBIDDEN = {"AccessDenied", "Forbidden", "403", "AllAccessDisabled"}
+_ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "301", "TemporaryRedirect", "307"}
+_GONE = MISSING | {"NoSuchVersion", "MethodNotAllowed", "405"}
+
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class LostRaceError(AwsError):
+    """A conditional write found another object than it expected: somebody else wrote first."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One version of an object with its whole ``body``; ``last_modified`` is None for one that was just written."""
+
+    body: bytes
+    etag: str
+    version_id: str
+    last_modified: datetime | None = None
+
+
+@dataclass(frozen=True)
+class StoredVersion:
+    """One version of ``key``; ``is_marker`` tells a delete marker, which has no bytes."""
+
+    key: str
+    version_id: str
+    last_modified: datetime
+    is_marker: bool
+
+
+class Bucket:
+    """The bucket ``name``, used only while it belongs to the caller's account.
+
+    Every method raises ``AwsError`` with one line that names the bucket, the reason and what to do.
+    """
+
+    def __init__(self, aws: Aws, name: str) -> None:
+        self.aws = aws
+        self.name = name
+
+    @cached_property
+    def _s3(self) -> "S3Client":
+        return self.aws.s3
+
+    @cached_property
+    def _place(self) -> OwnBucket:
+        return self.aws.own_bucket(self.name)
+
+    def check_usable(self) -> None:
+        """Raises ``AwsError`` unless the bucket is there, is ours, is in this region and keeps versions."""
+        with self._explained("s3:GetBucketVersioning"):
+            status = self._s3.get_bucket_versioning(**self._place).get("Status", "off")
+        if status != "Enabled":
+            raise AwsError(
+                f"versioning of the bucket {self.name} is {status.lower()}, expected enabled; "
+                "deploy the shared stack again, which enables it"
+            )
+        with self._explained("s3:ListBucket"):
+            # botocore follows redirects to other regions by itself, so a wrong region has to be looked for.
+            region = self._s3.head_bucket(**self._place).get("BucketRegion")
+        if region and region != self.aws.region:
+            raise AwsError(f"the bucket {self.name} is in {region}, expected {self.aws.region}; correct aws_region")
+
+    def read(self, key: str) -> StoredObject | None:
+        """The current version of the object at ``key``; None when there is none."""
+        try:
+            with self._explained("s3:GetObject", key):
+                answer = self._s3.get_object(Key=key, **self._place)
+                version_id = answer.get("VersionId", "null")
+                return StoredObject(answer["Body"].read(), answer["ETag"], version_id, answer["LastModified"])
+        except AwsError as error:
+            if isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in _GONE:
+                return None
+            raise
+
+    def read_all(self, keys: Iterable[str]) -> dict[str, StoredObject | None]:
+        """Several objects at a time, by key."""
+        wanted = list(keys)
+        return dict(zip(wanted, self.in_parallel(self.read, wanted), strict=True))
+
+    def write(self, key: str, body: bytes, *, if_match: str | None = None, if_absent: bool = False) -> StoredObject:
+        """Stores ``body`` and returns it as it is stored.
+
+        With ``if_match`` only over the object with that ETag, with ``if_absent`` only where none is; otherwise raises
+        ``LostRaceError``. A write that S3 made but whose answer was lost counts as made.
+        """
+        condition: dict[str, Any] = {"IfMatch": if_match} if if_match else {"IfNoneMatch": "*"} if if_absent else {}
+        checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        for attempt in range(_CONFLICT_ATTEMPTS):
+            try:
+                with self._explained("s3:PutObject", key):
+                    answer = self._s3.put_object(
+                        Key=key,
+                        Body=body,
+                        ChecksumSHA256=checksum,
+                        ContentType="application/json" if key.endswith(".json") else "text/plain; charset=utf-8",
+                        **self._place,
+                        **condition,
+                    )
+                    return StoredObject(body, answer["ETag"], answer.get("VersionId", "null"))
+            except AwsError as error:
+                code = error_code(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
+                # S3 answers so while another write of the key is under way, and asks to try again
+                # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+                if condition and code in {"ConditionalRequestConflict", "409"}:
+                    time.sleep(random.uniform(0.5, 1.5) * _CONFLICT_PAUSE_SECONDS * 2**attempt)  # noqa: S311
+                    continue
+                if not condition or code not in {"PreconditionFailed", "412", *_GONE}:
+                    raise
+                # botocore repeats a request whose answer it did not get; the repetition then meets our own object.
+                stored = self.read(key)
+                if stored is not None and stored.body == body:
+                    return stored
+                raise LostRaceError(f"{self._address(key)} was just written by somebody else") from error
+        raise LostRaceError(f"{self._address(key)} is being written by others all the time; try again")
+
+    def write_all(self, bodies: Mapping[str, bytes], *, on_written: Callable[[str], None] | None = None) -> None:
+        """Stores several objects at a time, and tells each key once it is stored."""
+
+        def write(key: str) -> None:
+            self.write(key, bodies[key])
+            if on_written is not None:
+                on_written(key)
+
+        self.in_parallel(write, list(bodies))
+
+    def replace_all(self, bodies: Mapping[str, bytes], found: Mapping[str, StoredObject | None]) -> dict[str, str]:
+        """Like ``write_all``, but each only over the object that was ``found`` there, or over none.
+
+        Returns the version ids by key.
+        """
+
+        def replace(key: str) -> str:
+            old = found[key]
+            return self.write(key, bodies[key], if_match=old.etag if old else None, if_absent=old is None).version_id
+
+        keys = list(bodies)
+        return dict(zip(keys, self.in_parallel(replace, keys), strict=True))
+
+    def listing(self, prefix: str) -> dict[str, datetime]:
+        """Every key that begins with ``prefix``, and when it was last written."""
+        return {entry["Key"]: entry["LastModified"] for entry in self._entries(prefix)}
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names that keys have between ``prefix`` and the next slash."""
+        with self._explained("s3:ListBucket"):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, Delimiter="/", **self._place)
+            entries = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]
+        return [entry.removeprefix(prefix).rstrip("/") for entry in entries]
+
+    def etags(self, prefix: str) -> dict[str, str]:
+        """The ETag of every object below ``prefix`` by key, without its quotes.
+
+        It is the content's MD5 where the object was uploaded in one part and encrypted with S3's own keys, as this
+        bucket is (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html). Any other ETag differs from every
+        MD5, so that such an object counts as changed.
+        """
+        return {entry["Key"]: entry["ETag"].strip('"') for entry in self._entries(prefix)}
+
+    def _entries(self, prefix: str) -> "list[ObjectTypeDef]":
+        with self._explained("s3:ListBucket"):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
+            return [entry for page in pages for entry in page.get("Contents", [])]
+
+    def delete(self, key: str, *, if_match: str = "") -> None:
+        """Deletes an object; one that is already gone is no error, and the bucket's versioning can bring it back.
+
+        With ``if_match`` only the object with that ETag; otherwise raises ``LostRaceError``.
+        """
+        condition: dict[str, Any] = {"IfMatch": if_match} if if_match else {}
+        try:
+            with self._explained("s3:DeleteObject", key):
+                self._s3.delete_object(Key=key, **self._place, **condition)
+        except AwsError as error:
+            code = error_code(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
+            if not condition or code not in CONFLICTS | _GONE:
+                raise
+            raise LostRaceError(f"{key} was just written by somebody else; try again") from error
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Deletes several objects in one request, at most 1,000; one that is already gone is no error."""
+        wanted: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
+        if not wanted:
+            return
+        with self._explained("s3:DeleteObject", wanted[0]["Key"]):
+            answer = self._s3.delete_objects(Delete={"Objects": wanted, "Quiet": True}, **self._place)
+        for problem in answer.get("Errors", []):
+            address = self._address(problem.get("Key", ""))
+            raise AwsError(f"cannot delete {address}: {problem.get('Code')}: {problem.get('Message')}")
+
+    def versions(self, prefix: str) -> dict[str, list[StoredVersion]]:
+        """Every version and delete marker under ``prefix`` by key."""
+        found: dict[str, list[StoredVersion]] = defaultdict(list)
+        with self._explained("s3:ListBucketVersions"):
+            pages = self._s3.get_paginator("list_object_versions").paginate(Prefix=prefix, **self._place)
+            for page in pages:
+                for kind in ("Versions", "DeleteMarkers"):
+                    for entry in page.get(kind, []):  # type: ignore[attr-defined]
+                        found[entry["Key"]].append(
+                            StoredVersion(
+                                entry["Key"], entry["VersionId"], entry["LastModified"], kind == "DeleteMarkers"
+                            )
+                        )
+        return dict(found)
+
+    def delete_versions(self, versions: Iterable[StoredVersion]) -> None:
+        """Removes exactly these versions; what was written since stays."""
+
+        def delete(version: StoredVersion) -> None:
+            with self._explained("s3:DeleteObjectVersion", version.key):
+                self._s3.delete_object(Key=version.key, VersionId=version.version_id, **self._place)
+
+        self.in_parallel(delete, list(versions))
+
+    def in_parallel(self, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+        """What ``work`` gives for each of ``items``, ``WORKERS`` at a time; raises the first failure."""
+        _ = self._s3, self._place  # made once, before the threads
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return list(pool.map(work, items))
+
+    def _address(self, key: str) -> str:
+        return f"s3://{self.name}/{key}"
+
+    @contextmanager
+    def _explained(self, permission: str, key: str = "") -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            raise AwsError(self._reason(error, permission, key)) from error
+        except BotoCoreError as error:
+            raise AwsError(f"cannot reach the bucket {self.name}: {reason(error)}") from error
+
+    def _reason(self, error: ClientError, permission: str, key: str) -> str:
+        code, account = error_code(error), self.aws.account_id
+        if is_clock_skew(error):
+            return "this machine's clock differs from AWS's by more than 15 minutes; set the clock"
+        if code == "NoSuchBucket" or (code in {"404", "NotFound"} and not key):
+            return (
+                f"there is no bucket {self.name} in account {account}; "
+                "deploy the shared stack first, or correct project_prefix"
+            )
+        if code in _FORBIDDEN:
+            return (
+                f"account {account} may not use {self._address(key)}: "
+                f"the caller lacks {permission}, or the bucket belongs to another account"
+            )
+        if code in _ELSEWHERE:
+            return f"the bucket {self.name} is not in {self.aws.region}; correct aws_region"
+        if code in REFUSED_CREDENTIALS:
+            return reason(error)
+        return f"{permission} on {self._address(key)} failed: {reason(error)}"

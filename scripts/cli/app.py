@@ -1,0 +1,92 @@
+"""The `prequel` command."""
+
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from scripts.cli import backend, challenge, cost, image, interview, local, templates
+from scripts.console import Console
+from scripts.errors import PrequelError
+
+app = typer.Typer(
+    name="prequel",
+    no_args_is_help=True,
+    # Plain help starts in half the time of the decorated one, and a traceback is for our own mistakes only.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"prequel {version('prequel-infrastructure')}")
+        raise typer.Exit
+
+
+@app.callback()
+def prequel(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Run coding interviews on AWS: publish their templates, create them, and see them gone."""
+
+
+app.add_typer(templates.app, name="templates")
+app.add_typer(challenge.app, name="challenge")
+app.add_typer(interview.app, name="interview")
+app.command()(interview.doctor)
+app.command()(cost.cost)
+app.add_typer(image.app, name="image")
+app.add_typer(local.app, name="local")
+app.add_typer(backend.app, name="backend")
+
+
+def main() -> None:
+    """Runs the command line; every failure of a kind that the user can mend is one line and an exit code."""
+    try:
+        sys.exit(app(prog_name=app.info.name, standalone_mode=False))
+    except PrequelError as error:
+        _fail(str(error).splitlines(), error.exit_code)
+    except typer.TyperException as error:
+        words = error.format_message()
+        if words.startswith("Usage: "):  # a group without a command, which is answered with its help
+            sys.stderr.write(words + "\n")
+            sys.exit(error.exit_code)
+        _fail([misused(error)], error.exit_code)
+    except typer.Abort:
+        _fail(["not confirmed, so nothing was changed; answer y, or give --yes"], 1)
+
+
+def _fail(lines: Sequence[str], exit_code: int) -> NoReturn:
+    # One more ctrl-C while this process ends must change neither its last line nor its exit code.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    console = Console(json_lines="--json" in sys.argv)
+    for line in lines:
+        console.error(line)
+    sys.exit(exit_code)
+
+
+def misused(error: typer.TyperException) -> str:
+    """A call that the parser refuses, as one line: what is wrong, the value got, and where to read what is right."""
+    words = error.format_message().removeprefix("Invalid value: ").rstrip(".?")
+    words = words[0].lower() + words[1:].replace(". Did you mean ", ", perhaps ").replace(": Input ", ": input ")
+    cause: Any = error.__cause__
+    if hasattr(cause, "errors"):  # pydantic's, which knows the value
+        words += f", got {json.dumps(cause.errors()[0]['input'], default=str)}"
+    context: Any = getattr(error, "ctx", None)
+    command = context.command_path if context else app.info.name
+    return f"{' '.join(words.split())}; see `{command} --help`"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""`prequel challenge`: what candidates are given to work on."""
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts.cli.session import DryRunOption, JsonOption, Session, YesOption, command_group
+from scripts.console import Console
+from scripts.errors import PrequelError
+
+if TYPE_CHECKING:
+    from scripts.challenges.bucket import ChallengeBucket
+    from scripts.challenges.publish import Outcome
+    from scripts.challenges.source import Challenge
+
+app = command_group("Publish, list and remove the challenges that candidates get.")
+
+DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The directory with {kind}/{name}/README.md.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The challenge, such as python/rate-limiter.")]
+DeleteOption = Annotated[bool, typer.Option("--delete", help="Also remove published challenges that are not in DIR.")]
+
+
+@app.command()
+def publish(
+    directory: DirectoryArgument = Path("challenge"),
+    *,
+    delete: DeleteOption = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    json_lines: JsonOption = False,
+) -> None:
+    """Publish every challenge in DIR that changed. Unchanged ones are not written again.
+
+    Caches (__pycache__, node_modules, *.pyc) and dot files are left out. Refused are files over 5 MiB, challenges over
+    50 MiB, links that leave the challenge, and whatever looks like a secret; then nothing at all is published.
+
+    Example: prequel challenge publish --dry-run
+    """
+    from scripts.challenges.source import read_challenges
+
+    session = Session(json_lines=json_lines)
+    challenges = read_challenges(directory)
+    bucket = _bucket(session)
+    bucket.check_usable()
+    gone = sorted(set(bucket.names()) - {challenge.name for challenge in challenges}) if delete else []
+    if gone and not dry_run and not yes:
+        _ask(f"remove {', '.join(gone)}, which {directory} does not have", json_lines=json_lines)
+    outcomes, problems = _publish_all(session.console, bucket, challenges, dry_run=dry_run)
+    removed = _remove_all(session.console, bucket, gone, problems, dry_run=dry_run)
+    session.console.result(
+        {"challenges": [asdict(outcome) for outcome in outcomes], "removed": removed, "dry_run": dry_run},
+        _summary(outcomes, removed, dry_run=dry_run),
+    )
+    if problems:
+        raise PrequelError("\n".join(problems))
+
+
+@app.command("list")
+def list_(*, json_lines: JsonOption = False) -> None:
+    """List the published challenges.
+
+    Example: prequel challenge list
+    """
+    from scripts.challenges.catalog import manifests
+
+    session = Session(json_lines=json_lines)
+    found = manifests(_bucket(session))
+    width = max((len(manifest.name) for manifest in found), default=0)
+    lines = [
+        f"{manifest.name:<{width}}  {manifest.digest[:12]}  {manifest.published_at:%Y-%m-%d %H:%M}  "
+        f"{len(manifest.files):>3} files {_size(manifest.size):>9}  "
+        f"{'(being removed)' if manifest.retired_at else manifest.title}"
+        for manifest in found
+    ]
+    session.console.result(
+        [manifest.model_dump(mode="json", exclude={"files"}) for manifest in found],
+        "\n".join(lines) or "no challenge is published; publish with `prequel challenge publish`",
+    )
+
+
+@app.command()
+def show(name: NameArgument, *, json_lines: JsonOption = False) -> None:
+    """Show one challenge, and the interviews that use it.
+
+    Its files too, and who published it.
+
+    Example: prequel challenge show python/rate-limiter
+    """
+    from scripts.challenges.catalog import find
+    from scripts.challenges.usage import users
+
+    session = Session(json_lines=json_lines)
+    bucket = _bucket(session)
+    manifest = find(bucket, name)
+    using = users(bucket, name)
+    files = [f"  {file.sha256[:12]}  {_size(file.size):>9}  {path}" for path, file in manifest.files.items()]
+    session.console.result(
+        manifest.model_dump(mode="json") | {"path": manifest.path, "interviews": using},
+        "\n".join(
+            [
+                f"{manifest.name}: {manifest.title}",
+                f"version     {manifest.path}",
+                f"published   {manifest.published_at:%Y-%m-%d %H:%M} UTC by {manifest.published_by}",
+                f"interviews  {', '.join(using) or 'none'}",
+                f"files       {len(files)}, {_size(manifest.size)}",
+                *files,
+            ]
+        ),
+    )
+
+
+@app.command()
+def remove(
+    name: NameArgument, *, dry_run: DryRunOption = False, yes: YesOption = False, json_lines: JsonOption = False
+) -> None:
+    """Remove a challenge with all its versions.
+
+    Refused while an interview uses it.
+
+    Example: prequel challenge remove python/rate-limiter
+    """
+    from scripts.challenges.remove import removable
+
+    session = Session(json_lines=json_lines)
+    bucket = _bucket(session)
+    bucket.check_usable()
+    removable(bucket, name)
+    if not dry_run and not yes:
+        _ask(f"remove {name} with all its versions", json_lines=json_lines)
+    problems: list[str] = []
+    removed = _remove_all(session.console, bucket, [name], problems, dry_run=dry_run)
+    if problems:
+        raise PrequelError("\n".join(problems))
+    session.console.result({"removed": removed, "dry_run": dry_run})
+
+
+def _bucket(session: Session) -> "ChallengeBucket":
+    from scripts.challenges.bucket import ChallengeBucket
+
+    return ChallengeBucket(session.aws, session.bucket)
+
+
+def _ask(action: str, *, json_lines: bool) -> None:
+    """Goes on only when the user says yes; raises ``PrequelError`` when there is nobody to ask."""
+    if json_lines or not sys.stdin.isatty():
+        raise PrequelError(f"cannot ask whether to {action}; say yes with --yes, or look with --dry-run")
+    typer.confirm(f"{action}?", abort=True, err=True)
+
+
+def _publish_all(
+    console: Console, bucket: "ChallengeBucket", challenges: "list[Challenge]", *, dry_run: bool
+) -> "tuple[list[Outcome], list[str]]":
+    """What became of each challenge, by name, and a line for each that failed."""
+    from scripts.challenges.publish import publish_all
+
+    console.say(f"{_count(challenges, 'challenge')}, {_size(sum(challenge.size for challenge in challenges))} …")
+    outcomes: list[Outcome] = []
+    problems: list[str] = []
+    start = time.monotonic()
+    for found in publish_all(bucket, challenges, dry_run=dry_run):
+        if isinstance(found, PrequelError):
+            problems.append(str(found))
+            continue
+        outcomes.append(found)
+        text = f"{found.name} is {found.status}"
+        if found.status != "unchanged":
+            would = "would be " if dry_run else ""
+            text += f": {found.written} objects {would}written, {found.deleted} {would}deleted"
+        console.done(text, time.monotonic() - start, **asdict(found))
+    return sorted(outcomes, key=lambda outcome: outcome.name), sorted(problems)
+
+
+def _remove_all(
+    console: Console, bucket: "ChallengeBucket", names: list[str], problems: list[str], *, dry_run: bool
+) -> list[str]:
+    """The challenges that were removed; adds a line to ``problems`` for each that was not."""
+    from scripts.challenges.remove import removable, remove
+
+    removed: list[str] = []
+    for name in names:
+        start = time.monotonic()
+        try:
+            if dry_run:
+                removable(bucket, name)
+                console.say(f"  {name} would be removed")
+            else:
+                console.done(f"{name} is removed: {remove(bucket, name)} objects deleted", time.monotonic() - start)
+            removed.append(name)
+        except PrequelError as error:
+            problems.append(str(error))
+    return removed
+
+
+def _summary(outcomes: "list[Outcome]", removed: list[str], *, dry_run: bool) -> str:
+    changed = [outcome for outcome in outcomes if outcome.status != "unchanged"]
+    if not changed and not removed:
+        return f"{_count(outcomes, 'challenge')} unchanged, nothing written"
+    would = "would be " if dry_run else ""
+    return f"{_count(changed, 'challenge')} {would}published, {len(outcomes) - len(changed)} unchanged" + (
+        f", {len(removed)} {would}removed" if removed else ""
+    )
+
+
+def _count(things: "list[Challenge] | list[Outcome]", noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _size(size: int) -> str:
+    return f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"

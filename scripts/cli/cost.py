@@ -1,0 +1,92 @@
+"""`prequel cost`: what the stacks cost before anything is deployed."""
+
+import os
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts.cli.session import JsonOption, Session
+
+if TYPE_CHECKING:
+    from scripts.costs.estimate import Estimate
+
+USUAL_HOURS = 1.5
+LONGEST_HOURS = 24 * 31
+"""Of an interview in the sum for a month: the longest month there is."""
+
+
+def cost(
+    *,
+    region: Annotated[
+        str | None, typer.Option(metavar="REGION", help="An AWS region; the configured one if not given.")
+    ] = None,
+    egress: Annotated[str | None, typer.Option(metavar="EGRESS", help="single_nat or nat_per_az.")] = None,
+    architecture: Annotated[str | None, typer.Option(metavar="CPU", help="x86 or arm.")] = None,
+    interviews: Annotated[int, typer.Option(metavar="N", min=0, max=100_000, help="Interviews a month.")] = 0,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HOURS",
+            min=0,
+            max=LONGEST_HOURS,
+            help="Hours that each of the interviews takes.",
+            show_default=f"{USUAL_HOURS}",
+        ),
+    ] = None,
+    json_lines: JsonOption = False,
+) -> None:
+    """Say what the stacks cost a month, and an interview an hour.
+
+    Reads the resources of this directory's configuration, or of the defaults if there is none; needs no AWS account.
+
+    Example: prequel cost --region eu-west-1 --egress nat_per_az --interviews 40 --hours 1.5
+    """
+    from contract.prices import BASE_REGION
+    from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, estimates
+
+    if hours is not None and not interviews:
+        raise typer.BadParameter(f"--hours is {hours:g} without --interviews, expected both or neither")
+    hours = USUAL_HOURS if hours is None else hours
+    session = Session(json_lines=json_lines)
+    if egress is not None and egress not in EGRESS:
+        raise typer.BadParameter(f'--egress is "{egress}", expected {" or ".join(EGRESS)}')
+    if architecture is not None and architecture not in ARCHITECTURES:
+        raise typer.BadParameter(f'--architecture is "{architecture}", expected {" or ".join(ARCHITECTURES)}')
+    directory = Path(os.environ.get("PREQUEL_CONFIG_DIR") or Path.cwd())
+    configured = (directory / "terraform.tfvars").exists()
+    settings = session.configuration.settings if configured else None
+    (found,) = estimates(
+        directory if configured else None,
+        [region or (settings.aws_region if settings else BASE_REGION)],
+        egress=egress or (settings.egress if settings else EGRESS[0]),
+        architecture=ARCHITECTURES[architecture]
+        if architecture
+        else settings.cpu_architecture
+        if settings
+        else "X86_64",
+        task=settings.model_dump(include=set(ASSUMED_TASK)) if settings else ASSUMED_TASK,
+    )
+    value = found.machine() | {
+        "interviews": interviews,
+        "hours": hours,
+        "month_usd": round(found.month(interviews, hours), 2),
+    }
+    session.console.result(value, None if json_lines else _sheet(found, value))
+
+
+def _sheet(found: "Estimate", value: dict[str, Any]) -> str:
+    from contract.prices import HOURS_A_MONTH, PRICED_ON
+    from scripts.costs.estimate import by_heading
+
+    lines = [f"{found.region}, list prices in US dollars, none later than {PRICED_ON}", ""]
+    lines += [f"  {what:<28}{usd * HOURS_A_MONTH:>10.2f}" for what, usd in by_heading(found.base).items()]
+    lines += [f"{'base a month':<30}{found.base_month:>10.2f}", ""]
+    lines += [f"  {what:<28}{usd:>10.4f}" for what, usd in by_heading(found.interview).items()]
+    lines += [f"{'an interview an hour':<30}{found.interview_hour:>10.4f}", ""]
+    if value["interviews"]:
+        what = f"{value['interviews']} interviews of {value['hours']:g} h a month"
+        lines += [f"{what}, with the base: ${value['month_usd']:.2f}", ""]
+    lines.append(fill(f"Paid by use, and not in these figures: {found.by_use_names}; and traffic.", 80))
+    return "\n".join(lines)

@@ -1,0 +1,117 @@
+"""`prequel image`: the images of our own repository, and which of them interviews run."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts.cli.session import DryRunOption, JsonOption, Session, command_group
+
+if TYPE_CHECKING:
+    from scripts.images.catalog import Catalog, Image
+
+app = command_group("Look at the stack's own code-server images, and choose one.")
+
+TagArgument = Annotated[str, typer.Argument(metavar="TAG", help="A tag of the repository, without -soci.")]
+ImageArgument = Annotated[
+    str, typer.Argument(metavar="IMAGE", help="A public image, such as docker.io/codercom/code-server:4.99.4.")
+]
+TagOption = Annotated[
+    str, typer.Option("--tag", metavar="TAG", help="The tag in the repository.", show_default="the image's own")
+]
+
+_MIB = 1024 * 1024
+
+
+@app.command()
+def status(*, json_lines: JsonOption = False) -> None:
+    """Show each image of the stack's own repository.
+
+    Its tag, whether it is indexed and current, its size and its age.
+
+    Example: prequel image status
+    """
+    from dataclasses import asdict
+
+    session = Session(json_lines=json_lines)
+    catalog = _catalog(session)
+    images = catalog.images()
+    if not session.configuration.settings.soci_indexing:
+        session.console.warn("soci_indexing is false: no image is indexed, and none is made current by itself")
+    session.console.result(
+        [asdict(image) | {"pushed_at": image.pushed_at.isoformat()} for image in images],
+        _table(images) if images else f"{catalog.repository.name} is empty; copy an image in: prequel image mirror",
+    )
+
+
+@app.command()
+def promote(tag: TagArgument, *, dry_run: DryRunOption = False, json_lines: JsonOption = False) -> None:
+    """Make an indexed image the current one.
+
+    The next release names it, until a newer image is indexed.
+
+    Examples: prequel image promote 4.99.4 --dry-run; prequel image promote 4.99.4
+    """
+    session = Session(json_lines=json_lines)
+    image = _catalog(session).promote(tag, dry_run=dry_run)
+    if not dry_run:
+        session.console.say("run `prequel templates publish`, so that new interviews get it")
+    session.console.result({"current" if not dry_run else "would_be_current": image}, image)
+
+
+@app.command()
+def mirror(
+    image: ImageArgument, *, tag: TagOption = "", dry_run: DryRunOption = False, json_lines: JsonOption = False
+) -> None:
+    """Copy a public code-server image into the repository.
+
+    It is scanned and indexed there. Needs skopeo.
+
+    Examples: prequel image mirror docker.io/codercom/code-server:4.99.4 --dry-run
+    """
+    from scripts.images.mirror import mirror, plan
+
+    session = Session(json_lines=json_lines)
+    architecture = session.configuration.settings.cpu_architecture
+    mirroring = plan(_catalog(session), image, tag=tag, architecture=architecture)
+    if not dry_run:
+        with session.console.step(f"Copying {image}"):
+            mirror(session.aws, mirroring)
+        if session.configuration.settings.soci_indexing:
+            session.console.say("it is indexed within minutes: prequel image status")
+    key = "copied" if not dry_run else "would_copy"
+    session.console.result({key: mirroring.destination}, mirroring.destination)
+
+
+def _catalog(session: Session) -> "Catalog":
+    from scripts.images.catalog import Catalog
+
+    return Catalog(session.aws, session.configuration.settings.project_prefix)
+
+
+def _table(images: list["Image"]) -> str:
+    """The images for people; ``*`` marks the current one."""
+    now = datetime.now(UTC)
+    head = ("", "TAG", "INDEXED", "SIZE", "AGE")
+    cells = [
+        (
+            "*" if image.current else "",
+            image.tag,
+            image.index.removeprefix("sha256:")[:12] or "no",
+            f"{image.size / _MIB:.0f} MiB",
+            _age((now - image.pushed_at).total_seconds()),
+        )
+        for image in images
+    ]
+    widths = [max(len(line[column]) for line in (head, *cells)) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (head, *cells)
+    )
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{max(int(seconds), 0)} s"

@@ -1,0 +1,62 @@
+"""`prequel local`: an embedded AWS with the shared stack on it, for development."""
+
+from pathlib import Path
+
+from scripts.cli.session import DryRunOption, JsonOption, Session, command_group
+
+app = command_group("Keep an embedded AWS with the shared stack, for development.")
+
+DIRECTORY = Path(".prequel/local")
+
+
+@app.command()
+def up(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
+    """Start it and deploy the shared stack (about two minutes).
+
+    Example: prequel local up && eval "$(prequel local env)" && prequel interview list
+    """
+    from scripts.embedded import local_stack
+
+    session = Session(json_lines=json_lines)
+    if dry_run:
+        session.console.say(f"would start an embedded AWS in {DIRECTORY} and deploy the shared stack on it")
+        return
+    running = local_stack.up(DIRECTORY.resolve(), session.console)
+    session.console.result(
+        local_stack.exports(running),
+        f'The embedded AWS answers at {running.endpoint}.\nUse it: eval "$(prequel local env)"',
+    )
+
+
+@app.command()
+def env(*, json_lines: JsonOption = False) -> None:
+    """Print the variables with which other commands use it.
+
+    Example: eval "$(prequel local env)"
+    """
+    from scripts.embedded import local_stack
+    from scripts.errors import PrequelError
+
+    running = local_stack.LocalAws.find(DIRECTORY.resolve())
+    if running is None:
+        raise PrequelError("no local AWS is running; start one with `prequel local up`")
+    Session(json_lines=json_lines).console.result(local_stack.exports(running), local_stack.shell_exports(running))
+
+
+@app.command()
+def down(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
+    """Stop it; everything on it is gone.
+
+    Example: prequel local down
+    """
+    from scripts.embedded import local_stack
+
+    console = Session(json_lines=json_lines).console
+    running = local_stack.LocalAws.find(DIRECTORY.resolve())
+    if running is None:
+        console.say("no local AWS is running")
+    elif dry_run:
+        console.say(f"would stop the embedded AWS at {running.endpoint}")
+    else:
+        running.stop()
+        console.say("stopped")

@@ -1,0 +1,58 @@
+"""What every command shares: its voice, the configuration, and AWS."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts.console import Console
+from scripts.errors import PrequelError
+
+if TYPE_CHECKING:
+    from scripts.aws.clients import Aws
+    from stacks.settings import Configuration
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON lines for machines instead of text.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def command_group(help: str) -> typer.Typer:
+    """A group of commands; plain help, because the decorated one takes three times as long to start."""
+    return typer.Typer(help=help, no_args_is_help=True, rich_markup_mode=None)
+
+
+class Session:
+    """One command's surroundings; each part is made when first used, so that ``--help`` stays fast."""
+
+    def __init__(self, *, json_lines: bool = False) -> None:
+        self.console = Console(json_lines=json_lines)
+
+    @cached_property
+    def configuration(self) -> "Configuration":
+        """The validated configuration of ``PREQUEL_CONFIG_DIR`` or the current directory.
+
+        Raises ``PrequelError`` with a line for every problem.
+        """
+        from stacks.settings import SettingsError, load_settings
+
+        try:
+            return load_settings(Path(os.environ.get("PREQUEL_CONFIG_DIR") or Path.cwd()), os.environ)
+        except SettingsError as error:
+            raise PrequelError("\n".join(error.problems)) from error
+
+    @cached_property
+    def aws(self) -> "Aws":
+        """Clients for the configured region."""
+        from scripts.aws.clients import Aws
+
+        return Aws(self.configuration.settings.aws_region)
+
+    @property
+    def bucket(self) -> str:
+        """The instance bucket's name."""
+        from contract.names import bucket_name
+
+        return bucket_name(self.configuration.settings.project_prefix)

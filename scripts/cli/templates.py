@@ -1,0 +1,303 @@
+"""`prequel templates`: publish the interview templates as releases, look at them, and go back."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scripts.cli.session import DryRunOption, JsonOption, Session, YesOption, command_group
+from scripts.project import PROJECT
+
+if TYPE_CHECKING:
+    from scripts.releases.publishing import Ask
+    from scripts.releases.store import Entry, ReleaseStore
+
+app = command_group("Publish the interview templates, look at them, and go back.")
+
+OutputsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--outputs-file",
+        metavar="FILE",
+        help="Read the shared stack's outputs from this file, as `terraform output -json` writes it.",
+        show_default="the shared stack's state",
+    ),
+]
+TemplatesOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The template set.", show_default="instance_templates")
+]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-rehearsal", help="Do not rehearse on an embedded AWS; the release says so.")
+]
+OldArgument = Annotated[str, typer.Argument(metavar="OLD", help="A release; its first 7 characters are enough.")]
+NewArgument = Annotated[str, typer.Argument(metavar="NEW", help="A release; its first 7 characters are enough.")]
+OptionalDigest = Annotated[str, typer.Argument(help="A release; its first 7 characters are enough.", metavar="DIGEST")]
+KeepOption = Annotated[
+    int, typer.Option(metavar="N", min=1, help="How many of the newest releases to keep in any case.")
+]
+
+
+@app.command()
+def publish(
+    *,
+    outputs_file: OutputsOption = None,
+    templates: TemplatesOption = None,
+    yes: YesOption = False,
+    skip_rehearsal: SkipOption = False,
+    dry_run: DryRunOption = False,
+    json_lines: JsonOption = False,
+) -> None:
+    """Check, rehearse and publish the template set.
+
+    It is published with the shared stack's values, as a release that becomes the current one. Nothing is switched
+    unless every check has passed; publishing what is current already writes nothing.
+
+    Examples: prequel templates publish --dry-run; prequel templates publish --yes --outputs-file outputs.json
+    """
+    from dataclasses import asdict
+
+    from scripts.errors import ReleaseError
+    from scripts.images.catalog import Catalog
+    from scripts.images.choice import with_existing_image
+    from scripts.releases.publishing import Publisher
+    from scripts.releases.release import Limits, Release
+    from scripts.shared_stack.values import Place, SharedValues, TemplateVariables, check_place, read_outputs
+
+    session = Session(json_lines=json_lines)
+    settings = session.configuration.settings
+    directory = templates or PROJECT / "instance_templates"
+    variables = directory / "variables.tf"
+    if not variables.is_file():
+        raise ReleaseError(f"{directory} has no variables.tf; give the template set with --templates")
+    outputs = read_outputs(session.configuration, session.aws, outputs_file)
+    values = SharedValues.of(outputs, TemplateVariables(variables.read_text(encoding="utf-8")))
+    check_place(values.template, Place(session.aws.account_id, settings.aws_region, settings.environment))
+    catalog = Catalog(session.aws, settings.project_prefix)
+    template = with_existing_image(values.template, catalog, session.console.warn, indexing=settings.soci_indexing)
+    release = Release.assemble(directory, template, Limits.of(values.limits))
+    publisher = Publisher(
+        _store(session), session.console, _ask(session, yes=yes), rehearse=not skip_rehearsal, dry_run=dry_run
+    )
+    outcome = publisher.publish(release, directory)
+    session.console.result(asdict(outcome), outcome.digest)
+
+
+@app.command("list")
+def list_releases(*, json_lines: JsonOption = False) -> None:
+    """List the releases, with the interviews that use them.
+
+    The newest comes first.
+
+    Example: prequel templates list --json
+    """
+    from scripts.errors import PrequelError
+    from scripts.releases.retention import pinned_interviews
+
+    session = Session(json_lines=json_lines)
+    store = _store(session)
+    entries = store.catalogue()
+    current = store.look()
+    pinned: dict[str, list[str]] | None = None
+    try:
+        pinned = pinned_interviews(store.bucket)
+    except PrequelError as error:
+        session.console.warn(f"cannot tell which interviews use them: {error}")
+    if current.altered:
+        session.console.warn(current.altered)
+    digest = current.pointer.digest if current.pointer else None
+    rows = [_row(entry, digest, pinned) for entry in entries]
+    session.console.result(rows, _table(rows) if rows else "nothing is published yet")
+
+
+@app.command()
+def show(digest: OptionalDigest = "", *, json_lines: JsonOption = False) -> None:
+    """Show one release, the current one by default.
+
+    Where it is from and for, its checks, and its files.
+
+    Examples: prequel templates show; prequel templates show 1b2a79c
+    """
+    from scripts.errors import ReleaseError
+    from scripts.releases.release import Manifest, Pointer
+
+    session = Session(json_lines=json_lines)
+    store = _store(session)
+    document: Manifest | Pointer | None = store.manifest(store.resolve(digest)) if digest else store.current()
+    if document is None:
+        raise ReleaseError("nothing is published yet; run `prequel templates publish`")
+    session.console.result(document.model_dump(mode="json"), "\n".join(_lines(document.model_dump(mode="json"))))
+
+
+@app.command()
+def diff(old: OldArgument, new: NewArgument, *, json_lines: JsonOption = False) -> None:
+    """Show how two releases differ, file by file.
+
+    Example: prequel templates diff 1b2a79c 9d03f44
+    """
+    import sys
+
+    from scripts.console import wants_colour
+    from scripts.releases.difference import changed_files, coloured, difference
+
+    session = Session(json_lines=json_lines)
+    store = _store(session)
+    before, after = store.read(store.resolve(old))[1], store.read(store.resolve(new))[1]
+    text = difference(before, after)
+    session.console.result(
+        {"old": before.digest, "new": after.digest, "changed": changed_files(before, after), "diff": text},
+        (coloured(text) if wants_colour(sys.stdout) else text) or "no difference",
+    )
+
+
+@app.command()
+def rollback(
+    digest: OptionalDigest = "",
+    *,
+    yes: YesOption = False,
+    skip_rehearsal: SkipOption = False,
+    dry_run: DryRunOption = False,
+    json_lines: JsonOption = False,
+) -> None:
+    """Make an earlier release's templates and images current again.
+
+    The previous one's by default. The shared stack's other values and the limits stay as they are; what was never
+    rehearsed with them is rehearsed.
+
+    Examples: prequel templates rollback; prequel templates rollback 1b2a79c --yes
+    """
+    from dataclasses import asdict
+
+    from scripts.releases.publishing import Publisher
+    from scripts.shared_stack.values import Place
+
+    session = Session(json_lines=json_lines)
+    store = _store(session)
+    settings = session.configuration.settings
+    publisher = Publisher(store, session.console, _ask(session, yes=yes), rehearse=not skip_rehearsal, dry_run=dry_run)
+    here = Place(session.aws.account_id, settings.aws_region, settings.environment)
+    outcome = publisher.roll_back(store.resolve(digest) if digest else None, here)
+    session.console.result(asdict(outcome), outcome.digest)
+
+
+@app.command()
+def verify(digest: OptionalDigest = "", *, dry_run: DryRunOption = False, json_lines: JsonOption = False) -> None:
+    """Check every stored byte against its hash.
+
+    Names each file that is missing or altered. Plain copies in instance/ that a cut-off switch left behind are written
+    again. Exit code 1 when anything is wrong that this cannot mend; publishing the same set again does.
+
+    Examples: prequel templates verify; prequel templates verify --dry-run
+    """
+    from dataclasses import asdict
+
+    from scripts.releases.verification import verify
+
+    session = Session(json_lines=json_lines)
+    store = _store(session)
+    with session.console.step("Reading every stored byte"):
+        findings = verify(store, store.resolve(digest) if digest else None, dry_run=dry_run)
+    for key in findings.mended:
+        session.console.warn(f"{key} was not that of the current release; it is now")
+    for problem in findings.problems:
+        session.console.error(problem)
+    right = "everything is right" if not findings.problems else f"{len(findings.problems)} wrong"
+    session.console.result(asdict(findings), f"{findings.checked} objects read, {right}")
+    if findings.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prune(*, keep: KeepOption = 10, dry_run: DryRunOption = False, json_lines: JsonOption = False) -> None:
+    """Remove old releases that nothing needs.
+
+    Never the current, the previous, the newest ones, or one that an interview uses.
+
+    Examples: prequel templates prune --dry-run; prequel templates prune --keep 3
+    """
+    from scripts.releases import retention
+    from scripts.releases.release import short
+
+    session = Session(json_lines=json_lines)
+    removed = retention.prune(_store(session), keep=keep, dry_run=dry_run, console=session.console)
+    verb = "would remove" if dry_run else "removed"
+    text = "\n".join(f"{verb} {short(digest)}" for digest in removed) or "there is nothing to remove"
+    session.console.result({"removed" if not dry_run else "would_remove": removed}, text)
+
+
+def _store(session: Session) -> "ReleaseStore":
+    from scripts.releases.store import ReleaseStore
+
+    return ReleaseStore(session.aws, session.bucket)
+
+
+def _ask(session: Session, *, yes: bool) -> "Ask":
+    import sys
+
+    from scripts.releases.publishing import refuse_to_ask
+
+    if yes:
+        return lambda _question: True
+    if session.console.json_lines or not sys.stdin.isatty():
+        return refuse_to_ask
+    return lambda question: typer.confirm(question, err=True)
+
+
+def _row(entry: "Entry", current: str | None, pinned: dict[str, list[str]] | None) -> dict[str, Any]:
+    manifest = entry.manifest
+    return {
+        "digest": entry.digest,
+        "current": entry.digest == current,
+        "published_at": entry.published_at.isoformat(),
+        "published_by": manifest.origin.published_by if manifest else None,
+        "git_commit": manifest.origin.git_commit if manifest else None,
+        "git_dirty": manifest.origin.git_dirty if manifest else None,
+        "rehearsal": manifest.rehearsal.status if manifest else None,
+        "interviews": pinned.get(entry.digest, []) if pinned is not None else None,
+        "problem": entry.problem,
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """The rows for people; ``*`` marks the current release."""
+    head = ("", "RELEASE", "AGE", "BY", "COMMIT", "REHEARSAL", "INTERVIEWS", "")
+    cells = [
+        (
+            "*" if row["current"] else "",
+            row["digest"][:12],
+            _age(datetime.now(UTC) - datetime.fromisoformat(row["published_at"])),
+            str(row["published_by"] or "?").rsplit(":", 1)[-1],
+            f"{(row['git_commit'] or '-')[:8]}{'+' if row['git_dirty'] else ''}",
+            row["rehearsal"] or "?",
+            "?" if row["interviews"] is None else str(len(row["interviews"])),
+            row["problem"],
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in (head, *cells)) for column in range(len(head))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (head, *cells)
+    ]
+    return "\n".join(lines)
+
+
+def _age(age: Any) -> str:
+    seconds = max(int(age.total_seconds()), 0)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+def _lines(document: dict[str, Any], indent: str = "") -> list[str]:
+    """A document as aligned text, nested by two spaces."""
+    width = max((len(key) for key in document), default=0)
+    lines = []
+    for key, value in document.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}", *_lines(value, f"{indent}  ")]
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else "-" if value is None else str(value)
+            lines.append(f"{indent}{key:<{width}}  {text}")
+    return lines

@@ -1,0 +1,1 @@
+"""Tools for those who develop this project; nothing of production imports them."""

@@ -1,0 +1,236 @@
+"""The whole run: both flows, the commands, growth, and where the time of one create goes."""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from scripts.console import Console
+from scripts.dev.bench import report
+from scripts.dev.bench.flows import Flows, run
+from scripts.dev.bench.measure import SAMPLE_SECONDS, Cost, Meter, Process, median
+from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.local_stack import EMBEDDED_SETTINGS
+from scripts.project import PROJECT
+
+RUNS = 3
+ALIVE = (1, 10, 50, 99)
+EAGER = (
+    "import os, stacks; del os.environ['NODE_OPTIONS']; import cdktf_cdktf_provider_aws; "
+    "import main; raise SystemExit(main.main())"
+)
+"""Synthesis as it is without docs/decisions/0002: every binding is imported, by Python and by Node.js."""
+
+Told = list[tuple[float, dict[str, Any]]]
+
+
+class Run:
+    """One run of the benchmarks in ``directory`` on ``embedded``."""
+
+    def __init__(self, embedded: EmbeddedAws, directory: Path, calls: Path) -> None:
+        self.console = Console()
+        self.flows = Flows(embedded, seed_shared_infrastructure(embedded.aws) | {"max_instances": 99}, directory)
+        self.meter = Meter(embedded.process.pid if embedded.process else 0, calls)
+        self.promises: list[report.Promise] = []
+
+    def promise(self, what: str, at_most: float, measured: float, unit: str = "s") -> None:
+        """Notes how a promise was kept, for the page's first table."""
+        self.promises.append(report.Promise(what, at_most, measured, unit))
+
+    def cost(self, what: str, work: Callable[[], object]) -> Cost:
+        """Measures once, and tells."""
+        cost = self.meter.measure(work)
+        self.console.done(what, cost.seconds)
+        return cost
+
+    def seconds(self, what: str, work: Callable[[], object], *, runs: int = 3) -> float:
+        """The median of several, after one that only warms up."""
+        work()
+        return median(self.cost(what, work) for _ in range(runs)).seconds
+
+    def one(self) -> tuple[report.Table, str]:
+        """One interview by each flow, three times, and the chart of it."""
+        ours = median(self.cost("ours", partial(self.flows.create, f"ours-{n}")) for n in range(RUNS))
+        costs: list[Cost] = []
+        uploads: list[float] = []
+        stored = 0
+
+        def plain_create(name: str) -> None:
+            uploads.append(self.flows.plain(name))
+
+        for name in (f"plain-{number}" for number in range(RUNS)):
+            costs.append(self.cost("the plain flow", partial(plain_create, name)))
+            stored = self.flows.stored(name)
+            self.flows.forget(name)
+        plain = median(costs)
+        kept = self.flows.stored("ours-0")
+        self.promise("`interview create`, from command to outputs", 5, ours.seconds)
+        self.promise("stored for an interview", 50, kept / 1e3, "kB")
+        table = report.side_by_side(
+            "One interview",
+            f"Medians of {RUNS}. Of the plain flow's seconds, the upload of the directory, in which the provider lies, "
+            f"takes {statistics.median(uploads):.1f}.",
+            plain,
+            ours,
+            (stored, kept),
+        )
+        bars = [
+            ("time to outputs", plain.seconds, ours.seconds, "s"),
+            ("CPU", plain.cpu_seconds, ours.cpu_seconds, "s"),
+            ("peak memory", plain.memory / 1e6, ours.memory / 1e6, "MB"),
+            ("AWS API calls", plain.aws_calls, ours.aws_calls, ""),
+        ]
+        return table, report.chart(bars)
+
+    def ten(self) -> tuple[report.Table, report.Table]:
+        """Ten interviews, five at a time, once by each flow; and the end of ours."""
+        ours = self.cost("ten of ours", lambda: self.flows.create_many(ten("ten")))
+        self.promise("ten at once, on two cores", 30, ours.seconds)
+        stored = sum(self.flows.stored(name) for name in ten("ten"))
+        reaped = self.cost("reap of ten", self.flows.reap).seconds
+        plain = self.cost("ten of the plain flow", lambda: self.flows.plain_many(ten("plain-ten")))
+        plain_stored = sum(self.flows.stored(name) for name in ten("plain-ten"))
+        for name in ten("plain-ten"):
+            self.flows.forget(name)
+        self.flows.create("brief")
+        destroyed = self.cost("destroy", lambda: self.flows.destroy("brief")).seconds
+        endings = [("", "seconds"), ("`interview destroy`", f"{destroyed:.1f}"), ("reap of ten", f"{reaped:.1f}")]
+        return (
+            report.side_by_side(
+                "Ten at once", "Five at a time on both sides, once.", plain, ours, (plain_stored, stored)
+            ),
+            report.Table("Ending", "Until all is proven gone, not until it was asked for.", endings),
+        )
+
+    def commands(self, first_publish: float) -> report.Table:
+        """What else a person waits for."""
+        here = os.environ | {
+            "PREQUEL_CONFIG_DIR": str(self.flows.directory),
+            "CDKTF_OUTDIR": str(self.flows.directory / "cdktf.out"),
+        }
+        prequel = str(Path(sys.executable).parent / "prequel")
+        eager = self.seconds("synthesis, eager", lambda: run([sys.executable, "-c", EAGER], here, PROJECT), runs=1)
+        lazy = self.seconds("synthesis", lambda: run([sys.executable, "main.py"], here, PROJECT), runs=5)
+        help_page = self.seconds("help", lambda: run([prequel, "--help"], here, PROJECT), runs=9)
+        unchanged = self.seconds("publish", self.flows.publish)
+        self.promise("synthesis of both stacks, warm", 2.5, lazy)
+        self.promise("`prequel --help`", 0.3, help_page)
+        self.promise("`templates publish`, unchanged", 1, unchanged)
+        rows = [
+            ("", "seconds"),
+            ("synthesis of both stacks, every binding imported", f"{eager:.2f}"),
+            ("synthesis of both stacks, ours", f"{lazy:.2f}"),
+            ("`prequel --help`", f"{help_page:.2f}"),
+            ("`templates publish`, the first, with its rehearsal", f"{first_publish:.1f}"),
+            ("`templates publish`, unchanged", f"{unchanged:.2f}"),
+        ]
+        return report.Table("Commands", "Medians, warm.", rows)
+
+    def growth(self) -> report.Table:
+        """One more interview by each flow, and a list, with ever more of them alive."""
+        rows: list[tuple[str, ...]] = [
+            ("alive", "plain flow, seconds", "ours, seconds", "plain flow, calls", "ours, calls", "`list`, seconds")
+        ]
+        alive = 0
+        for wanted in ALIVE:
+            others = [f"g{number}" for number in range(alive + 1, wanted)]
+            if others:
+                self.flows.create_many(others)
+                self.flows.crowd([f"plain-{name}" for name in others])
+            ours = self.cost(f"ours, number {wanted}", partial(self.flows.create, f"g{wanted}"))
+            plain = self.cost(f"the plain flow, number {wanted}", partial(self.flows.plain, f"plain-g{wanted}"))
+            self.flows.forget(f"plain-g{wanted}")
+            listed = self.seconds(f"list of {wanted}", lambda: self.flows.prequel("interview", "list"))
+            seconds = (f"{plain.seconds:.1f}", f"{ours.seconds:.1f}")
+            rows.append((str(wanted), *seconds, f"{plain.aws_calls:.0f}", f"{ours.aws_calls:.0f}", f"{listed:.2f}"))
+            alive = wanted
+        self.promise(f"list of {alive}", 1, listed)
+        return report.Table(
+            "Growth",
+            "The last of so many, each measured once, on an embedded AWS where nothing else is alive. The plain flow's "
+            "others were made by API calls, resource for resource. AWS allows 50 load balancers in a region, so the "
+            "plain flow ends there unless the quota is raised.",
+            rows,
+        )
+
+    def breakdown(self) -> report.Table:
+        """Where the time of one create goes, beside Terraform doing nothing."""
+        bare = self.seconds("terraform with nothing", lambda: self.flows.floor("bare", provider=False))
+        floor = self.seconds("terraform with the provider", lambda: self.flows.floor("asks", provider=True))
+        told: Told = []
+        begun = time.time()
+        total = self.cost("create", lambda: told.extend(self.flows.create("parts"))).seconds
+        marks = _marks(begun, total, self.meter.processes, told)
+        rows = [("part", "seconds"), *((part, f"{seconds:.2f}") for part, seconds in marks)]
+        rows += [
+            ("**all of it**", f"**{total:.2f}**"),
+            ("floor: `init` and `apply` of an empty configuration", f"{bare:.2f}"),
+            ("floor: the same with the AWS provider and one question to AWS", f"{floor:.2f}"),
+        ]
+        return report.Table(
+            "Where the time of a create goes",
+            "The last two rows are Terraform's own floor: what a create takes above it is ours and the resources'. "
+            f"Processes are looked for every {SAMPLE_SECONDS} s.",
+            rows,
+        )
+
+
+def ten(kind: str) -> list[str]:
+    """The ids of ten interviews."""
+    return [f"{kind}-{number}" for number in range(10)]
+
+
+def _marks(begun: float, total: float, processes: list[Process], told: Told) -> list[tuple[str, float]]:
+    def start(command: str) -> float:
+        return next(process.begun for process in processes if process.command.startswith(command))
+
+    resources = [(at, event) for at, event in told if event["event"] == "resource"]
+    first = min(at - event.get("seconds", 0) for at, event in resources)
+    active = next(at for at, event in told if event.get("status") == "active")
+    return [
+        ("our client: start, intent, lease, download", start("terraform init") - begun),
+        ("`terraform init`", start("terraform apply") - start("terraform init")),
+        ("`terraform apply`: start, provider, plan", first - start("terraform apply")),
+        ("the five resources", resources[-1][0] - first),
+        ("state write, readiness", active - resources[-1][0]),
+        ("our client: log, upload, end", begun + total - active),
+    ]
+
+
+def started(embedded: EmbeddedAws, directory: Path, calls: Path) -> tuple[Run, float]:
+    """A run whose templates and challenge are published, and the seconds of the first publishing."""
+    bench = Run(embedded, directory, calls)
+    first = bench.cost("publish with its rehearsal", bench.flows.publish).seconds
+    bench.flows.prequel("challenge", "publish")
+    return bench, first
+
+
+def main() -> None:
+    """Measures, prints, and writes docs/benchmarks.md."""
+    with tempfile.TemporaryDirectory(prefix="prequel-bench-") as scratch:
+        directory = Path(scratch)
+        (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS.replace("local", "embedded"))
+        calls, later_calls = directory / "calls", directory / "later-calls"
+        with EmbeddedAws.start(calls=calls) as embedded:
+            bench, first = started(embedded, directory, calls)
+            bench.flows.create("warm")
+            bench.flows.destroy("warm")
+            ten_at_once, endings = bench.ten()
+            one, chart = bench.one()
+            tables = [one, ten_at_once, bench.breakdown(), bench.commands(first), endings]
+        with EmbeddedAws.start(calls=later_calls) as embedded:
+            crowded, _ = started(embedded, directory, later_calls)
+            tables.append(crowded.growth())
+        tables.insert(0, report.kept([*bench.promises, *crowded.promises]))
+        report.write(tables, chart)
+        for table in tables:
+            bench.console.result(None, table.markdown() + "\n")
+
+
+if __name__ == "__main__":
+    main()

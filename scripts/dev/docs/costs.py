@@ -1,0 +1,155 @@
+"""The README's section on costs, and the table of docs/scale.md."""
+
+from collections.abc import Sequence
+from textwrap import fill
+
+from contract.prices import (
+    ALARM_METRIC_MONTH,
+    BASE_REGION,
+    BUILD_MINUTE,
+    CLUSTER_METRICS,
+    HOURS_A_MONTH,
+    METRIC_MONTH,
+    PRICED_ON,
+    PRICES,
+)
+from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, Estimate, by_heading, estimate
+from scripts.costs.resources import Resource, shared_resources
+
+_WIDTH = 120
+
+SPECIFIED_BASE_MONTH = 50
+SPECIFIED_INTERVIEW_HOUR = 0.50
+SPECIFIED_STORAGE_MONTH = 5
+"""US dollars, as the specification has them: a month of "ALB, NAT gateways, S3", an hour of 1 vCPU and 2 GB, and a
+month of "S3, CloudWatch logs"."""
+
+LOG_GIB = 0.50
+"""US dollars for a GB of logs written (price list, AmazonCloudWatch, DataProcessing-Bytes, us-east-1, 2026-09-21)."""
+
+Choice = tuple[str, str, str]
+"""Region, egress and architecture."""
+
+
+SHOWN_INTERVIEWS, SHOWN_HOURS = 1000, 1.5
+BUILDS, BUILD_MINUTES = 2, 2
+"""Of one interview that is created and destroyed on AWS; the minutes are an estimate, see docs/scale.md."""
+
+
+def parts() -> tuple[str, str]:
+    """The README's section in Markdown and docs/scale.md's table; takes some six seconds to synthesize."""
+    shared = {egress: shared_resources(None, {"egress": egress}) for egress in EGRESS}
+    default = estimate(BASE_REGION, shared[EGRESS[0]], architecture=ARCHITECTURES["x86"])
+    return _section(shared), _many(default)
+
+
+def _section(shared: dict[str, list[Resource]]) -> str:
+    found: dict[Choice, Estimate] = {
+        (region, egress, name): estimate(region, shared[egress], architecture=architecture)
+        for region in PRICES
+        for egress in EGRESS
+        for name, architecture in ARCHITECTURES.items()
+    }
+    default = found[BASE_REGION, EGRESS[0], "x86"]
+    return "\n\n".join(
+        [
+            fill(
+                "Computed by `prequel cost` from the resources that the stacks synthesize, with the prices of "
+                f"[contract/prices.py](contract/prices.py), of {PRICED_ON} or earlier: list prices in US dollars, "
+                "before tax and AWS's free allowances. `prequel cost --region eu-west-1 --interviews 40 --hours 1.5` "
+                "is a month of yours.",
+                _WIDTH,
+                break_on_hyphens=False,
+                break_long_words=False,
+            ),
+            _regions(found),
+            _breakdown(default),
+            fill(
+                f"An interview is {ASSUMED_TASK['code_server_cpu'] // 1024} vCPU and "
+                f"{ASSUMED_TASK['code_server_memory'] // 1024} GB. "
+                "What is paid by use is not in these figures, nor is traffic: "
+                f"{default.by_use_names}. While it runs, an interview also adds one metric each to "
+                f"{_alarms(_watching_each(shared[EGRESS[0]]))}, ${_alarm_hours(shared[EGRESS[0]]):.4f} an hour, and "
+                f"the first one starts the cluster's own {CLUSTER_METRICS} metrics of Container Insights, "
+                f"${CLUSTER_METRICS * METRIC_MONTH.usd:.2f} for a whole month. A region that is missing has a price "
+                "that we found no source for ([decision 70](docs/decisions/0070-prices.md)).",
+                _WIDTH,
+                break_on_hyphens=False,
+            ),
+            _corrections(default),
+        ]
+    )
+
+
+def _many(default: Estimate) -> str:
+    """What ``SHOWN_INTERVIEWS`` interviews of ``SHOWN_HOURS`` cost in a month."""
+    hours = SHOWN_INTERVIEWS * SHOWN_HOURS
+    builds = SHOWN_INTERVIEWS * BUILDS * BUILD_MINUTES * BUILD_MINUTE.usd
+    lines = [
+        f"| {SHOWN_INTERVIEWS} interviews of {SHOWN_HOURS:g} hours ({default.region}, x86) | Dollars |",
+        "|---|---|",
+        *(
+            f"| {what}, {hours:.0f} hours at ${usd:.4f} | {hours * usd:.2f} |"
+            for what, usd in by_heading(default.interview).items()
+        ),
+        f"| CodeBuild, a create and a destroy of {BUILD_MINUTES} minutes each at ${BUILD_MINUTE.usd:g} "
+        f"(only with `--remote`, and for what the reaper destroys) | {builds:.2f} |",
+        f"| What is there anyway, for a month | {default.base_month:.2f} |",
+    ]
+    return "\n".join(lines)
+
+
+def _watching_each(resources: Sequence[Resource]) -> int:
+    """How many alarms watch each interview by itself: CloudWatch counts what their query finds."""
+    return sum(
+        "GROUP BY" in query.get("expression", "")
+        for resource in resources
+        if resource.type == "aws_cloudwatch_metric_alarm"
+        for query in resource.body.get("metric_query", [])
+    )
+
+
+def _alarms(number: int) -> str:
+    return f"{number} alarm{'' if number == 1 else 's'}"
+
+
+def _alarm_hours(resources: Sequence[Resource]) -> float:
+    return _watching_each(resources) * ALARM_METRIC_MONTH.usd / HOURS_A_MONTH
+
+
+def _regions(found: dict[Choice, Estimate]) -> str:
+    lines = [
+        "| | a month, one NAT gateway | a month, one in each of 2 zones | an interview's hour, x86 | ARM |",
+        "|---|---|---|---|---|",
+    ]
+    for region in PRICES:
+        single, per_zone = (found[region, egress, "x86"].base_month for egress in EGRESS)
+        x86, arm = (found[region, EGRESS[0], name].interview_hour for name in ARCHITECTURES)
+        lines.append(f"| {region} | ${single:.2f} | ${per_zone:.2f} | ${x86:.4f} | ${arm:.4f} |")
+    return "\n".join(lines)
+
+
+def _breakdown(default: Estimate) -> str:
+    base, hour = by_heading(default.base), by_heading(default.interview)
+    lines = [f"| {default.region}, one NAT gateway, x86 | |", "|---|---|"]
+    lines += [f"| {what} | ${usd * HOURS_A_MONTH:.2f} a month |" for what, usd in base.items()]
+    lines += [f"| an interview's {what} | ${usd:.4f} an hour |" for what, usd in hour.items()]
+    return "\n".join(lines)
+
+
+def _corrections(default: Estimate) -> str:
+    times = SPECIFIED_INTERVIEW_HOUR / default.interview_hour
+    more = default.base_month - SPECIFIED_BASE_MONTH
+    return fill(
+        f"The specification says about ${SPECIFIED_INTERVIEW_HOUR:.2f} an hour for an interview of this size, which is "
+        f"{times:.0f} times the price, and about ${SPECIFIED_BASE_MONTH} a month for the base, which is "
+        f"${more:.0f} too little: it leaves out the public IPv4 addresses, which AWS charges for since February 2024 "
+        "([announcement](https://aws.amazon.com/blogs/aws/new-aws-public-ipv4-address-charge-public-ip-insights/)), "
+        "the key, and all that watches: dashboard, alarms, metrics and the reaper. Its third figure, about "
+        f"${SPECIFIED_STORAGE_MONTH} a month for storage (S3, CloudWatch logs), is paid by use, and would be "
+        f"{SPECIFIED_STORAGE_MONTH / LOG_GIB:.0f} GB of logs at ${LOG_GIB:.2f}: an interview keeps less than 50 kB in "
+        "the bucket while it runs, and writes only what its editor logs.",
+        _WIDTH,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

@@ -1,0 +1,1 @@
+"""An AWS on this machine, for the demo, development, rehearsals and tests."""

@@ -1,0 +1,181 @@
+"""A Prequel of one's own: the shared stack, deployed by the real `cdktf deploy` on an embedded AWS."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.console import Console
+from scripts.embedded.launcher import SERVER_MODULE, EmbeddedAws
+from scripts.errors import InterruptedRunError, MissingToolError, PrequelError
+from scripts.project import PROJECT
+from scripts.terraform.process import TESTED_PROVIDER_VARIABLE, terraform_binary, terraform_environment
+
+DOMAIN = "interviews.example.com"
+"""RFC 2606 keeps it free of any real site."""
+
+EMBEDDED_SETTINGS = f"""\
+# The embedded default: everything as on AWS, except that it may be destroyed without asking twice.
+aws_region          = "us-east-1"
+environment         = "local"
+domain_name         = "{DOMAIN}"
+deletion_protection = false
+"""
+
+_RESOURCE_DONE = re.compile(
+    r"(?P<address>[a-z0-9_]+\.[a-z0-9_]+(?:\[\S+\])?)\b.*: Creation complete after (?P<time>\S+)"
+)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_DURATION = re.compile(r"(?:(\d+)m)?(\d+)s")
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """A detached embedded AWS, remembered in ``directory`` so that another command finds it."""
+
+    directory: Path
+    endpoint: str
+    pid: int
+
+    @classmethod
+    def find(cls, directory: Path) -> "LocalAws | None":
+        """The one that runs in ``directory``, if any."""
+        record = directory / "embedded.json"
+        if not record.exists():
+            return None
+        known = json.loads(record.read_text())
+        found = cls(directory, known["endpoint"], known["pid"])
+        return found if found._alive() else None
+
+    def remember(self) -> None:
+        """Writes the record that ``find`` reads."""
+        (self.directory / "embedded.json").write_text(json.dumps({"endpoint": self.endpoint, "pid": self.pid}))
+
+    def _alive(self) -> bool:
+        try:
+            command = Path(f"/proc/{self.pid}/cmdline").read_text() if sys.platform == "linux" else SERVER_MODULE
+            os.kill(self.pid, 0)
+        except (OSError, ValueError):
+            return False
+        return SERVER_MODULE in command  # the pid may be another's by now
+
+    def stop(self) -> None:
+        """Ends it and forgets everything that it held."""
+        os.kill(self.pid, signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while self._alive() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def up(directory: Path, console: Console) -> LocalAws:
+    """Starts an embedded AWS that outlives this command and deploys the shared stack on it.
+
+    Raises ``PrequelError`` when one runs already, or when the deployment fails; then nothing is left running.
+    """
+    running = LocalAws.find(directory)
+    if running is not None:
+        raise PrequelError(f"a local AWS already runs at {running.endpoint}; stop it with `prequel local down`")
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    with console.step("Starting the embedded AWS"):
+        embedded = EmbeddedAws.start(log=directory / "requests.log", detach=True)
+    try:
+        deploy_shared(embedded, directory, console)
+    except BaseException:
+        embedded.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    assert embedded.process is not None  # noqa: S101  (it was just started)
+    local = LocalAws(directory, embedded.endpoint, embedded.process.pid)
+    local.remember()
+    return local
+
+
+def exports(local: LocalAws) -> dict[str, str]:
+    """The environment variables with which `prequel`, terraform and the AWS CLI use ``local``."""
+    full = EmbeddedAws(local.endpoint, "us-east-1").environment
+    chosen = {
+        name: value
+        for name, value in full.items()
+        if name.startswith(("AWS_", "TF_CLI_ARGS_init", TESTED_PROVIDER_VARIABLE))
+    }
+    return chosen | {"PREQUEL_CONFIG_DIR": str(local.directory)}
+
+
+def shell_exports(local: LocalAws) -> str:
+    """``exports`` as lines for a shell to evaluate."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in exports(local).items())
+
+
+def deploy_shared(embedded: EmbeddedAws, directory: Path, console: Console) -> None:
+    """Runs `cdktf deploy shared` with the embedded default settings; ``directory`` receives them, state and output.
+
+    Raises ``MissingToolError`` without cdktf, node or terraform, and ``PrequelError`` when the deployment fails.
+    """
+    (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS)
+    embedded.aws.route53.create_hosted_zone(Name=DOMAIN, CallerReference=DOMAIN)
+    with console.step("Deploying the shared stack with cdktf deploy"):
+        cdktf_deploy(directory, embedded.environment, console)
+
+
+def cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Console) -> None:
+    """Runs `cdktf deploy shared` for the configuration in ``directory``, telling each resource as it is made."""
+    prepared = terraform_environment(environment)
+    prepared.pop("TF_CLI_ARGS_init", None)  # backend flags for S3, which a local backend refuses
+    prepared |= {
+        "PREQUEL_CONFIG_DIR": str(directory),
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), prepared.get("PATH", ""))),
+        "CI": "1",  # plain lines instead of a full-screen display
+    }
+    output = directory / "cdktf.out"
+    process = subprocess.Popen(
+        [*_cdktf(), "deploy", "shared", "--auto-approve", "--skip-provider-lock", "--output", str(output)],
+        cwd=PROJECT,
+        env=prepared,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said: list[str] = []
+    assert process.stdout is not None  # noqa: S101  (it is a pipe)
+    try:
+        for line in process.stdout:
+            said.append(_COLOUR.sub("", line).rstrip())
+            done = _RESOURCE_DONE.search(said[-1])
+            if done:
+                console.done(done["address"], _seconds(done["time"]))
+        exit_code = process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # it received the same ctrl-C, and finishes what it began
+        raise InterruptedRunError("the deployment was interrupted") from None
+    if exit_code != 0:
+        (directory / "cdktf.log").write_text("\n".join(said))
+        errors = [line for line in said if "rror:" in line] or said[-1:] or ["no output"]
+        raise PrequelError(
+            f"cdktf deploy failed: {errors[0].strip()}; the whole output is in {directory / 'cdktf.log'}"
+        )
+
+
+def _cdktf() -> list[str]:
+    terraform_binary()
+    if shutil.which("node") is None:
+        raise MissingToolError("node is not on PATH; install Node.js 20 or later from https://nodejs.org")
+    command = PROJECT / "node_modules" / ".bin" / "cdktf"
+    if not command.exists():
+        raise MissingToolError(f"{command} is missing; run `make setup` in {PROJECT}")
+    return [str(command)]
+
+
+def _seconds(text: str) -> float:
+    found = _DURATION.search(text)
+    return 60 * int(found[1] or 0) + int(found[2]) if found else 0.0

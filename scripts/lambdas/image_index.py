@@ -1,0 +1,309 @@
+"""The two Lambda functions behind faster starts: one has a pushed image indexed, one records what was indexed.
+
+A task loads lazily only when it runs the image that carries its SOCI index, which is a tag of its own, ``TAG-soci``
+(docs/decisions/0050-soci.md). EventBridge keeps the two apart; each looks again for itself, so nothing goes in circles.
+Nothing but the standard library and boto3 is imported here (docs/decisions/0040-a-reaper-without-packages.md).
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from scripts.aws.clients import Aws, error_code
+from scripts.errors import PrequelError
+
+SUFFIX = "-soci"
+"""Ends the tag of an indexed image."""
+
+LONGEST_TAG = 128
+"""https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests"""
+
+NOTHING = "none"
+"""The parameter's value while nothing is indexed; Parameter Store keeps no empty ones."""
+
+SOCI_INDEX = "application/vnd.amazon.soci.index.v2+json"
+_INDEXED_IMAGE = "com.amazon.soci.image-manifest-digest"
+"""Annotates a SOCI index; older tools lose the artifact type when they copy."""
+
+IMAGES = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+)
+LISTS = (
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+
+SMALLEST_LAYER = 10 * 1024 * 1024
+"""In bytes; `soci convert` leaves smaller layers out and fails when none is left
+(https://github.com/awslabs/soci-snapshotter, DefaultMinLayerSize)."""
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+Json = dict[str, Any]
+
+
+class SkippedError(PrequelError):
+    """There is nothing to do for a push; the text says why."""
+
+
+@dataclass(frozen=True)
+class Push:
+    """A tag that was pushed, the digest of its manifest, and when, as the event says it."""
+
+    tag: str
+    digest: str
+    time: str
+
+    @classmethod
+    def of(cls, event: object, repository: str) -> "Push":
+        """Reads EventBridge's "ECR Image Action" (https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html).
+
+        Raises ``SkippedError`` for any other event, another repository, a failed push, and one without a tag, such as
+        that of each image in an image index.
+        """
+        detail = event.get("detail") if isinstance(event, dict) else None
+        if not isinstance(event, dict) or not isinstance(detail, dict):
+            raise SkippedError("not an event of ECR's")
+        wanted = {"repository-name": repository, "action-type": "PUSH", "result": "SUCCESS"}
+        for key, value in wanted.items():
+            if detail.get(key) != value:
+                raise SkippedError(f"{key} is {detail.get(key)}, expected {value}")
+        tag, digest = detail.get("image-tag"), detail.get("image-digest")
+        if not tag:
+            raise SkippedError("the image has no tag")
+        if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+            raise SkippedError(f"{tag} is not a tag")
+        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+            raise SkippedError(f"{digest} is not a digest")
+        return cls(tag, digest, str(event.get("time")))
+
+
+class Repository:
+    """One ECR repository; boto3's own errors pass through."""
+
+    def __init__(self, aws: Aws, name: str) -> None:
+        self._ecr = aws.client("ecr")
+        self.name = name
+
+    def manifests(self, digests: Iterable[str]) -> dict[str, Json]:
+        """The manifests with ``digests``, by digest; what is gone is missing."""
+        wanted = [{"imageDigest": digest} for digest in dict.fromkeys(digests)]
+        found: dict[str, Json] = {}
+        for start in range(0, len(wanted), 100):  # as many as ECR takes at once
+            answer = self._ecr.batch_get_image(
+                repositoryName=self.name,
+                imageIds=wanted[start : start + 100],
+                acceptedMediaTypes=[*IMAGES, *LISTS],
+            )
+            found |= {image["imageId"]["imageDigest"]: json.loads(image["imageManifest"]) for image in answer["images"]}
+        return found
+
+    def manifest(self, digest: str) -> Json | None:
+        """The manifest with ``digest``, or None when it is gone."""
+        return self.manifests([digest]).get(digest)
+
+    def describe(self, **image: str) -> Json | None:
+        """ECR's description of the image with an ``imageDigest`` or ``imageTag``, or None when it is gone."""
+        try:
+            details = self._ecr.describe_images(repositoryName=self.name, imageIds=[image])["imageDetails"]
+        except ClientError as error:
+            if error_code(error) != "ImageNotFoundException":
+                raise
+            return None
+        return dict(details[0]) if details else None
+
+    def tagged(self) -> Iterator[Json]:
+        """ECR's description of each image that has a tag."""
+        pages = self._ecr.get_paginator("describe_images").paginate(
+            repositoryName=self.name, filter={"tagStatus": "TAGGED"}
+        )
+        for page in pages:
+            yield from page["imageDetails"]
+
+    def beside(self, tags: Iterable[str]) -> Iterator[Json]:
+        """What is tagged as the indexed image of one of ``tags``, which all belong to one image."""
+        for tag in tags:
+            image = None if tag.endswith(SUFFIX) else self.describe(imageTag=tag + SUFFIX)
+            if image is not None:
+                yield image
+
+
+def is_indexed(manifest: Json) -> bool:
+    """Whether a manifest is an image index that holds a SOCI index of version 2."""
+    return any(
+        child.get("artifactType") == SOCI_INDEX or _INDEXED_IMAGE in child.get("annotations", {})
+        for child in manifest.get("manifests", [])
+    )
+
+
+class Starter:
+    """Starts a build of ``project`` for each image of ``repository`` that can be indexed and is not.
+
+    ``architecture`` is amd64 or arm64; ``codebuild`` is a client for CodeBuild, by default one of ``aws``.
+    """
+
+    def __init__(self, aws: Aws, *, repository: str, project: str, architecture: str, codebuild: Any = None) -> None:
+        self._repository = Repository(aws, repository)
+        self._codebuild = codebuild or aws.client("codebuild")
+        self._project = project
+        self._architecture = architecture
+
+    def run(self, event: object) -> str:
+        """The id of the build; raises ``SkippedError``, or another error, after which Lambda tries again."""
+        push = Push.of(event, self._repository.name)
+        if push.tag.endswith(SUFFIX):
+            raise SkippedError(f"{push.tag} is itself an indexed image")
+        if len(push.tag + SUFFIX) > LONGEST_TAG:
+            raise SkippedError(f"{push.tag}{SUFFIX} would be longer than {LONGEST_TAG} characters")
+        described = self._repository.describe(imageDigest=push.digest)
+        if described is None:
+            raise SkippedError(f"{push.digest} is gone")
+        index = next(self._repository.beside(dict.fromkeys([push.tag, *described.get("imageTags", [])])), None)
+        if index is not None:
+            raise SkippedError(f"{push.digest} is indexed as {', '.join(index['imageTags'])}")
+        self._check_layers(self._image(push.digest))
+        running = self._running(push.digest)
+        if running:
+            raise SkippedError(f"{running} is indexing {push.digest}")
+        variables = {"PREQUEL_IMAGE_TAG": push.tag, "PREQUEL_IMAGE_DIGEST": push.digest}
+        pushed = f"{push.digest} {push.tag} {push.time}"
+        build = self._codebuild.start_build(
+            projectName=self._project,
+            # For 5 minutes CodeBuild finds the same build again, whatever became of it, and refuses the token for
+            # another tag; after that, the list of those that run finds it.
+            idempotencyToken=hashlib.sha256(pushed.encode()).hexdigest(),
+            environmentVariablesOverride=[
+                {"name": name, "value": value, "type": "PLAINTEXT"} for name, value in variables.items()
+            ],
+        )["build"]
+        if build["buildStatus"] != "IN_PROGRESS":
+            raise PrequelError(f"{build['id']} is {build['buildStatus']}; CodeBuild starts another after 5 minutes")
+        return str(build["id"])
+
+    def _image(self, digest: str) -> Json:
+        """The manifest of the one image that tasks would run."""
+        manifest = self._repository.manifest(digest)
+        if manifest is not None and is_indexed(manifest):
+            raise SkippedError(f"{digest} holds a SOCI index already")
+        if manifest is not None and "manifests" in manifest:
+            platform = {"os": "linux", "architecture": self._architecture}
+            fitting = (
+                child["digest"]
+                for child in manifest["manifests"]
+                if {key: child.get("platform", {}).get(key) for key in platform} == platform
+            )
+            child = next(fitting, None)
+            if child is None:
+                raise SkippedError(f"{digest} has no image for linux/{self._architecture}")
+            manifest = self._repository.manifest(child)
+        if manifest is None:
+            raise SkippedError(f"{digest} is gone")
+        return manifest
+
+    def _check_layers(self, manifest: Json) -> None:
+        layers = manifest.get("layers", [])
+        for layer in layers:
+            if not str(layer.get("mediaType")).endswith("gzip"):
+                raise SkippedError(f"a layer is {layer.get('mediaType')}, expected gzip")
+        if not any(layer.get("size", 0) >= SMALLEST_LAYER for layer in layers):
+            raise SkippedError(f"no layer has {SMALLEST_LAYER} bytes or more; there is nothing to gain")
+
+    def _running(self, digest: str) -> str:
+        """The id of a running build for ``digest``, or nothing; none runs for longer than the newest 100 builds."""
+        ids = self._codebuild.list_builds_for_project(projectName=self._project, sortOrder="DESCENDING")["ids"]
+        builds = self._codebuild.batch_get_builds(ids=ids[:100])["builds"] if ids else []
+        wanted = {"name": "PREQUEL_IMAGE_DIGEST", "value": digest}
+        for build in builds:
+            variables = build.get("environment", {}).get("environmentVariables", [])
+            if build["buildStatus"] == "IN_PROGRESS" and any(wanted.items() <= given.items() for given in variables):
+                return str(build["id"])
+        return ""
+
+
+class Recorder:
+    """Keeps the indexed image of the newest image of ``repository``, by digest, in the SSM ``parameter``.
+
+    ``repository_url`` is the repository as container engines name it.
+    """
+
+    def __init__(self, aws: Aws, *, repository: str, repository_url: str, parameter: str) -> None:
+        self._repository = Repository(aws, repository)
+        self._url = repository_url
+        self._ssm = aws.ssm
+        self._parameter = parameter
+
+    def run(self, event: object) -> str:
+        """The image that is current now; raises ``SkippedError``, or boto3's own error, which Lambda tries again."""
+        push = Push.of(event, self._repository.name)
+        if not push.tag.endswith(SUFFIX):
+            raise SkippedError(f"{push.tag} is no indexed image")
+        manifest = self._repository.manifest(push.digest)
+        if manifest is None or not is_indexed(manifest):
+            raise SkippedError(f"{push.digest} holds no SOCI index")
+        image = f"{self._url}@{push.digest}"
+        current = str(self._ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
+        # Two builds may end in another order than their images were pushed, one may be started anew much later, and an
+        # event may come twice.
+        if current != image and self._pushed_at(current) > self._pushed_at(image):
+            raise SkippedError(f"{current} is newer")
+        if current != image:
+            self._ssm.put_parameter(Name=self._parameter, Value=image, Overwrite=True)
+        return image
+
+    def _pushed_at(self, image: str) -> float:
+        """When somebody pushed what ``image`` is the index of, in seconds since 1970; 0 for an image that is gone.
+
+        When the index itself was pushed tells only how long its build took.
+        """
+        digest = image.rpartition("@")[2]
+        index = self._repository.describe(imageDigest=digest) if _DIGEST.fullmatch(digest) else None
+        if index is None:
+            return 0
+        plain = (tag.removesuffix(SUFFIX) for tag in index.get("imageTags", []) if tag.endswith(SUFFIX))
+        described = next(filter(None, (self._repository.describe(imageTag=tag) for tag in plain)), index)
+        pushed_at = described.get("imagePushedAt")
+        return pushed_at.timestamp() if isinstance(pushed_at, datetime) else 0
+
+
+def start(event: object, context: object) -> Json:  # noqa: ARG001  (Lambda gives both)
+    """What Lambda calls for a pushed tag."""
+    environment = os.environ
+    starter = Starter(
+        Aws(environment["AWS_REGION"]),
+        repository=environment["PREQUEL_REPOSITORY"],
+        project=environment["PREQUEL_INDEXER"],
+        architecture=environment["PREQUEL_ARCHITECTURE"],
+    )
+    return _told("started", starter, event)
+
+
+def record(event: object, context: object) -> Json:  # noqa: ARG001  (Lambda gives both)
+    """What Lambda calls for a pushed ``-soci`` tag."""
+    environment = os.environ
+    recorder = Recorder(
+        Aws(environment["AWS_REGION"]),
+        repository=environment["PREQUEL_REPOSITORY"],
+        repository_url=environment["PREQUEL_REPOSITORY_URL"],
+        parameter=environment["PREQUEL_IMAGE_PARAMETER"],
+    )
+    return _told("current", recorder, event)
+
+
+def _told(what: str, work: Starter | Recorder, event: object) -> Json:
+    try:
+        outcome = {what: work.run(event)}
+    except SkippedError as reason:
+        outcome = {"skipped": str(reason)}
+    sys.stdout.write(json.dumps(outcome) + "\n")
+    sys.stdout.flush()
+    return outcome

@@ -1,0 +1,1 @@
+"""The terraform binary, its providers, and its runs."""
