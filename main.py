@@ -19,6 +19,9 @@ def main() -> int:
     if configuration.backend is None:
         sys.stderr.write("note: there is no backend.config, so Terraform's state is a local file\n")
     # Imported only now, so that a problem in the configuration shows before two seconds of loading.
+    import stacks.node  # noqa: F401  (first: it starts the Node.js process of all jsii modules)
+
+    # isort: split
     from cdktf import App
 
     from stacks.interview import InterviewStack

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import stacks.node  # noqa: F401  (first: it starts the Node.js process of all jsii modules)
+
+# isort: split
 import jsii
 from cdktf import TerraformElement, TerraformStack
 

@@ -1,5 +1,8 @@
 """What several tests share: the shared stack, synthesized in memory once for each set of settings."""
 
+import stacks.node  # noqa: F401  (first: it starts the Node.js process of all jsii modules)
+
+# isort: split
 import os
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -79,6 +79,15 @@ def test_settings_load_without_cdktf_and_jsii(module: str) -> None:
     assert loaded.split() == ["False", "False"]
 
 
+@pytest.mark.parametrize(
+    "module",
+    ["contract.names", "contract.prices", "stacks.settings", "stacks.tfvars", "stacks.shared", "stacks.interview"],
+)
+def test_importing_changes_no_environment_variable(module: str) -> None:
+    changed = run_python(f"import os; before = dict(os.environ); import {module}; print(before != dict(os.environ))")
+    assert changed.strip() == "False"
+
+
 def test_main_is_under_40_lines() -> None:
     assert len((ROOT / "main.py").read_text().splitlines()) < 40
 
@@ -89,9 +98,10 @@ def test_loading_the_bindings_lazily_in_node_changes_nothing_in_the_synthesized_
         'aws_region = "us-east-1"\nenvironment = "test"\ndomain_name = "example.com"\n'
     )
     lazy, eager = tmp_path / "lazy", tmp_path / "eager"
-    for output, preamble in ((lazy, ""), (eager, "import stacks; del os.environ['NODE_OPTIONS'];")):
+    # Node.js starts with the first jsii module, and only stacks.node has it load the bindings lazily.
+    for output, first in ((lazy, "main"), (eager, "constructs, main")):
         subprocess.run(
-            [sys.executable, "-c", f"import os; {preamble} import main; raise SystemExit(main.main())"],
+            [sys.executable, "-c", f"import {first}; raise SystemExit(main.main())"],
             cwd=ROOT,
             env=os.environ | {"PREQUEL_CONFIG_DIR": str(tmp_path), "CDKTF_OUTDIR": str(output), "NODE_OPTIONS": ""},
             check=True,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import stacks  # noqa: F401  first, because it names the Node.js that cdktf starts
+import stacks.node  # noqa: F401  (first: it starts the Node.js process of all jsii modules)
 
 # isort: split
 from cdktf import App, TerraformElement, TerraformStack

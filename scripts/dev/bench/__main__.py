@@ -20,10 +20,7 @@ from scripts.project import PROJECT
 
 RUNS = 3
 ALIVE = (1, 10, 50, 99)
-EAGER = (
-    "import os, stacks; del os.environ['NODE_OPTIONS']; import cdktf_cdktf_provider_aws; "
-    "import main; raise SystemExit(main.main())"
-)
+EAGER = "import cdktf_cdktf_provider_aws, main; raise SystemExit(main.main())"
 """Synthesis as it is without docs/decisions/0002: every binding is imported, by Python and by Node.js."""
 
 Told = list[tuple[float, dict[str, Any]]]
