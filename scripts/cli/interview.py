@@ -15,10 +15,10 @@ from scripts.errors import InterruptedRunError
 
 if TYPE_CHECKING:
     from scripts.interviews.bulk import RowResult
+    from scripts.interviews.context import Context
     from scripts.interviews.create import Created, Request
-    from scripts.interviews.model import Intent, Tombstone
+    from scripts.interviews.records import Intent, Tombstone
     from scripts.interviews.remote import Remote
-    from scripts.interviews.site import Site
 
 EXIT_CODES = """\
 Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 not proven gone (leaking); 4 no free slot; 130 interrupted.
@@ -41,23 +41,23 @@ WaitOption = Annotated[
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The interview's id.")]
 
 
-def site_of(session: Session) -> "Site":
+def context_of(session: Session) -> "Context":
     """The configured stack, as the operations see it."""
-    from scripts.interviews.site import SETTLING_SECONDS, Site
+    from scripts.interviews.context import SETTLING_SECONDS, Context
 
     # An emulator answers what is, at once.
     settling_seconds = 0.1 if session.aws.is_embedded else SETTLING_SECONDS
-    return Site(session.aws, session.bucket, session.console, settling_seconds=settling_seconds)
+    return Context(session.aws, session.bucket, session.console, settling_seconds=settling_seconds)
 
 
-def remote_of(session: Session, site: "Site") -> "Remote":
+def remote_of(session: Session, context: "Context") -> "Remote":
     """The runner of the configured stack."""
     from contract.names import runner_project
     from scripts.interviews.builds import Dispatcher
     from scripts.interviews.remote import Remote
 
     project = runner_project(session.configuration.settings.project_prefix)
-    return Remote(site, Dispatcher(session.aws, bucket=session.bucket, project=project))
+    return Remote(context, Dispatcher(session.aws, bucket=session.bucket, project=project))
 
 
 @contextmanager
@@ -119,11 +119,11 @@ def create(
         raise typer.BadParameter("--keep is for terraform on this machine: a failed remote create is always destroyed")
     session = Session(json_lines=json_lines)
     if from_file is not None:
-        site = site_of(session)
-        requests = bulk.read_requests(from_file, site.now(), keep=keep, wait_seconds=wait_seconds)
-        runner = remote_of(session, site) if remote else None
+        context = context_of(session)
+        requests = bulk.read_requests(from_file, context.now(), keep=keep, wait_seconds=wait_seconds)
+        runner = remote_of(session, context) if remote else None
         _create_all(
-            site,
+            context,
             _with_lazy_tags(session, requests),
             parallel=parallel,
             dry_run=dry_run,
@@ -136,13 +136,13 @@ def create(
         return
     if challenge is None or candidate is None:
         raise typer.BadParameter("--challenge and --candidate are needed, or --from")
-    site = site_of(session)
+    context = context_of(session)
     request = operation.Request(
         challenge=challenge,
         candidate_name=candidate,
         id=id or generated_id(),
         duration=parsed_duration(duration) if duration else None,
-        starts_at=parsed_time(at, site.now()) if at else None,
+        starts_at=parsed_time(at, context.now()) if at else None,
         password=sys.stdin.readline().rstrip("\r\n") if password_stdin else generated_password(),
         image_tag=image_tag,
         keep=keep,
@@ -155,14 +155,14 @@ def create(
     with _graceful(f"`prequel interview recover {request.id}` completes it, destroy removes it"):
         made_remotely = remote and not dry_run
         created = (
-            remote_of(session, site).create(site, request)
+            remote_of(session, context).create(context, request)
             if made_remotely
-            else operation.create(site, request, dry_run=dry_run)
+            else operation.create(context, request, dry_run=dry_run)
         )
     if created is None:
         session.console.result({"id": request.id, "dry_run": True})
     else:
-        session.console.result(_created(created), _card(created, site.aws.region))
+        session.console.result(_created(created), _card(created, context.aws.region))
 
 
 def _with_lazy_tags(session: Session, requests: "list[Request]") -> "list[Request]":
@@ -182,7 +182,7 @@ def _with_lazy_tags(session: Session, requests: "list[Request]") -> "list[Reques
 
 
 def _create_all(
-    site: "Site",
+    context: "Context",
     requests: "list[Request]",
     *,
     parallel: int,
@@ -191,8 +191,8 @@ def _create_all(
 ) -> None:
     """One interview for each row; the exit code is the worst row's."""
     if dry_run:
-        _say_costs(site, requests)
-        site.console.result({"ids": [request.id for request in requests], "dry_run": True})
+        _say_costs(context, requests)
+        context.console.result({"ids": [request.id for request in requests], "dry_run": True})
         return
 
     def document(row: "RowResult") -> dict[str, Any]:
@@ -208,24 +208,26 @@ def _create_all(
     def tell(row: "RowResult") -> None:
         # At once, because the password is told only here, and a later row may end the command.
         text = row.error or f"{row.access_url}  {row.password or '(password in SSM)'}"
-        site.console.part("row", f"{row.id}  {row.outcome}  {text}", **document(row))
+        context.console.part("row", f"{row.id}  {row.outcome}  {text}", **document(row))
 
-    results = create_all(site, requests, parallel=parallel, on_result=tell)
+    results = create_all(context, requests, parallel=parallel, on_result=tell)
     made = [row.cost for row in results if row.cost]
     summary = f"{len(made)} created, together about ${sum(made):.2f}" if made else ""
-    site.console.result([document(row) for row in results], summary)
+    context.console.result([document(row) for row in results], summary)
     raise typer.Exit(max(row.exit_code for row in results) if results else 0)
 
 
-def _say_costs(site: "Site", requests: "list[Request]") -> None:
+def _say_costs(context: "Context", requests: "list[Request]") -> None:
     """What each row would create, and what they would cost, if none of them is there."""
     from scripts.interviews import bulk
 
     total = 0.0
-    for request, duration, rate in bulk.rated(site, requests):
+    for request, duration, rate in bulk.rated(context, requests):
         total += rate.total(duration)
-        site.console.say(f"would create {request.id} ({request.challenge}) unless it is there, {rate.told(duration)}")
-    site.console.say(f"{len(requests)} interviews, together about ${total:.2f}")
+        context.console.say(
+            f"would create {request.id} ({request.challenge}) unless it is there, {rate.told(duration)}"
+        )
+    context.console.say(f"{len(requests)} interviews, together about ${total:.2f}")
 
 
 def _created(created: "Created") -> dict[str, Any]:
@@ -278,10 +280,10 @@ def list_(
     from scripts.interviews import listing
 
     session = Session(json_lines=json_lines)
-    site = site_of(session)
+    context = context_of(session)
     with suppress(KeyboardInterrupt) if watch else nullcontext():
         while True:
-            rows, unreadable = listing.all_rows(site)
+            rows, unreadable = listing.all_rows(context)
             if watch and sys.stdout.isatty():
                 from rich.console import Console as RichConsole
 
@@ -338,14 +340,14 @@ def show(id: IdArgument, *, json_lines: JsonOption = False) -> None:
     Example: prequel interview show demo
     """
     from scripts.interviews import listing
-    from scripts.interviews.model import Tombstone
+    from scripts.interviews.records import Tombstone
 
     session = Session(json_lines=json_lines)
-    site = site_of(session)
-    found = listing.find(site, id)
+    context = context_of(session)
+    found = listing.find(context, id)
     intent = _intent(found)
     proof = found.proof if isinstance(found, Tombstone) else ()
-    value = listing.row(intent, site.now()) | {
+    value = listing.row(intent, context.now()) | {
         "outputs": intent.outputs,
         "proof": proof,
         "history": [step.model_dump(mode="json") for step in intent.history],
@@ -354,7 +356,7 @@ def show(id: IdArgument, *, json_lines: JsonOption = False) -> None:
 
 
 def _intent(found: "Intent | Tombstone") -> "Intent":
-    from scripts.interviews.model import Tombstone
+    from scripts.interviews.records import Tombstone
 
     return found.intent if isinstance(found, Tombstone) else found
 
@@ -396,9 +398,9 @@ def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOp
     from scripts.interviews.request import checked_id
 
     session = Session(json_lines=json_lines)
-    site = site_of(session)
+    context = context_of(session)
     if dry_run:
-        stored = site.intents.load(checked_id(id))
+        stored = context.intents.load(checked_id(id))
         what = f"interview {id} ({stored.intent.status})" if stored else f"whatever is left of {id}"
         session.console.result(
             {"id": id, "status": stored.intent.status if stored else None, "dry_run": True}, f"Would destroy {what}."
@@ -406,7 +408,7 @@ def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOp
         return
     session.console.say(f"Destroying interview {id} …")
     with _graceful(f"`prequel interview destroy {id}` goes on with it"):
-        done = operation.destroy(site, id)
+        done = operation.destroy(context, id)
     value = {"id": id, "existed": done.existed, "proof": done.evidence, "seconds": round(done.seconds, 3)}
     text = f"Interview {id} is proven gone ({done.seconds:.1f} s)." if done.existed else f"There is no interview {id}."
     session.console.result(value, text)
@@ -430,15 +432,15 @@ def recover(
     from scripts.interviews import recover as operation
 
     session = Session(json_lines=json_lines)
-    site = site_of(session)
+    context = context_of(session)
     if dry_run:
-        intent = _intent(listing.find(site, id))
+        intent = _intent(listing.find(context, id))
         value = {"id": id, "status": intent.status, "dry_run": True}
         session.console.result(value, f"Would recover interview {id}, which is {intent.status}.")
         return
     session.console.say(f"Recovering interview {id} …")
     with _graceful(f"`prequel interview recover {id}` goes on with it"):
-        done = operation.recover(site, id, wait_seconds=wait_seconds)
+        done = operation.recover(context, id, wait_seconds=wait_seconds)
     value = {
         "id": id,
         "outcome": done.outcome,
@@ -472,7 +474,7 @@ def extend(
     from scripts.interviews.store import timestamp
 
     session = Session(json_lines=json_lines)
-    extended = operation.extend(site_of(session), id, parsed_duration(by), dry_run=dry_run)
+    extended = operation.extend(context_of(session), id, parsed_duration(by), dry_run=dry_run)
     text = f"Interview {id} {'would end' if dry_run else 'now ends'} at {timestamp(extended.deadline)}."
     session.console.result({"id": id, "deadline": timestamp(extended.deadline), "dry_run": dry_run}, text)
 
@@ -488,7 +490,7 @@ def logs(id: IdArgument, *, json_lines: JsonOption = False) -> None:
     from scripts.interviews import listing
 
     session = Session(json_lines=json_lines)
-    text = listing.last_log(site_of(session), id)
+    text = listing.last_log(context_of(session), id)
     session.console.result({"id": id, "log": text}, text or "Terraform has not run for it yet.")
 
 
@@ -505,7 +507,7 @@ def drift(id: IdArgument, *, json_lines: JsonOption = False) -> None:
     from scripts.interviews import drift as operation
 
     session = Session(json_lines=json_lines)
-    found = operation.drift(site_of(session), id)
+    found = operation.drift(context_of(session), id)
     lines = [
         f"{d.address}{'.' if d.attribute else ''}{d.attribute}: found {d.found!r}, ordered {d.ordered!r}" for d in found
     ]
@@ -540,7 +542,7 @@ def reap(
         started = ", ".join(value.get("started", {})) or "none"
         session.console.result(value, f"builds started for: {started}; overdue: {len(value.get('overdue', []))}")
         return
-    report = operation.reap(site_of(session), parallel=parallel, dry_run=dry_run)
+    report = operation.reap(context_of(session), parallel=parallel, dry_run=dry_run)
     value = asdict(report)
     parts = [
         f"{name.replace('_', ' ')}: {', '.join(map(str, found))}"
@@ -567,12 +569,12 @@ def doctor(
     from scripts.interviews import doctor as operation
 
     session = Session(json_lines=json_lines)
-    site = site_of(session)
-    findings = operation.diagnose(site)
+    context = context_of(session)
+    findings = operation.diagnose(context)
     if fix and findings:
-        for finding, reason in operation.fix(site, findings).items():
+        for finding, reason in operation.fix(context, findings).items():
             session.console.warn(f"{finding.kind} {finding.subject} is not mended: {reason}")
-        findings = operation.diagnose(site)
+        findings = operation.diagnose(context)
     lines = [f"{f.kind}: {f.subject}: {f.detail}, ${f.hourly_price:.4f} an hour\n  {f.command}" for f in findings]
     session.console.result([f.document() for f in findings], "\n".join(lines) or "Everything is as it is written down.")
     if findings:

@@ -28,7 +28,7 @@ TOKEN_VALID = timedelta(minutes=5)
 """https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html#API_StartBuild_RequestParameters"""
 
 
-class Outcome(Enum):
+class DispatchResult(Enum):
     """What became of a request for a build."""
 
     STARTED = "started"
@@ -75,7 +75,7 @@ class Dispatcher:
         self._place = aws.own_bucket(bucket)
         self._project = project
 
-    def dispatch(self, interview_id: str, incarnation: str, action: str, now: datetime) -> tuple[Outcome, str]:
+    def dispatch(self, interview_id: str, incarnation: str, action: str, now: datetime) -> tuple[DispatchResult, str]:
         """Starts ``action`` (destroy or recover) on the interview unless a build for it is running or it is too early.
 
         Returns what became of it and the id of the build, which is empty unless it was started or is running.
@@ -84,23 +84,23 @@ class Dispatcher:
         last, etag = found if found is not None else (None, None)
         if last is None or (last.incarnation, last.action) != (incarnation, action):
             if last is not None and self._runs(last.build_id):
-                return Outcome.RUNNING, last.build_id
+                return DispatchResult.RUNNING, last.build_id
             wanted = Dispatch(interview_id, incarnation, action, 1, now)
         elif not last.build_id and now < last.started_at + TOKEN_VALID:
             wanted = last
         elif self._runs(last.build_id):
-            return Outcome.RUNNING, last.build_id
+            return DispatchResult.RUNNING, last.build_id
         elif now < last.next_at:
-            return Outcome.PAUSING, ""
+            return DispatchResult.PAUSING, ""
         else:
             wanted = Dispatch(interview_id, incarnation, action, last.attempt + 1, now)
         etag = self._write(wanted, etag)
         if etag is None:
-            return Outcome.CONTESTED, ""
+            return DispatchResult.CONTESTED, ""
         build_id = self._start(wanted)
         # Losing this write costs nothing: the token finds the same build again.
         self._write(replace(wanted, build_id=build_id), etag)
-        return Outcome.STARTED, build_id
+        return DispatchResult.STARTED, build_id
 
     def status(self, build_id: str) -> str:
         """CodeBuild's own word for a build, such as ``IN_PROGRESS``; empty for one that it does not know."""

@@ -13,20 +13,20 @@ from pathlib import Path
 
 from scripts.challenges.names import name_of
 from scripts.errors import PrequelError, RefusedError
+from scripts.interviews.context import Context
 from scripts.interviews.create import Created, Request, create
-from scripts.interviews.model import Intent, Status
 from scripts.interviews.rate import Rate
+from scripts.interviews.records import Intent, Status
 from scripts.interviews.recover import Recovered, recover
 from scripts.interviews.request import parsed_duration, parsed_time
-from scripts.interviews.site import Site
 from scripts.interviews.workspace import Workspace, private_directory
 from scripts.terraform.process import heeding_interrupts
 
 COLUMNS = ("challenge", "candidate", "id", "duration", "at", "image_tag")
 _NEEDED = ("challenge", "candidate")
 
-Creator = Callable[[Site, Request], Created | None]
-Completer = Callable[[Site, Request], Recovered]
+Creator = Callable[[Context, Request], Created | None]
+Completer = Callable[[Context, Request], Recovered]
 
 
 @dataclass(frozen=True)
@@ -120,24 +120,24 @@ def derived_id(row: dict[str, str], occurrence: int) -> str:
     return f"{slug}-{digest}" if slug and not slug.startswith("internal") else f"i-{digest}"
 
 
-def rated(site: Site, requests: list[Request]) -> list[tuple[Request, timedelta, Rate]]:
+def rated(context: Context, requests: list[Request]) -> list[tuple[Request, timedelta, Rate]]:
     """Each request with its duration and what an hour of it costs; raises ``RefusedError`` without a release."""
-    pointer = site.releases.current()
+    pointer = context.releases.current()
     if pointer is None:
         raise RefusedError("no templates are published yet; run `prequel templates publish`")
     with private_directory() as directory:
-        workspace = Workspace(site, directory, site.releases.download(pointer.digest, directory))
+        workspace = Workspace(context, directory, context.releases.download(pointer.digest, directory))
         rate = Rate.of(workspace.values)
     usual = timedelta(minutes=workspace.manifest.limits.interview_default_minutes)
     return [(request, request.duration or usual, rate) for request in requests]
 
 
-def _recovered(site: Site, request: Request) -> Recovered:
-    return recover(site, request.id, wait_seconds=request.wait_seconds)
+def _recovered(context: Context, request: Request) -> Recovered:
+    return recover(context, request.id, wait_seconds=request.wait_seconds)
 
 
 def create_all(
-    site: Site,
+    context: Context,
     requests: list[Request],
     *,
     parallel: int,
@@ -149,14 +149,14 @@ def create_all(
 
     ``creator`` does it, and ``completer`` what was begun before, here or elsewhere.
     """
-    site.prepare_clients()
+    context.prepare_clients()
 
     def one(item: tuple[int, Request]) -> RowResult:
         number, request = item
         if interrupted():
             result = RowResult(number, request.id, "failed", error="interrupted before it began", exit_code=130)
         else:
-            result = _ended(site, number, request, creator, completer)
+            result = _ended(context, number, request, creator, completer)
         on_result(result)
         return result
 
@@ -164,17 +164,17 @@ def create_all(
         return list(pool.map(one, enumerate(requests, start=2)))
 
 
-def _ended(site: Site, number: int, request: Request, creator: Creator, completer: Completer) -> RowResult:
+def _ended(context: Context, number: int, request: Request, creator: Creator, completer: Completer) -> RowResult:
     try:
-        return _one(site, number, request, creator, completer)
+        return _one(context, number, request, creator, completer)
     except PrequelError as error:
         return RowResult(number, request.id, "failed", error=str(error), exit_code=error.exit_code)
     except Exception as error:  # noqa: BLE001  (one row's surprise must not cost the others their passwords)
         return RowResult(number, request.id, "failed", error=f"{type(error).__name__}: {error}", exit_code=1)
 
 
-def _one(site: Site, number: int, request: Request, creator: Creator, completer: Completer) -> RowResult:
-    stored = site.intents.load(request.id)
+def _one(context: Context, number: int, request: Request, creator: Creator, completer: Completer) -> RowResult:
+    stored = context.intents.load(request.id)
     if stored is not None:
         intent = stored.intent
         if not _same(intent, request):
@@ -186,18 +186,18 @@ def _one(site: Site, number: int, request: Request, creator: Creator, completer:
         if intent.status in {Status.ACTIVE, Status.SCHEDULED}:
             return RowResult(number, request.id, "already there", url)
         if intent.status in {Status.CREATING, Status.FAILED}:
-            done = completer(site, request)
+            done = completer(context, request)
             if done.outcome == "active":
                 return RowResult(number, request.id, "completed", done.access_url, done.password)
             # Its time ran out before it began: it was never held.
         else:
             raise RefusedError(f"interview {request.id} is {intent.status}; run the file again when it is gone")
-    tombstone = site.intents.tombstone(request.id)
+    tombstone = context.intents.tombstone(request.id)
     if tombstone is not None and tombstone.intent.was_held and _same(tombstone.intent, request):
         return RowResult(number, request.id, "already over")
-    if request.starts_at is not None and request.starts_at <= site.now():
+    if request.starts_at is not None and request.starts_at <= context.now():
         raise RefusedError(f"the start {request.starts_at:%Y-%m-%dT%H:%M%z} of row {number} is in the past")
-    created = creator(site, request)
+    created = creator(context, request)
     if created is None:
         raise AssertionError  # only a dry run creates nothing
     outcome = "created" if created.intent.status is Status.ACTIVE else "scheduled"

@@ -14,11 +14,12 @@ from scripts.aws.clients import explained
 from scripts.challenges.catalog import pin
 from scripts.challenges.names import name_of
 from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedError, TerraformError
-from scripts.interviews.custody import Custody, custody_of_new
+from scripts.interviews.context import Context
 from scripts.interviews.destroy import tear_down
-from scripts.interviews.model import Inputs, Intent, Run, Status
+from scripts.interviews.inventory import Inventory, priorities_of_others, take_inventory
 from scripts.interviews.rate import Rate
 from scripts.interviews.readiness import wait_until_steady
+from scripts.interviews.records import Inputs, Intent, RunMark, Status
 from scripts.interviews.request import (
     checked_candidate,
     checked_challenge,
@@ -29,14 +30,13 @@ from scripts.interviews.request import (
     generated_password,
     refuse_reserved,
 )
-from scripts.interviews.resources import Survey, priorities_of_others, survey
-from scripts.interviews.site import Site
+from scripts.interviews.run_lock import RunLock, new_run_lock
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, state_key, workspace_key
 from scripts.interviews.workspace import Workspace, check_here, private_directory
 
 DEFAULT_WAIT_SECONDS = 300.0
 LONGEST_WAIT_SECONDS = 600.0
-"""A third of what one run may take (``custody``); the rest is for creating and, if need be, for destroying."""
+"""A third of what one run may take (``run_lock``); the rest is for creating and, if need be, for destroying."""
 
 _IMAGE_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -89,7 +89,7 @@ class Created:
         return cost_of(self.intent.deadline - self.intent.starts_at, self.intent.hourly_price)
 
 
-def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | None:
+def create(context: Context, request: Request, *, dry_run: bool = False) -> Created | None:
     """Creates the interview, or writes it down for later when it has a start time; None after a dry run.
 
     Raises ``RefusedError`` before anything is touched, ``NoFreeSlotError``, and ``TerraformError`` or
@@ -97,18 +97,18 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
     """
     start = time.monotonic()
     request.check()
-    pointer = site.releases.current()
+    pointer = context.releases.current()
     if pointer is None:
         raise RefusedError("no templates are published yet; run `prequel templates publish`")
     with private_directory() as directory:
-        site.prepare_clients()
+        context.prepare_clients()
         with ThreadPoolExecutor(4) as pool:
-            downloading = pool.submit(site.releases.download, pointer.digest, directory)
-            known = pool.submit(pin, site.aws, site.bucket, request.challenge)
-            taken = pool.submit(site.leases.taken)
-            traces = pool.submit(_traces, site, request.id)
-        workspace = Workspace(site, directory, downloading.result())
-        check_here(site, workspace.values)
+            downloading = pool.submit(context.releases.download, pointer.digest, directory)
+            known = pool.submit(pin, context.aws, context.bucket, request.challenge)
+            taken = pool.submit(context.slots.taken)
+            traces = pool.submit(_traces, context, request.id)
+        workspace = Workspace(context, directory, downloading.result())
+        check_here(context, workspace.values)
         refuse_reserved(request.id, workspace.values["project_prefix"])
         limits = workspace.manifest.limits
         duration = checked_duration(
@@ -121,19 +121,19 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
                 f"or see `prequel interview show {request.id}`"
             )
         if request.starts_at is None and len(taken.result()) >= limits.max_instances:
-            raise site.leases.refusal(limits.max_instances, site.now())
+            raise context.slots.refusal(limits.max_instances, context.now())
         rate = Rate.of(workspace.values)
         if dry_run:
-            site.console.say(
+            context.console.say(
                 f"would create interview {request.id} with release {pointer.digest[:12]}, "
                 f"{limits.max_instances - len(taken.result())} of {limits.max_instances} slots are free, "
                 f"{rate.told(duration)}"
             )
             return None
-        site.console.say(f"interview {request.id} costs {rate.told(duration)}")
+        context.console.say(f"interview {request.id} costs {rate.told(duration)}")
 
-        def draft(run: Run) -> Intent:
-            now = site.now()
+        def draft(mark: RunMark) -> Intent:
+            now = context.now()
             starts_at = request.starts_at or now
             return Intent(
                 id=request.id,
@@ -148,61 +148,64 @@ def create(site: Site, request: Request, *, dry_run: bool = False) -> Created | 
                 expires_at=starts_at + duration,
                 status=Status.SCHEDULED,
                 hourly_price=rate.per_hour,
-                run=run,
+                run=mark,
             ).moved(
-                Status.SCHEDULED if request.starts_at else Status.CREATING, at=now, actor=site.actor, note="asked for"
+                Status.SCHEDULED if request.starts_at else Status.CREATING,
+                at=now,
+                actor=context.actor,
+                note="asked for",
             )
 
         try:
-            with custody_of_new(site, draft, "create") as held:
+            with new_run_lock(context, draft, "create") as run:
                 if request.starts_at is not None:
-                    _schedule(site, held, workspace.values, request)
+                    _schedule(context, run, workspace.values, request)
                 else:
-                    _create_now(site, held, workspace, request)
-                return Created(held.intent, request.password, time.monotonic() - start)
+                    _create_now(context, run, workspace, request)
+                return Created(run.intent, request.password, time.monotonic() - start)
         except IdInUseError as error:
             raise RefusedError(str(error)) from error
 
 
-def _traces(site: Site, interview_id: str) -> list[str]:
+def _traces(context: Context, interview_id: str) -> list[str]:
     """What is in the bucket under this id, whoever put it there."""
-    return site.intents.keys(workspace_key(interview_id)) + [
-        key for key in site.intents.keys(state_key(interview_id)) if key == state_key(interview_id)
+    return context.intents.keys(workspace_key(interview_id)) + [
+        key for key in context.intents.keys(state_key(interview_id)) if key == state_key(interview_id)
     ]
 
 
-def _create_now(site: Site, held: Custody, workspace: Workspace, request: Request) -> None:
+def _create_now(context: Context, run: RunLock, workspace: Workspace, request: Request) -> None:
     try:
-        workspace.render(held.intent)
+        workspace.render(run.intent)
         with ThreadPoolExecutor(4) as pool:
-            claiming = pool.submit(slot_for, site, held, workspace.manifest.limits.max_instances, workspace.values)
-            surveying = pool.submit(survey, site.aws, held.intent.id, workspace.values)
+            claiming = pool.submit(slot_for, context, run, workspace.manifest.limits.max_instances, workspace.values)
+            surveying = pool.submit(take_inventory, context.aws, run.intent.id, workspace.values)
             # Once more, now that the intent pins it: `prune` may have begun to remove it in between.
-            confirming = pool.submit(site.releases.manifest, held.intent.release_digest)
-            pinning = pool.submit(pinned, site, held.intent)
-            workspace.init(held)
+            confirming = pool.submit(context.releases.manifest, run.intent.release_digest)
+            pinning = pool.submit(pinned, context, run.intent)
+            workspace.init(run)
         confirming.result()
         slot = claiming.result()
         refuse_foreign(surveying.result(), request.id)
-        held.update(slot=slot, inputs=pinning.result())
+        run.update(slot=slot, inputs=pinning.result())
     except ChangedMeanwhileError:
         raise  # it is another run's by now
     except (PrequelError, KeyboardInterrupt):
-        withdraw(site, held)
+        withdraw(context, run)
         raise
-    bring_up(site, held, workspace, request.password, keep=request.keep, wait_seconds=request.wait_seconds)
+    bring_up(context, run, workspace, request.password, keep=request.keep, wait_seconds=request.wait_seconds)
 
 
-def pinned(site: Site, intent: Intent) -> Inputs:
+def pinned(context: Context, intent: Intent) -> Inputs:
     """The inputs with the challenge's present version, so that every task of the interview gets that one, whole.
 
     Asked after the intent is written: `challenge remove` either sees the interview, or has been seen here.
     """
-    path = pin(site.aws, site.bucket, name_of(intent.inputs.challenge))
+    path = pin(context.aws, context.bucket, name_of(intent.inputs.challenge))
     return intent.inputs.model_copy(update={"challenge": path})
 
 
-def refuse_foreign(found: Survey, interview_id: str, *, expected: frozenset[str] = frozenset()) -> None:
+def refuse_foreign(found: Inventory, interview_id: str, *, expected: frozenset[str] = frozenset()) -> None:
     """Refuses to go on before the first resource when any of this name exist, apart from the ``expected`` addresses.
 
     Whosever they are, they must never be adopted, let alone destroyed with a failed create. Raises ``RefusedError``,
@@ -210,7 +213,7 @@ def refuse_foreign(found: Survey, interview_id: str, *, expected: frozenset[str]
     """
     if found.unknown:
         raise AwsError(f"cannot tell whether the id {interview_id} is free: {found.leftovers}; try again")
-    others = [s for s in found.sightings if not s.gone and s.address not in expected]
+    others = [s for s in found.items if not s.gone and s.address not in expected]
     if others:
         named = "; ".join(f"{s.what} {', '.join((*s.found, *s.foreign))}" for s in others)
         raise RefusedError(
@@ -219,54 +222,54 @@ def refuse_foreign(found: Survey, interview_id: str, *, expected: frozenset[str]
         )
 
 
-def withdraw(site: Site, held: Custody) -> None:
+def withdraw(context: Context, run: RunLock) -> None:
     """Takes back the intent and the lease of an interview of which nothing was created."""
-    lease = site.leases.of(held.intent)
+    lease = context.slots.of(run.intent)
     if lease is not None:
-        site.leases.release(lease)
-    held.remove()
+        context.slots.release(lease)
+    run.remove()
 
 
-def slot_for(site: Site, held: Custody, limit: int, values: dict[str, Any]) -> int:
+def slot_for(context: Context, run: RunLock, limit: int, values: dict[str, Any]) -> int:
     """The held interview's slot, claimed if it has none; raises ``NoFreeSlotError``.
 
     A slot whose listener priority a rule of another client has is left out, because no rule of ours could be created.
     """
-    known = held.took_over or held.intent.slot is not None or held.intent.status is Status.FAILED
-    lease = site.leases.of(held.intent) if known else None
+    known = run.took_over or run.intent.slot is not None or run.intent.status is Status.FAILED
+    lease = context.slots.of(run.intent) if known else None
     if lease is None:
-        used = priorities_of_others(site.aws, held.intent.id, values)
+        used = priorities_of_others(context.aws, run.intent.id, values)
         blocked = frozenset(priority - LISTENER_PRIORITY_BASE for priority in used)
-        lease = site.leases.claim(held.intent, limit, now=site.now(), actor=site.actor, blocked=blocked)
-    site.console.event("slot", interview=held.intent.id, slot=lease.slot)
+        lease = context.slots.claim(run.intent, limit, now=context.now(), actor=context.actor, blocked=blocked)
+    context.console.event("slot", interview=run.intent.id, slot=lease.slot)
     return lease.slot
 
 
 def bring_up(
-    site: Site, held: Custody, workspace: Workspace, password: str, *, keep: bool, wait_seconds: float
+    context: Context, run: RunLock, workspace: Workspace, password: str, *, keep: bool, wait_seconds: float
 ) -> None:
     """Applies, waits until the interview can be used, and calls it active; else destroys it, unless ``keep``."""
-    interview_id = held.intent.id
+    interview_id = run.intent.id
     try:
-        workspace.render_inputs(held.intent)
+        workspace.render_inputs(run.intent)
         with ThreadPoolExecutor(1) as pool:
-            uploading = pool.submit(site.intents.upload, interview_id, workspace.files())
-            outputs = _apply(site, held, workspace, password)
+            uploading = pool.submit(context.intents.upload, interview_id, workspace.files())
+            outputs = _apply(context, run, workspace, password)
         uploading.result()
         workspace.adopted()
-        wait_until_steady(site, interview_id, workspace.values, min(wait_seconds, held.seconds_left / 2))
-        held.move(Status.ACTIVE, "ready", outputs=outputs, error="", failures=0, retry_at=None)
+        wait_until_steady(context, interview_id, workspace.values, min(wait_seconds, run.seconds_left / 2))
+        run.move(Status.ACTIVE, "ready", outputs=outputs, error="", failures=0, retry_at=None)
     except ChangedMeanwhileError:
         raise  # it is another run's by now, and so is what was created
     except (PrequelError, KeyboardInterrupt) as error:
         reason = _why(error)
         if keep:
-            held.move(Status.FAILED, reason, error=reason)
-            site.console.warn(f"interview {interview_id} is kept as it is; destroy it, or complete it with recover")
+            run.move(Status.FAILED, reason, error=reason)
+            context.console.warn(f"interview {interview_id} is kept as it is; destroy it, or complete it with recover")
             raise
-        site.console.warn(f"creating interview {interview_id} failed ({reason}); destroying what was created")
-        held.update(error=reason)
-        tear_down(site, held, workspace, note=reason)
+        context.console.warn(f"creating interview {interview_id} failed ({reason}); destroying what was created")
+        run.update(error=reason)
+        tear_down(context, run, workspace, note=reason)
         if isinstance(error, InterruptedRunError | KeyboardInterrupt):
             raise InterruptedRunError(f"interrupted; interview {interview_id} is proven gone") from error
         raise type(error)(f"{error}; what had been created is proven gone") from error
@@ -277,43 +280,43 @@ def _why(error: BaseException) -> str:
     return "interrupted by the user" if isinstance(error, KeyboardInterrupt) else str(error)
 
 
-def _apply(site: Site, held: Custody, workspace: Workspace, password: str) -> dict[str, Any]:
+def _apply(context: Context, run: RunLock, workspace: Workspace, password: str) -> dict[str, Any]:
     """Applies; once more when resources exist that the state does not know.
 
     Nothing of this name existed before, so they are ours: a request succeeded and its answer was lost, and the
     provider's own second try met the first one's resource.
     """
     try:
-        return workspace.apply(held, password)
+        return workspace.apply(run, password)
     except TerraformError:
-        if not workspace.reconcile(held, survey(site.aws, held.intent.id, workspace.values)):
+        if not workspace.reconcile(run, take_inventory(context.aws, run.intent.id, workspace.values)):
             raise
-        return workspace.apply(held, password)
+        return workspace.apply(run, password)
 
 
-def existing_password(site: Site, interview_id: str, values: dict[str, Any]) -> str | None:
+def existing_password(context: Context, interview_id: str, values: dict[str, Any]) -> str | None:
     """The password that SSM keeps for the interview, or None."""
     name = password_parameter(values["project_prefix"], interview_id)
     with explained(f"read the password of interview {interview_id}"):
         try:
-            return site.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-        except site.aws.ssm.exceptions.ParameterNotFound:
+            return context.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+        except context.aws.ssm.exceptions.ParameterNotFound:
             return None
 
 
-def _schedule(site: Site, held: Custody, values: dict[str, Any], request: Request) -> None:
+def _schedule(context: Context, run: RunLock, values: dict[str, Any], request: Request) -> None:
     """Puts the password where the start will find it; Terraform adopts the parameter then."""
     try:
-        refuse_foreign(survey(site.aws, held.intent.id, values), request.id)
+        refuse_foreign(take_inventory(context.aws, run.intent.id, values), request.id)
         # Once more, now that the intent pins it, as in _create_now.
-        site.releases.manifest(held.intent.release_digest)
-        held.update(inputs=pinned(site, held.intent))
+        context.releases.manifest(run.intent.release_digest)
+        run.update(inputs=pinned(context, run.intent))
     except PrequelError:
-        withdraw(site, held)
+        withdraw(context, run)
         raise
     try:
         with explained(f"keep the password of interview {request.id}"):
-            site.aws.ssm.put_parameter(
+            context.aws.ssm.put_parameter(
                 Name=password_parameter(values["project_prefix"], request.id),
                 Description=f"Password of interview {request.id}",
                 Type="SecureString",
@@ -323,7 +326,7 @@ def _schedule(site: Site, held: Custody, values: dict[str, Any], request: Reques
     except (PrequelError, KeyboardInterrupt) as error:
         # Not withdrawn: the parameter may be there, and only its answer be lost.
         reason = _why(error)
-        site.console.warn(f"scheduling interview {request.id} failed ({reason}); taking it back")
-        held.update(error=reason)
-        tear_down(site, held, note=reason)
+        context.console.warn(f"scheduling interview {request.id} failed ({reason}); taking it back")
+        run.update(error=reason)
+        tear_down(context, run, note=reason)
         raise

@@ -10,15 +10,15 @@ from contract.names import INTERVIEW_ID_PATTERN, SHARED_VALUES_FILE
 from scripts.aws.clients import explained
 from scripts.errors import PrequelError, RefusedError
 from scripts.images.choice import missing_image
-from scripts.interviews.custody import custody_of, is_dead
+from scripts.interviews.context import Context
 from scripts.interviews.destroy import destroy, free_orphan
-from scripts.interviews.leases import Held
-from scripts.interviews.model import UNFINISHED, Intent, Status
+from scripts.interviews.inventory import balancing_tags, is_routed_here, is_tagged, listener_rules, rule_hosts
 from scripts.interviews.rate import Rate
 from scripts.interviews.reap import orphan_leases
+from scripts.interviews.records import UNFINISHED, Intent, Status
 from scripts.interviews.recover import recover
-from scripts.interviews.resources import balancing_tags, is_routed_here, is_tagged, listener_rules, rule_hosts
-from scripts.interviews.site import Site
+from scripts.interviews.run_lock import is_dead, run_lock
+from scripts.interviews.slots import HeldSlot
 from scripts.interviews.store import (
     HISTORY,
     INTENT_FILE,
@@ -35,7 +35,7 @@ _ESSENTIAL = frozenset({"service", "target group", "listener rule", "password"})
 
 
 @dataclass(frozen=True)
-class Finding:
+class Difference:
     """One difference: ``kind`` in a word or two, its price in US dollars an hour, and the command that mends it.
 
     ``mend`` does what the command does; None when a person has to decide.
@@ -54,42 +54,44 @@ class Finding:
         return fields | {"hourly_price_usd": round(fields.pop("hourly_price"), 4), "fixable": self.mend is not None}
 
 
-def diagnose(site: Site) -> list[Finding]:
+def diagnose(context: Context) -> list[Difference]:
     """Every difference between intents, leases, states, locks, releases, their image and live resources.
 
     All that takes seconds to list, while others create and destroy. So when anything is found, everything is looked at
     once more, and only what is found again in the same words is told. Raises ``AwsError`` when anything cannot be
     listed, and ``RefusedError`` when no templates are published.
     """
-    site.prepare_clients()
-    suspected = _differences(site)
-    return [finding for finding in _differences(site) if finding in suspected] if suspected else []
+    context.prepare_clients()
+    suspected = _differences(context)
+    return [finding for finding in _differences(context) if finding in suspected] if suspected else []
 
 
-def _differences(site: Site) -> list[Finding]:
-    values = _shared_values(site)
-    live = live_by_interview(site, values)
-    leases = site.leases.all()
-    stored_keys = site.intents.keys(STATES) + site.intents.keys(WORKSPACES)
-    listing = site.intents.all()
+def _differences(context: Context) -> list[Difference]:
+    values = _shared_values(context)
+    live = live_by_interview(context, values)
+    leases = context.slots.all()
+    stored_keys = context.intents.keys(STATES) + context.intents.keys(WORKSPACES)
+    listing = context.intents.all()
     price = Rate.of(values).per_hour
     known = set(listing.intents) | set(listing.unreadable)
     return [
-        *_unreadable(site, listing),
-        *_of_intents(site, listing, leases, live, price),
-        *_orphans(site, {name: kinds for name, kinds in live.items() if name not in known}, leases, stored_keys, price),
-        *_leaked_leases(site, orphan_leases(leases, listing)),
-        *_leftovers(site, leases, stored_keys, known | set(live)),
-        *_stale_locks(site, stored_keys, listing),
-        *_half_releases(site),
-        *_missing_image(site, values),
-        *_mixed_templates(site),
+        *_unreadable(context, listing),
+        *_of_intents(context, listing, leases, live, price),
+        *_orphans(
+            context, {name: kinds for name, kinds in live.items() if name not in known}, leases, stored_keys, price
+        ),
+        *_leaked_leases(context, orphan_leases(leases, listing)),
+        *_leftovers(context, leases, stored_keys, known | set(live)),
+        *_stale_locks(context, stored_keys, listing),
+        *_half_releases(context),
+        *_missing_image(context, values),
+        *_mixed_templates(context),
     ]
 
 
-def fix(site: Site, findings: list[Finding]) -> dict[Finding, str]:
+def fix(context: Context, findings: list[Difference]) -> dict[Difference, str]:
     """Mends what can be mended without asking; returns the reason for each that could not be."""
-    failed: dict[Finding, str] = {}
+    failed: dict[Difference, str] = {}
     mended: set[str] = set()
     for finding in findings:
         if finding.mend is None or finding.command in mended:
@@ -97,22 +99,22 @@ def fix(site: Site, findings: list[Finding]) -> dict[Finding, str]:
         try:
             finding.mend()
             mended.add(finding.command)
-            site.console.event("mended", kind=finding.kind, subject=finding.subject)
+            context.console.event("mended", kind=finding.kind, subject=finding.subject)
         except PrequelError as error:
             failed[finding] = str(error)
     return failed
 
 
-def live_by_interview(site: Site, values: Mapping[str, Any]) -> dict[str, set[str]]:
+def live_by_interview(context: Context, values: Mapping[str, Any]) -> dict[str, set[str]]:
     """What exists in AWS, by interview id: the kinds of resources that carry its name and its tags."""
     found: dict[str, set[str]] = {}
     for kind, names in (
-        ("service", _service_names(site, values)),
-        ("target group", _target_group_names(site, values)),
-        ("listener rule", _rule_names(site, values)),
-        ("password", _password_names(site, values)),
-        ("task definition", _family_names(site, values)),
-        ("DNS record", _record_names(site, values)),
+        ("service", _service_names(context, values)),
+        ("target group", _target_group_names(context, values)),
+        ("listener rule", _rule_names(context, values)),
+        ("password", _password_names(context, values)),
+        ("task definition", _family_names(context, values)),
+        ("DNS record", _record_names(context, values)),
     ):
         for name in names:
             if re.fullmatch(INTERVIEW_ID_PATTERN, name):
@@ -120,20 +122,20 @@ def live_by_interview(site: Site, values: Mapping[str, Any]) -> dict[str, set[st
     return found
 
 
-def _shared_values(site: Site) -> dict[str, Any]:
-    pointer = site.releases.current()
+def _shared_values(context: Context) -> dict[str, Any]:
+    pointer = context.releases.current()
     if pointer is None:
         raise RefusedError(
             "no templates are published yet, so there is nothing to compare; `prequel templates publish`"
         )
     with private_directory() as directory:
-        site.releases.download(pointer.digest, directory)
+        context.releases.download(pointer.digest, directory)
         values: dict[str, Any] = json.loads((directory / SHARED_VALUES_FILE).read_text())
         return values
 
 
-def _service_names(site: Site, values: Mapping[str, Any]) -> list[str]:
-    cluster, ecs = values["ecs_cluster_arn"], site.aws.ecs
+def _service_names(context: Context, values: Mapping[str, Any]) -> list[str]:
+    cluster, ecs = values["ecs_cluster_arn"], context.aws.ecs
     with explained(f"list the services of {cluster}"):
         arns = [
             arn for page in ecs.get_paginator("list_services").paginate(cluster=cluster) for arn in page["serviceArns"]
@@ -153,8 +155,8 @@ def _service_names(site: Site, values: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _target_group_names(site: Site, values: Mapping[str, Any]) -> list[str]:
-    elbv2 = site.aws.elbv2
+def _target_group_names(context: Context, values: Mapping[str, Any]) -> list[str]:
+    elbv2 = context.aws.elbv2
     with explained("list the target groups"):
         pages = elbv2.get_paginator("describe_target_groups").paginate()
         groups = {
@@ -163,14 +165,14 @@ def _target_group_names(site: Site, values: Mapping[str, Any]) -> list[str]:
             for g in page["TargetGroups"]
             if g.get("VpcId") == values["vpc_id"]
         }
-        tags = balancing_tags(site.aws, list(groups))
+        tags = balancing_tags(context.aws, list(groups))
     return [name for arn, name in groups.items() if is_tagged(tags.get(arn, []), name, values["project_prefix"])]
 
 
-def _rule_names(site: Site, values: Mapping[str, Any]) -> list[str]:
+def _rule_names(context: Context, values: Mapping[str, Any]) -> list[str]:
     with explained("list the listener rules"):
-        hosts = {rule["RuleArn"]: rule_hosts(rule) for rule in listener_rules(site.aws, values)}
-        tags = balancing_tags(site.aws, [arn for arn, named in hosts.items() if named])
+        hosts = {rule["RuleArn"]: rule_hosts(rule) for rule in listener_rules(context.aws, values)}
+        tags = balancing_tags(context.aws, [arn for arn, named in hosts.items() if named])
     suffix = f".{values['domain_name']}"
     names = [
         (arn, host.removesuffix(suffix)) for arn, named in hosts.items() for host in named if host.endswith(suffix)
@@ -178,17 +180,17 @@ def _rule_names(site: Site, values: Mapping[str, Any]) -> list[str]:
     return [name for arn, name in names if is_tagged(tags.get(arn, []), name, values["project_prefix"])]
 
 
-def _password_names(site: Site, values: Mapping[str, Any]) -> list[str]:
+def _password_names(context: Context, values: Mapping[str, Any]) -> list[str]:
     path = f"/{values['project_prefix']}/interviews"
     with explained("list the password parameters"):
-        pages = site.aws.ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
+        pages = context.aws.ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
         names = [parameter["Name"] for page in pages for parameter in page["Parameters"]]
     return [name.split("/")[3] for name in names if name.endswith("/password")]
 
 
-def _family_names(site: Site, values: Mapping[str, Any]) -> list[str]:
+def _family_names(context: Context, values: Mapping[str, Any]) -> list[str]:
     """Families with an active revision that carries their interview's tags; the portal's has none."""
-    prefix, ecs = f"{values['project_prefix']}-", site.aws.ecs
+    prefix, ecs = f"{values['project_prefix']}-", context.aws.ecs
     with explained("list the task definitions"):
         pages = ecs.get_paginator("list_task_definitions").paginate(status="ACTIVE")
         named = {arn.rsplit("/", 1)[-1].rsplit(":", 1)[0]: arn for page in pages for arn in page["taskDefinitionArns"]}
@@ -202,11 +204,11 @@ def _family_names(site: Site, values: Mapping[str, Any]) -> list[str]:
     return [name for name, given in tags.items() if is_tagged(given, name, values["project_prefix"])]
 
 
-def _record_names(site: Site, values: Mapping[str, Any]) -> list[str]:
+def _record_names(context: Context, values: Mapping[str, Any]) -> list[str]:
     if not values.get("create_dns_record"):
         return []
     with explained("list the DNS records"):
-        pages = site.aws.route53.get_paginator("list_resource_record_sets").paginate(
+        pages = context.aws.route53.get_paginator("list_resource_record_sets").paginate(
             HostedZoneId=values["hosted_zone_id"]
         )
         names = [
@@ -219,53 +221,55 @@ def _record_names(site: Site, values: Mapping[str, Any]) -> list[str]:
     return [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
 
 
-def _unreadable(site: Site, listing: Listing) -> list[Finding]:
+def _unreadable(context: Context, listing: Listing) -> list[Difference]:
     """Only a person can tell which version is right; the command lists them."""
-    command = f"aws s3api list-object-versions --bucket {site.bucket} --prefix"
+    command = f"aws s3api list-object-versions --bucket {context.bucket} --prefix"
     return [
-        Finding("unreadable", name, reason, f"{command} {workspace_key(name, INTENT_FILE)}")
+        Difference("unreadable", name, reason, f"{command} {workspace_key(name, INTENT_FILE)}")
         for name, reason in listing.unreadable.items()
     ]
 
 
 def _of_intents(
-    site: Site, listing: Listing, leases: list[Held], live: Mapping[str, set[str]], price: float
-) -> list[Finding]:
+    context: Context, listing: Listing, leases: list[HeldSlot], live: Mapping[str, set[str]], price: float
+) -> list[Difference]:
     found = []
     for stored in listing.intents.values():
         leased = any(held.lease.belongs_to(stored.intent) for held in leases)
-        finding = _of_intent(site, stored.intent, live.get(stored.intent.id, set()), price, leased=leased)
+        finding = _of_intent(context, stored.intent, live.get(stored.intent.id, set()), price, leased=leased)
         if finding is not None:
             found.append(finding)
     return found
 
 
-def _of_intent(site: Site, intent: Intent, live: set[str], price: float, *, leased: bool) -> Finding | None:
+def _of_intent(context: Context, intent: Intent, live: set[str], price: float, *, leased: bool) -> Difference | None:
     name = intent.id
     costs = price if "service" in live else 0.0
-    destroying = (f"prequel interview destroy {name}", costs, lambda: destroy(site, name, note="doctor"))
-    recovering = (f"prequel interview recover {name}", costs, lambda: recover(site, name))
+    destroying = (f"prequel interview destroy {name}", costs, lambda: destroy(context, name, note="doctor"))
+    recovering = (f"prequel interview recover {name}", costs, lambda: recover(context, name))
     run, missing = intent.run, _ESSENTIAL - live
     if run is not None:
         detail = f"process {run.pid} of {run.actor} died during {run.purpose}; it is {intent.status}"
         # Otherwise somebody is at work, as far as anybody can tell.
-        return Finding("dead run", name, detail, *recovering) if is_dead(site, run) else None
+        return Difference("dead run", name, detail, *recovering) if is_dead(context, run) else None
     if intent.status is Status.LEAKING:
-        return Finding("leaking", name, intent.error or "not proven gone", *destroying)
-    if intent.overdue(site.now()):
-        return Finding("overdue", name, f"{intent.status} since its deadline {timestamp(intent.deadline)}", *destroying)
+        return Difference("leaking", name, intent.error or "not proven gone", *destroying)
+    if intent.overdue(context.now()):
+        return Difference(
+            "overdue", name, f"{intent.status} since its deadline {timestamp(intent.deadline)}", *destroying
+        )
     if intent.status in UNFINISHED:
-        return Finding("unfinished", name, f"{intent.status}, and nobody works on it", *recovering)
+        return Difference("unfinished", name, f"{intent.status}, and nobody works on it", *recovering)
     lacking = [*sorted(missing), *(() if leased else (f"lease of slot {intent.slot}",))]
     if intent.status is Status.ACTIVE and lacking:
         kind = "ghost" if missing else "lost lease"
-        return Finding(kind, name, f"active, but it has no {', no '.join(lacking)}", *recovering)
+        return Difference(kind, name, f"active, but it has no {', no '.join(lacking)}", *recovering)
     return None
 
 
 def _orphans(
-    site: Site, live: Mapping[str, set[str]], leases: list[Held], keys: list[str], price: float
-) -> list[Finding]:
+    context: Context, live: Mapping[str, set[str]], leases: list[HeldSlot], keys: list[str], price: float
+) -> list[Difference]:
     """Resources without an intent, which are mended only if it is certain that they were ours.
 
     Another client such as the portal may be at work, which uploads its workspace only when its create is done.
@@ -276,9 +280,9 @@ def _orphans(
         detail = f"{', '.join(sorted(kinds))} without an intent"
         command = f"prequel interview destroy {name}"
         if _is_another_clients(name, keys):
-            found.append(Finding("foreign", name, f"{detail}, with another client's workspace", command, costs))
+            found.append(Difference("foreign", name, f"{detail}, with another client's workspace", command, costs))
         else:
-            found.append(Finding("orphan", name, detail, command, costs, _destroying(site, name, leases)))
+            found.append(Difference("orphan", name, detail, command, costs, _destroying(context, name, leases)))
     return found
 
 
@@ -287,26 +291,26 @@ def _is_another_clients(name: str, keys: list[str]) -> bool:
     return any(f"{WORKSPACES}{name}/{file}" in keys for file in ("main.tf", "terraform.tfvars"))
 
 
-def _destroying(site: Site, name: str, leases: list[Held]) -> Callable[[], object] | None:
+def _destroying(context: Context, name: str, leases: list[HeldSlot]) -> Callable[[], object] | None:
     """What destroys the rest of an interview that a lease or a tombstone shows to have been ours, else None."""
-    was_ours = any(held.lease.interview_id == name for held in leases) or site.intents.keys(f"{HISTORY}{name}/")
-    return (lambda: destroy(site, name, note="doctor")) if was_ours else None
+    was_ours = any(held.lease.interview_id == name for held in leases) or context.intents.keys(f"{HISTORY}{name}/")
+    return (lambda: destroy(context, name, note="doctor")) if was_ours else None
 
 
-def _leaked_leases(site: Site, orphans: list[Held]) -> list[Finding]:
+def _leaked_leases(context: Context, orphans: list[HeldSlot]) -> list[Difference]:
     return [
-        Finding(
+        Difference(
             "leaked lease",
             f"slot {held.slot}",
             f"held for {held.lease.interview_id}, which is no more",
             "prequel interview reap",
-            mend=lambda held=held: free_orphan(site, held),  # type: ignore[misc]
+            mend=lambda held=held: free_orphan(context, held),  # type: ignore[misc]
         )
         for held in orphans
     ]
 
 
-def _leftovers(site: Site, leases: list[Held], keys: list[str], known: set[str]) -> list[Finding]:
+def _leftovers(context: Context, leases: list[HeldSlot], keys: list[str], known: set[str]) -> list[Difference]:
     """States and workspaces of which nothing else exists, or does not exist yet."""
     ids = {key.removeprefix(STATES).removesuffix(".tfstate") for key in keys if key.endswith(".tfstate")}
     ids |= {key.split("/")[1] for key in keys if key.startswith(WORKSPACES)}
@@ -314,14 +318,14 @@ def _leftovers(site: Site, leases: list[Held], keys: list[str], known: set[str])
     for name in sorted(name for name in ids - known if re.fullmatch(INTERVIEW_ID_PATTERN, name)):
         command = f"prequel interview destroy {name}"
         if _is_another_clients(name, keys):
-            found.append(Finding("foreign", name, "another client's workspace, without resources", command))
+            found.append(Difference("foreign", name, "another client's workspace, without resources", command))
         else:
-            detail, mend = "files without an intent and without resources", _destroying(site, name, leases)
-            found.append(Finding("leftover files", name, detail, command, mend=mend))
+            detail, mend = "files without an intent and without resources", _destroying(context, name, leases)
+            found.append(Difference("leftover files", name, detail, command, mend=mend))
     return found
 
 
-def _stale_locks(site: Site, keys: list[str], listing: Listing) -> list[Finding]:
+def _stale_locks(context: Context, keys: list[str], listing: Listing) -> list[Difference]:
     """Locks on the state of an interview that nobody works on; those of dead runs are findings already."""
     suffix = ".tfstate.tflock"
     ids = [key.removeprefix(STATES).removesuffix(suffix) for key in keys if key.endswith(suffix)]
@@ -330,55 +334,57 @@ def _stale_locks(site: Site, keys: list[str], listing: Listing) -> list[Finding]
         stored = listing.intents.get(name)
         if stored is not None and stored.intent.run is None:
             command = f"prequel interview recover {name}"
-            mend = _unlock(site, name)
-            found.append(Finding("stale lock", name, "its state is locked, and nobody works on it", command, mend=mend))
-        elif stored is None and _is_old(site, name):
+            mend = _unlock(context, name)
+            found.append(
+                Difference("stale lock", name, "its state is locked, and nobody works on it", command, mend=mend)
+            )
+        elif stored is None and _is_old(context, name):
             command = f"prequel interview destroy {name}"
-            found.append(Finding("stale lock", name, "a locked state without an intent", command))
+            found.append(Difference("stale lock", name, "a locked state without an intent", command))
     return found
 
 
-def _is_old(site: Site, interview_id: str) -> bool:
+def _is_old(context: Context, interview_id: str) -> bool:
     """Whether the lock is older than any run of another client, which may be at work otherwise."""
-    found = site.intents.read(lock_key(interview_id))
+    found = context.intents.read(lock_key(interview_id))
     if found is None:
         return False
     created = LockInfo.parse(found).created
-    return created is None or site.now() - created >= OLDEST_FOREIGN_LOCK
+    return created is None or context.now() - created >= OLDEST_FOREIGN_LOCK
 
 
-def _unlock(site: Site, interview_id: str) -> Callable[[], object]:
+def _unlock(context: Context, interview_id: str) -> Callable[[], object]:
     def unlock() -> None:
-        with custody_of(site, interview_id, "doctor") as held:
-            clear_stale_lock(site, held)
+        with run_lock(context, interview_id, "doctor") as run:
+            clear_stale_lock(context, run)
 
     return unlock
 
 
-def _half_releases(site: Site) -> list[Finding]:
+def _half_releases(context: Context) -> list[Difference]:
     return [
         # What is incomplete goes with the next prune; what was altered is a person's to judge.
-        Finding(
+        Difference(
             "half release",
             entry.digest[:12],
             entry.problem,
             f"prequel templates {'prune' if entry.problem == 'incomplete' else 'verify'}",
         )
-        for entry in site.releases.catalogue()
+        for entry in context.releases.catalogue()
         if entry.problem and entry.problem != "retired"
     ]
 
 
-def _missing_image(site: Site, values: Mapping[str, Any]) -> list[Finding]:
-    image = missing_image(values, site.aws)
+def _missing_image(context: Context, values: Mapping[str, Any]) -> list[Difference]:
+    image = missing_image(values, context.aws)
     detail = f"{image} is gone from the repository, so no interview can start"
-    return [Finding("missing image", "current release", detail, "prequel templates publish")] if image else []
+    return [Difference("missing image", "current release", detail, "prequel templates publish")] if image else []
 
 
-def _mixed_templates(site: Site) -> list[Finding]:
+def _mixed_templates(context: Context) -> list[Difference]:
     """A publisher that died between its first plain copy and its last leaves them so."""
     detail = "it is not that of the current release, and clients that copy instance/ get a mixed set"
     return [
-        Finding("mixed templates", key, detail, "prequel templates verify", mend=site.releases.settle)
-        for key in site.releases.settle(dry_run=True)
+        Difference("mixed templates", key, detail, "prequel templates verify", mend=context.releases.settle)
+        for key in context.releases.settle(dry_run=True)
     ]

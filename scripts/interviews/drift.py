@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.errors import RefusedError
-from scripts.interviews.model import Status
+from scripts.interviews.context import Context
+from scripts.interviews.records import Status
 from scripts.interviews.request import checked_id
-from scripts.interviews.site import Site
 from scripts.interviews.workspace import workspace_of
 
 
@@ -24,17 +24,17 @@ class Drift:
     ordered: Any
 
 
-def drift(site: Site, interview_id: str) -> list[Drift]:
+def drift(context: Context, interview_id: str) -> list[Drift]:
     """Every difference; empty right after a create. Changes nothing and waits for nobody.
 
     Raises ``RefusedError`` for an interview without resources, and ``TerraformError``.
     """
-    stored = site.intents.load(checked_id(interview_id))
+    stored = context.intents.load(checked_id(interview_id))
     if stored is None:
         raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
     if stored.intent.status in {Status.SCHEDULED, Status.DESTROYED}:
         raise RefusedError(f"interview {interview_id} is {stored.intent.status} and has nothing to compare")
-    with workspace_of(site, stored.intent) as workspace:
+    with workspace_of(context, stored.intent) as workspace:
         return [found for change in workspace.changes() for found in _differences(change)]
 
 

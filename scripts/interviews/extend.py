@@ -3,35 +3,35 @@
 from datetime import timedelta
 
 from scripts.errors import RefusedError
-from scripts.interviews.custody import custody_of
-from scripts.interviews.model import Intent, Status
+from scripts.interviews.context import Context
+from scripts.interviews.records import Intent, Status
 from scripts.interviews.request import checked_id, shown_duration
-from scripts.interviews.site import Site
+from scripts.interviews.run_lock import run_lock
 from scripts.interviews.store import timestamp
 
 _EXTENDABLE = frozenset({Status.SCHEDULED, Status.CREATING, Status.ACTIVE})
 
 
-def extend(site: Site, interview_id: str, by: timedelta, *, dry_run: bool = False) -> Intent:
+def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool = False) -> Intent:
     """Moves the deadline by ``by``, in the intent and in the lease; the tags keep the first one.
 
     Raises ``RefusedError`` beyond the release's maximum duration, counted from the start, for a deadline that has
     passed even so, or when the interview is ending. The intent is written first: whoever destroys looks at it once more
     before it begins.
     """
-    if site.intents.load(checked_id(interview_id)) is None:
+    if context.intents.load(checked_id(interview_id)) is None:
         raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
-    with custody_of(site, interview_id, "extend") as held:
-        intent = held.intent
+    with run_lock(context, interview_id, "extend") as run:
+        intent = run.intent
         if intent.status not in _EXTENDABLE:
             raise RefusedError(f"interview {interview_id} is {intent.status} and cannot be extended; create another")
         deadline = intent.deadline + by
-        if deadline <= site.now():
+        if deadline <= context.now():
             raise RefusedError(
                 f"{shown_duration(by)} more would end interview {interview_id} at {timestamp(deadline)}, in the past; "
-                f"expected more than {shown_duration(site.now() - intent.deadline)}"
+                f"expected more than {shown_duration(context.now() - intent.deadline)}"
             )
-        maximum = timedelta(minutes=site.releases.manifest(intent.release_digest).limits.interview_maximum_minutes)
+        maximum = timedelta(minutes=context.releases.manifest(intent.release_digest).limits.interview_maximum_minutes)
         if deadline - intent.starts_at > maximum:
             left = maximum - (intent.deadline - intent.starts_at)
             raise RefusedError(
@@ -41,9 +41,9 @@ def extend(site: Site, interview_id: str, by: timedelta, *, dry_run: bool = Fals
             )
         if dry_run:
             return intent.model_copy(update={"deadline": deadline})
-        extended = held.update(deadline=deadline)
-        lease = site.leases.of(extended)
+        extended = run.update(deadline=deadline)
+        lease = context.slots.of(extended)
         if lease is not None:
-            site.leases.extend(lease, deadline)
-        site.console.event("extended", interview=interview_id, deadline=timestamp(deadline))
+            context.slots.extend(lease, deadline)
+        context.console.event("extended", interview=interview_id, deadline=timestamp(deadline))
         return extended

@@ -5,9 +5,9 @@ from typing import Any
 
 from scripts.challenges.names import name_of
 from scripts.errors import RefusedError
-from scripts.interviews.model import Intent, Tombstone
+from scripts.interviews.context import Context
+from scripts.interviews.records import Intent, Tombstone
 from scripts.interviews.request import checked_id, shown_duration
-from scripts.interviews.site import Site
 from scripts.interviews.store import LOG_FILE, timestamp, workspace_key
 
 
@@ -31,29 +31,29 @@ def row(intent: Intent, now: datetime) -> dict[str, Any]:
     }
 
 
-def all_rows(site: Site) -> tuple[list[dict[str, Any]], list[str]]:
+def all_rows(context: Context) -> tuple[list[dict[str, Any]], list[str]]:
     """Every interview that is not proven gone, by deadline, and a sentence for each that cannot be read."""
-    listing = site.intents.all()
-    now = site.now()
+    listing = context.intents.all()
+    now = context.now()
     intents = sorted((stored.intent for stored in listing.intents.values()), key=lambda intent: intent.deadline)
     return [row(intent, now) for intent in intents], list(listing.unreadable.values())
 
 
-def find(site: Site, interview_id: str) -> Intent | Tombstone:
+def find(context: Context, interview_id: str) -> Intent | Tombstone:
     """The interview, or what remains of it; raises ``RefusedError`` when there never was one."""
-    stored = site.intents.load(checked_id(interview_id))
-    found = stored.intent if stored is not None else site.intents.tombstone(interview_id)
+    stored = context.intents.load(checked_id(interview_id))
+    found = stored.intent if stored is not None else context.intents.tombstone(interview_id)
     if found is None:
         raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
     return found
 
 
-def last_log(site: Site, interview_id: str) -> str:
+def last_log(context: Context, interview_id: str) -> str:
     """What terraform last said about the interview; of one that is gone, what its tombstone kept."""
-    found = find(site, interview_id)
+    found = find(context, interview_id)
     if isinstance(found, Tombstone):
         return found.log
-    stored = site.intents.read(workspace_key(interview_id, LOG_FILE))
+    stored = context.intents.read(workspace_key(interview_id, LOG_FILE))
     return stored.decode(errors="replace") if stored else ""
 
 

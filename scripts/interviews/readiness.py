@@ -6,7 +6,7 @@ from typing import Any
 
 from scripts.aws.clients import explained
 from scripts.errors import InterruptedRunError, NotReadyError
-from scripts.interviews.site import Site
+from scripts.interviews.context import Context
 from scripts.terraform.process import interrupted
 
 LONGEST_PAUSE = 5.0
@@ -16,7 +16,7 @@ _WORD_SECONDS = 15.0
 """Between the lines for people while nothing else is to be seen."""
 
 
-def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], seconds: float) -> None:
+def wait_until_steady(context: Context, interview_id: str, values: Mapping[str, Any], seconds: float) -> None:
     """Returns when the service's deployment is complete; raises ``NotReadyError`` with the reason when it fails.
 
     Raises ``InterruptedRunError`` when ctrl-C was pressed while several are waited for, each in a thread.
@@ -29,7 +29,7 @@ def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], 
     pause = 0.5
     while True:
         with explained(f"look at the service {interview_id}"):
-            services = site.aws.ecs.describe_services(cluster=cluster, services=[interview_id])["services"]
+            services = context.aws.ecs.describe_services(cluster=cluster, services=[interview_id])["services"]
         if not services or services[0]["status"] != "ACTIVE":
             raise NotReadyError(f"the service of interview {interview_id} is gone while it was waited for")
         service: Mapping[str, Any] = services[0]
@@ -41,19 +41,19 @@ def wait_until_steady(site: Site, interview_id: str, values: Mapping[str, Any], 
         if primary.get("rolloutState") == "FAILED":
             reason = primary.get("rolloutStateReason", "the circuit breaker gave no reason")
             raise NotReadyError(
-                f"interview {interview_id} did not start: {_explanation(site, cluster, service, reason)}"
+                f"interview {interview_id} did not start: {_explanation(context, cluster, service, reason)}"
             )
         if time.monotonic() + pause > deadline:
             why = _explanation(
-                site, cluster, service, f"{service['runningCount']} of {service['desiredCount']} tasks run"
+                context, cluster, service, f"{service['runningCount']} of {service['desiredCount']} tasks run"
             )
             raise NotReadyError(f"interview {interview_id} was not ready after {seconds:.0f} s: {why}")
-        site.console.event("waiting", interview=interview_id, running=service["runningCount"])
+        context.console.event("waiting", interview=interview_id, running=service["runningCount"])
         if time.monotonic() >= next_word:
             next_word += _WORD_SECONDS
             waited = f"{time.monotonic() - start:.0f} s of at most {seconds:.0f}"
             running = f"{service['runningCount']} of {service['desiredCount']} tasks run"
-            site.console.say(f"waiting until interview {interview_id} can be used: {running} ({waited})")
+            context.console.say(f"waiting until interview {interview_id} can be used: {running} ({waited})")
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
 
@@ -68,18 +68,18 @@ def _complete(service: Mapping[str, Any]) -> bool:
     return bool(enough) and _primary(service).get("rolloutState", "COMPLETED") == "COMPLETED"
 
 
-def _explanation(site: Site, cluster: str, service: Mapping[str, Any], otherwise: str) -> str:
+def _explanation(context: Context, cluster: str, service: Mapping[str, Any], otherwise: str) -> str:
     """The nearest cause that AWS tells of: a stopped task, an unhealthy target, the service's last event."""
     with explained("find out why"):
-        stopped = site.aws.ecs.list_tasks(
+        stopped = context.aws.ecs.list_tasks(
             cluster=cluster, serviceName=service["serviceName"], desiredStatus="STOPPED", maxResults=10
         )["taskArns"]
-        tasks = site.aws.ecs.describe_tasks(cluster=cluster, tasks=stopped)["tasks"] if stopped else []
+        tasks = context.aws.ecs.describe_tasks(cluster=cluster, tasks=stopped)["tasks"] if stopped else []
         groups = [balancer["targetGroupArn"] for balancer in service.get("loadBalancers", [])]
         health = [
             target.get("TargetHealth", {})
             for group in groups
-            for target in site.aws.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+            for target in context.aws.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         ]
     for task in tasks:
         reason = explained_stop(task)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, NoFreeSlotError, PrequelError
-from scripts.interviews.custody import custody_of
+from scripts.interviews.context import Context
 from scripts.interviews.destroy import free_orphan, tear_down
-from scripts.interviews.leases import Held
-from scripts.interviews.model import ENDING, Intent, Status
+from scripts.interviews.records import ENDING, Intent, Status
 from scripts.interviews.recover import recover
-from scripts.interviews.site import Site
+from scripts.interviews.run_lock import run_lock
+from scripts.interviews.slots import HeldSlot
 from scripts.interviews.store import ChangedMeanwhileError, Listing
 from scripts.terraform.process import heeding_interrupts
 
@@ -37,37 +37,37 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Duty:
+class PendingAction:
     """What is due for one interview, and why."""
 
     interview_id: str
     what: str
     why: str
-    lease: Held | None = None
+    lease: HeldSlot | None = None
     """What there is to ``free``."""
 
 
-def duties(listing: Listing, now: datetime) -> list[Duty]:
+def pending_actions(listing: Listing, now: datetime) -> list[PendingAction]:
     """What a pass at ``now`` has to do, the longest overdue first."""
     found = [(stored.intent, _duty(stored.intent, now)) for stored in listing.intents.values()]
     due = [(intent.deadline, duty) for intent, duty in found if duty is not None]
     return [duty for _, duty in sorted(due, key=lambda pair: pair[0])]
 
 
-def _duty(intent: Intent, now: datetime) -> Duty | None:
+def _duty(intent: Intent, now: datetime) -> PendingAction | None:
     if intent.retry_at is not None and now < intent.retry_at:
-        return Duty(intent.id, "wait", f"failed {intent.failures} times, the next try is at {intent.retry_at}")
+        return PendingAction(intent.id, "wait", f"failed {intent.failures} times, the next try is at {intent.retry_at}")
     if intent.status in ENDING or intent.overdue(now):
-        return Duty(intent.id, "destroy", "overdue" if intent.overdue(now) else f"still {intent.status}")
+        return PendingAction(intent.id, "destroy", "overdue" if intent.overdue(now) else f"still {intent.status}")
     if intent.status is Status.CREATING:
-        return Duty(intent.id, "recover", "its create did not end")
+        return PendingAction(intent.id, "recover", "its create did not end")
     if intent.status is Status.SCHEDULED and now >= intent.starts_at:
-        return Duty(intent.id, "start", "its time has come")
+        return PendingAction(intent.id, "start", "its time has come")
     return None
 
 
-def orphan_leases(leases: list[Held], listing: Listing) -> list[Held]:
-    """Leases of interviews that are no more. ``leases`` must have been listed before ``listing``.
+def orphan_leases(leases: list[HeldSlot], listing: Listing) -> list[HeldSlot]:
+    """Slots of interviews that are no more. ``leases`` must have been listed before ``listing``.
 
     Then every lease's intent, which is written before and removed after it, would be in the listing.
     """
@@ -83,31 +83,31 @@ def orphan_leases(leases: list[Held], listing: Listing) -> list[Held]:
     ]
 
 
-def reap(site: Site, *, parallel: int = 4, dry_run: bool = False) -> Report:
+def reap(context: Context, *, parallel: int = 4, dry_run: bool = False) -> Report:
     """Destroys what is overdue or half destroyed, ends what a dead run left, starts what is due, frees orphan slots.
 
     Interviews that another run works on are left to it. What fails is tried again by the next pass, later and later,
     for ever. Raises ``AwsError`` when the interviews or slots cannot be listed; then nothing was changed.
     """
     start = time.monotonic()
-    site.prepare_clients()
-    leases = site.leases.all()
-    listing = site.intents.all()
-    due = duties(listing, site.now())
+    context.prepare_clients()
+    leases = context.slots.all()
+    listing = context.intents.all()
+    due = pending_actions(listing, context.now())
     report = Report(waiting=[duty.interview_id for duty in due if duty.what == "wait"])
     due = [duty for duty in due if duty.what != "wait"]
     due += [
-        Duty(held.lease.interview_id, "free", f"it is no more, and holds slot {held.slot}", held)
+        PendingAction(held.lease.interview_id, "free", f"it is no more, and holds slot {held.slot}", held)
         for held in orphan_leases(leases, listing)
     ]
     for problem in listing.unreadable.values():
-        site.console.warn(problem)
+        context.console.warn(problem)
     if dry_run:
         for duty in due:
-            site.console.say(f"would {duty.what} {duty.interview_id}: {duty.why}")
+            context.console.say(f"would {duty.what} {duty.interview_id}: {duty.why}")
         return report
     with heeding_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
-        for done in [pool.submit(_guarded, site, duty, report, interrupted) for duty in due]:
+        for done in [pool.submit(_guarded, context, duty, report, interrupted) for duty in due]:
             done.result()
     report.seconds = time.monotonic() - start
     if interrupted():
@@ -115,13 +115,13 @@ def reap(site: Site, *, parallel: int = 4, dry_run: bool = False) -> Report:
     return report
 
 
-def _guarded(site: Site, duty: Duty, report: Report, interrupted: Callable[[], bool]) -> None:
+def _guarded(context: Context, duty: PendingAction, report: Report, interrupted: Callable[[], bool]) -> None:
     """Does one duty and reports how it ended."""
     if interrupted():
         return
-    site.console.event("duty", interview=duty.interview_id, what=duty.what, why=duty.why)
+    context.console.event("duty", interview=duty.interview_id, what=duty.what, why=duty.why)
     try:
-        _do(site, duty, report)
+        _do(context, duty, report)
     except (BusyInterviewError, ChangedMeanwhileError) as error:
         report.busy[duty.interview_id] = str(error)  # somebody else is at it, or has ended it
     except LeakingError as error:
@@ -131,35 +131,35 @@ def _guarded(site: Site, duty: Duty, report: Report, interrupted: Callable[[], b
         report.failed[duty.interview_id] = str(error)  # the next pass tries again: a slot may be free at any moment
     except PrequelError as error:
         report.failed[duty.interview_id] = str(error)
-        _postpone(site, duty, str(error))
+        _postpone(context, duty, str(error))
     except Exception as error:  # noqa: BLE001  (a surprise with one interview must not hide what became of the others)
         report.failed[duty.interview_id] = f"{type(error).__name__}: {error}"
-        _postpone(site, duty, report.failed[duty.interview_id])
+        _postpone(context, duty, report.failed[duty.interview_id])
     if duty.interview_id in report.failed:
-        site.console.warn(report.failed[duty.interview_id])
+        context.console.warn(report.failed[duty.interview_id])
 
 
-def _postpone(site: Site, duty: Duty, reason: str) -> None:
+def _postpone(context: Context, duty: PendingAction, reason: str) -> None:
     """Has later passes wait longer and longer, as after a destroy that did not prove its end."""
     with suppress(PrequelError):  # that it failed matters more
-        stored = site.intents.load(duty.interview_id)
+        stored = context.intents.load(duty.interview_id)
         if stored is not None and stored.intent.run is None:
-            site.intents.replace(stored, stored.intent.failed(reason, site.now()))
+            context.intents.replace(stored, stored.intent.failed(reason, context.now()))
 
 
-def _do(site: Site, duty: Duty, report: Report) -> None:
+def _do(context: Context, duty: PendingAction, report: Report) -> None:
     if duty.lease is not None:
-        free_orphan(site, duty.lease)
+        free_orphan(context, duty.lease)
         report.freed_slots.append(duty.lease.slot)
         return
     if duty.what == "destroy":
-        with custody_of(site, duty.interview_id, "reap") as held:
+        with run_lock(context, duty.interview_id, "reap") as run:
             # It may have been extended since it was listed.
-            if held.intent.status in ENDING or held.intent.overdue(site.now()):
-                tear_down(site, held, note=duty.why)
+            if run.intent.status in ENDING or run.intent.overdue(context.now()):
+                tear_down(context, run, note=duty.why)
                 report.destroyed.append(duty.interview_id)
         return
-    ended = recover(site, duty.interview_id)
+    ended = recover(context, duty.interview_id)
     if ended.outcome == "destroyed":
         report.destroyed.append(duty.interview_id)
     elif duty.what == "start":

@@ -16,11 +16,11 @@ from contract.names import reaper_function
 from scripts.aws.clients import Aws, error_code, explained
 from scripts.errors import BusyInterviewError, LeakingError, NotReadyError, PrequelError, RefusedError
 from scripts.interviews.builds import Dispatcher
+from scripts.interviews.context import Context
 from scripts.interviews.create import Created, Request, create
 from scripts.interviews.destroy import destroy
-from scripts.interviews.model import Intent, Status
+from scripts.interviews.records import Intent, Status
 from scripts.interviews.recover import Recovered
-from scripts.interviews.site import Site
 
 SETUP_SECONDS = 300.0
 """How much longer than terraform's own work a build may take: to be placed, and to install what it needs."""
@@ -30,13 +30,13 @@ _POLL_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Remote:
-    """Creates interviews of ``site`` through ``dispatcher``; ``pause`` waits for so many seconds."""
+    """Creates interviews of ``context`` through ``dispatcher``; ``pause`` waits for so many seconds."""
 
-    site: Site
+    context: Context
     dispatcher: Dispatcher
     pause: Callable[[float], object] = time.sleep
 
-    def create(self, site: Site, request: Request) -> Created:
+    def create(self, context: Context, request: Request) -> Created:
         """Like ``scripts.interviews.create.create``; one that has a start time is left to the reaper.
 
         Raises ``NoFreeSlotError`` and ``RefusedError`` before anything is touched, ``AwsError`` when no build can be
@@ -46,7 +46,7 @@ class Remote:
         request.check()
         if request.starts_at is None:
             self._refuse_without_slot()
-        created = create(site, replace(request, starts_at=request.starts_at or site.now()))
+        created = create(context, replace(request, starts_at=request.starts_at or context.now()))
         if created is None:
             raise AssertionError  # only a dry run creates nothing
         if request.starts_at is not None:
@@ -54,13 +54,13 @@ class Remote:
         active = self._until_active(created.intent, request.wait_seconds + SETUP_SECONDS)
         return Created(active, request.password, time.monotonic() - start)
 
-    def complete(self, site: Site, request: Request) -> Recovered:
+    def complete(self, context: Context, request: Request) -> Recovered:
         """Has a build recover what an earlier create left half done; its password stays in SSM.
 
         Raises what ``create`` raises.
         """
         start = time.monotonic()
-        stored = site.intents.load(request.id)
+        stored = context.intents.load(request.id)
         if stored is None:
             raise RefusedError(f"there is no interview {request.id} to complete")
         active = self._until_active(stored.intent, request.wait_seconds + SETUP_SECONDS)
@@ -68,11 +68,11 @@ class Remote:
         return Recovered(request.id, "active", "completed", time.monotonic() - start, url)
 
     def _refuse_without_slot(self) -> None:
-        pointer = self.site.releases.current()
+        pointer = self.context.releases.current()
         if pointer is not None:  # without one, `create` says so
-            limit = self.site.releases.manifest(pointer.digest).limits.max_instances
-            if len(self.site.leases.taken()) >= limit:
-                raise self.site.leases.refusal(limit, self.site.now())
+            limit = self.context.releases.manifest(pointer.digest).limits.max_instances
+            if len(self.context.slots.taken()) >= limit:
+                raise self.context.slots.refusal(limit, self.context.now())
 
     def _until_active(self, intent: Intent, seconds: float) -> Intent:
         deadline = time.monotonic() + seconds
@@ -82,13 +82,13 @@ class Remote:
             build_id = build_id or self._build(intent)
             with explained(f"look at build {build_id}"):
                 ended = bool(build_id) and self.dispatcher.status(build_id) != "IN_PROGRESS"
-            stored = self.site.intents.load(intent.id)
+            stored = self.context.intents.load(intent.id)
             now = stored.intent if stored is not None and stored.intent.incarnation == intent.incarnation else None
             if now is not None and now.status is Status.ACTIVE:
                 return now
             if now is not None and now.status is not said:
                 said = now.status
-                self.site.console.say(f"interview {intent.id} is {said} (build {build_id})")
+                self.context.console.say(f"interview {intent.id} is {said} (build {build_id})")
             if now is None or ended:
                 raise self._failure(intent, now, build_id)
             if time.monotonic() > deadline:
@@ -101,21 +101,21 @@ class Remote:
 
     def _build(self, intent: Intent) -> str:
         with explained(f"start a build for interview {intent.id}; the reaper tries again within a minute"):
-            _, build_id = self.dispatcher.dispatch(intent.id, intent.incarnation, "recover", self.site.now())
+            _, build_id = self.dispatcher.dispatch(intent.id, intent.incarnation, "recover", self.context.now())
         if build_id:
-            self.site.console.event("build", interview=intent.id, build=build_id)
+            self.context.console.event("build", interview=intent.id, build=build_id)
         return build_id
 
     def _failure(self, intent: Intent, now: Intent | None, build_id: str) -> PrequelError:
         """Why it did not become active; what no build has begun with is taken back."""
         if now is None:
-            tombstone = self.site.intents.tombstone(intent.id)
+            tombstone = self.context.intents.tombstone(intent.id)
             reason = tombstone.intent.error if tombstone is not None else ""
             return NotReadyError(
                 f"creating interview {intent.id} failed ({reason or 'see its log'}); it is proven gone"
             )
         if now.status is Status.SCHEDULED:
-            destroy(self.site, intent.id, note="its build failed")
+            destroy(self.context, intent.id, note="its build failed")
             return NotReadyError(f"build {build_id} failed before it began with interview {intent.id}; see its log")
         if now.status is Status.LEAKING:
             return LeakingError(f"creating interview {intent.id} failed, and it is not proven gone: {now.error}")

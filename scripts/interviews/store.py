@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from scripts.aws.bucket import Bucket, LostRaceError, StoredObject
 from scripts.aws.clients import Aws
 from scripts.errors import PrequelError, UnreadableIntentError
-from scripts.interviews.model import Intent, Tombstone
+from scripts.interviews.records import Intent, Tombstone
 
 WORKSPACES = "workspaces/"
 HISTORY = "history/"

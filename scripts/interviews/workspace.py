@@ -15,10 +15,10 @@ from typing import Any
 
 from contract.names import LISTENER_PRIORITY_BASE, SHARED_VALUES_FILE, TEMPLATE_FILES
 from scripts.errors import BusyInterviewError, PrequelError, RefusedError
-from scripts.interviews.custody import LONGEST_RUN, Custody
-from scripts.interviews.model import Intent
-from scripts.interviews.resources import Survey
-from scripts.interviews.site import Site
+from scripts.interviews.context import Context
+from scripts.interviews.inventory import Inventory
+from scripts.interviews.records import Intent
+from scripts.interviews.run_lock import LONGEST_RUN, RunLock
 from scripts.interviews.store import LOG_FILE, lock_key, state_key, timestamp, workspace_key
 from scripts.releases.release import render_main
 from scripts.shared_stack.values import Place, check_place
@@ -60,8 +60,8 @@ def render_tfvars(intent: Intent, region: str) -> str:
 class Workspace:
     """The directory, its files, and terraform in it. ``values`` are the release's shared values."""
 
-    def __init__(self, site: Site, directory: Path, manifest: Any) -> None:
-        self._site = site
+    def __init__(self, context: Context, directory: Path, manifest: Any) -> None:
+        self._context = context
         self.directory = directory
         self.manifest = manifest
         self._log: list[str] = []
@@ -78,74 +78,74 @@ class Workspace:
     def render(self, intent: Intent) -> None:
         """Makes the release this interview's own."""
         main = self.directory / "main.tf"
-        main.write_text(render_main(main.read_text(), self._site.bucket, intent.id, self._site.aws.region))
+        main.write_text(render_main(main.read_text(), self._context.bucket, intent.id, self._context.aws.region))
         self.render_inputs(intent)
 
     def render_inputs(self, intent: Intent) -> None:
         """Writes ``terraform.tfvars``."""
-        (self.directory / "terraform.tfvars").write_text(render_tfvars(intent, self._site.aws.region))
+        (self.directory / "terraform.tfvars").write_text(render_tfvars(intent, self._context.aws.region))
 
     def files(self) -> dict[str, bytes]:
         """What is kept in the bucket, so that any client can go on with the interview."""
         names = (*TEMPLATE_FILES, SHARED_VALUES_FILE, "terraform.tfvars")
         return {name: (self.directory / name).read_bytes() for name in names}
 
-    def init(self, held: Custody | None = None) -> None:
+    def init(self, run: RunLock | None = None) -> None:
         """Runs `terraform init`, once, with the provider that the release was rehearsed with, if it was.
 
         Nothing of what it makes is ever uploaded.
         """
         if not self._initialized:
-            terraform = self._terraform(held)
+            terraform = self._terraform(run)
             if self.manifest and self.manifest.rehearsal.provider_version:
                 terraform.pin_provider(self.manifest.rehearsal.provider_version)
             terraform.init()
             self._initialized = True
 
-    def apply(self, held: Custody, password: str, *arguments: str) -> dict[str, Any]:
+    def apply(self, run: RunLock, password: str, *arguments: str) -> dict[str, Any]:
         """Creates or completes the interview and returns its outputs."""
         self._secrets.append(password)
-        self.init(held)
-        clear_stale_lock(self._site, held)
+        self.init(run)
+        clear_stale_lock(self._context, run)
         try:
             # The other half is for taking back what this began.
-            return self._terraform(held, share=0.5).apply(
-                *arguments, on_event=self._hear(held.intent.id), variables={"password": password}
+            return self._terraform(run, share=0.5).apply(
+                *arguments, on_event=self._hear(run.intent.id), variables={"password": password}
             )
         finally:
-            self.save_log(held.intent.id)
+            self.save_log(run.intent.id)
 
-    def destroy(self, held: Custody) -> None:
+    def destroy(self, run: RunLock) -> None:
         """Destroys what the state holds."""
-        self.init(held)
-        clear_stale_lock(self._site, held)
+        self.init(run)
+        clear_stale_lock(self._context, run)
         try:
-            self._terraform(held).destroy(on_event=self._hear(held.intent.id))
+            self._terraform(run).destroy(on_event=self._hear(run.intent.id))
         finally:
-            self.save_log(held.intent.id)
+            self.save_log(run.intent.id)
 
     def changes(self) -> list[dict[str, Any]]:
         """What a plan would change, read-only: without a lock, so that it disturbs nobody."""
         self.init()
         return self._terraform(None).changes("-lock=false")
 
-    def reconcile(self, held: Custody, found: Survey) -> dict[str, str]:
+    def reconcile(self, run: RunLock, found: Inventory) -> dict[str, str]:
         """Makes the next apply know what AWS said exists, and nothing that it said is gone.
 
         What the state lost is declared for import, and returned as id by address. What is gone is taken out of the
         state: the provider would wait two minutes for a deleted service to come back.
         """
-        known = state_addresses(self._site, held.intent.id)
-        gone = sorted(known & {sighting.address for sighting in found.sightings if sighting.gone})
+        known = state_addresses(self._context, run.intent.id)
+        gone = sorted(known & {item.address for item in found.items if item.gone})
         lost = {address: identity for address, identity in found.live.items() if address not in known}
         if gone:
-            self.init(held)
-            clear_stale_lock(self._site, held)
-            self._terraform(held).forget(*gone)
+            self.init(run)
+            clear_stale_lock(self._context, run)
+            self._terraform(run).forget(*gone)
         if lost:
             self._adopt(lost)
         if gone or lost:
-            self._site.console.event("reconciled", interview=held.intent.id, adopted=sorted(lost), forgotten=gone)
+            self._context.console.event("reconciled", interview=run.intent.id, adopted=sorted(lost), forgotten=gone)
         return lost
 
     def _adopt(self, lost: Mapping[str, str]) -> None:
@@ -167,19 +167,19 @@ class Workspace:
     def save_log(self, interview_id: str) -> None:
         """Keeps the log in the workspace; failing at that is no reason to fail."""
         try:
-            self._site.intents.upload(interview_id, {LOG_FILE: (self.log + "\n").encode()})
+            self._context.intents.upload(interview_id, {LOG_FILE: (self.log + "\n").encode()})
         except PrequelError as error:
-            self._site.console.warn(f"the log is not kept: {error}")
+            self._context.console.warn(f"the log is not kept: {error}")
 
-    def _terraform(self, held: Custody | None, *, share: float = 1.0) -> Terraform:
+    def _terraform(self, run: RunLock | None, *, share: float = 1.0) -> Terraform:
         return Terraform(
             self.directory,
             # Terraform and its provider collect garbage most of the time: this saves a third of a create's CPU time
             # for some 150 MB more memory (measured; the caller's own GOGC wins).
-            {"GOGC": "400"} | without_logging(self._site.environment),
-            inherited=(held.files.terraform_lock,) if held else (),
-            on_start=held.files.note_terraform if held else None,
-            timeout_seconds=held.seconds_for_terraform(share) if held else LONGEST_RUN.total_seconds(),
+            {"GOGC": "400"} | without_logging(self._context.environment),
+            inherited=(run.files.terraform_lock,) if run else (),
+            on_start=run.files.note_terraform if run else None,
+            timeout_seconds=run.seconds_for_terraform(share) if run else LONGEST_RUN.total_seconds(),
         )
 
     def _hear(self, interview_id: str) -> Callable[[Event], None]:
@@ -194,7 +194,7 @@ class Workspace:
             elif kind == "apply_progress":
                 # Every ten seconds while a resource takes its time.
                 action, seconds = hook.get("action", ""), hook.get("elapsed_seconds", 0)
-                self._site.console.progress(
+                self._context.console.progress(
                     "resource",
                     f"  … {address} is being {_PAST.get(action, 'changed')}, {seconds} s so far",
                     interview=interview_id,
@@ -206,7 +206,7 @@ class Workspace:
             elif kind in {"apply_complete", "apply_errored"}:
                 seconds = time.monotonic() - self._started.pop(address, time.monotonic())
                 state = "failed" if kind == "apply_errored" else "done"
-                self._site.console.event(
+                self._context.console.event(
                     "resource",
                     interview=interview_id,
                     address=address,
@@ -214,8 +214,8 @@ class Workspace:
                     state=state,
                     seconds=round(seconds, 3),
                 )
-                if state == "done" and not self._site.console.json_lines:
-                    self._site.console.done(f"{_PAST.get(hook.get('action', ''), 'changed')} {address}", seconds)
+                if state == "done" and not self._context.console.json_lines:
+                    self._context.console.done(f"{_PAST.get(hook.get('action', ''), 'changed')} {address}", seconds)
 
         return hear
 
@@ -248,29 +248,29 @@ class LockInfo:
         return cls(str(document.get("Who", "")), created, str(document.get("Operation", "unknown operation")))
 
 
-def clear_stale_lock(site: Site, held: Custody) -> bool:
+def clear_stale_lock(context: Context, run: RunLock) -> bool:
     """Removes Terraform's own lock when its owner is provably dead, or not ours and too old; tells if there was one.
 
     Holding the interview proves that every earlier run of ours is dead, so a lock that one of their hosts took is
     stale. Raises ``BusyInterviewError`` for a lock of another client's that may still be alive.
     """
-    intent = held.intent
-    found = site.intents.read(lock_key(intent.id))
+    intent = run.intent
+    found = context.intents.read(lock_key(intent.id))
     if found is None:
         return False
     info = LockInfo.parse(found)
-    own_hosts = {step.actor.rsplit("@", 1)[-1] for step in intent.history} | {site.host}
-    if held.before is not None:
-        own_hosts.add(held.before.host)  # it may have died before its first step
-    age = site.now() - info.created if info.created else None
+    own_hosts = {step.actor.rsplit("@", 1)[-1] for step in intent.history} | {context.host}
+    if run.before is not None:
+        own_hosts.add(run.before.host)  # it may have died before its first step
+    age = context.now() - info.created if info.created else None
     if info.who.rsplit("@", 1)[-1] not in own_hosts and (age is None or age < OLDEST_FOREIGN_LOCK):
         raise BusyInterviewError(
             f"the state of interview {intent.id} is locked by {info.who or 'an unknown client'} "
             f"since {timestamp(info.created) if info.created else 'an unknown time'} ({info.operation}); "
             f"wait for it, or delete {lock_key(intent.id)} if that client is gone"
         )
-    site.intents.delete([lock_key(intent.id)])
-    site.console.event("lock-cleared", interview=intent.id, who=info.who)
+    context.intents.delete([lock_key(intent.id)])
+    context.console.event("lock-cleared", interview=intent.id, who=info.who)
     return True
 
 
@@ -284,16 +284,16 @@ def private_directory() -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def check_here(site: Site, values: Mapping[str, Any]) -> None:
-    """Raises ``SharedValuesError`` unless ``values`` are of the account and region that ``site`` asks.
+def check_here(context: Context, values: Mapping[str, Any]) -> None:
+    """Raises ``SharedValuesError`` unless ``values`` are of the account and region that ``context`` asks.
 
     In another region nothing of an interview would be found, which must not pass for a proof that it is gone.
     """
-    check_place(values, Place(site.aws.account_id, site.aws.region))
+    check_place(values, Place(context.aws.account_id, context.aws.region))
 
 
 @contextmanager
-def workspace_of(site: Site, intent: Intent, *, to_destroy: bool = False) -> Iterator[Workspace]:
+def workspace_of(context: Context, intent: Intent, *, to_destroy: bool = False) -> Iterator[Workspace]:
     """The workspace of an existing interview, with its pinned release.
 
     When the release can no longer be read, a destroy uses the copy that the interview's create left in the bucket,
@@ -303,24 +303,24 @@ def workspace_of(site: Site, intent: Intent, *, to_destroy: bool = False) -> Ite
     with private_directory() as directory:
         manifest = None
         try:
-            manifest = site.releases.download(intent.release_digest, directory)
+            manifest = context.releases.download(intent.release_digest, directory)
         except PrequelError as error:
             if not to_destroy:
                 raise
-            _download_copy(site, intent, directory, error)
-            site.console.warn(f"{error}; using the interview's own copy of its templates")
-            workspace = Workspace(site, directory, None)
+            _download_copy(context, intent, directory, error)
+            context.console.warn(f"{error}; using the interview's own copy of its templates")
+            workspace = Workspace(context, directory, None)
             workspace.render_inputs(intent)
         else:
-            workspace = Workspace(site, directory, manifest)
+            workspace = Workspace(context, directory, manifest)
             workspace.render(intent)
-        check_here(site, workspace.values)
+        check_here(context, workspace.values)
         yield workspace
 
 
-def _download_copy(site: Site, intent: Intent, directory: Path, reason: PrequelError) -> None:
+def _download_copy(context: Context, intent: Intent, directory: Path, reason: PrequelError) -> None:
     for name in (*TEMPLATE_FILES, SHARED_VALUES_FILE):
-        found = site.intents.read(workspace_key(intent.id, name))
+        found = context.intents.read(workspace_key(intent.id, name))
         if found is None:
             raise RefusedError(
                 f"{reason}; and interview {intent.id} has no own copy of {name}: restore the release from the "
@@ -329,14 +329,14 @@ def _download_copy(site: Site, intent: Intent, directory: Path, reason: PrequelE
         (directory / name).write_bytes(found)
 
 
-def state_addresses(site: Site, interview_id: str) -> frozenset[str]:
+def state_addresses(context: Context, interview_id: str) -> frozenset[str]:
     """What the interview's Terraform state holds, by address; empty without a state.
 
     Read from the state document itself (format version 4), which takes no terraform process. Raises ``PrequelError``
     when it is no such document.
     """
     key = state_key(interview_id)
-    found = site.intents.read(key)
+    found = context.intents.read(key)
     if found is None:
         return frozenset()
     addresses = set()

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from scripts.aws.clients import CONFLICTS, MISSING, Aws, error_code
 from scripts.errors import PrequelError
-from scripts.interviews.builds import DISPATCHES, Dispatcher, Outcome
+from scripts.interviews.builds import DISPATCHES, Dispatcher, DispatchResult
 
 SLOTS = "slots/"
 WORKSPACES = "workspaces/"
@@ -30,7 +30,7 @@ METRICS_NAMESPACE = "Prequel"
 
 ENDING = frozenset({"destroying", "leaking", "destroyed"})
 LONGEST_RUN = timedelta(minutes=30)
-"""As in ``scripts.interviews.custody``: for so long a run on another machine counts as alive."""
+"""As in ``scripts.interviews.run_lock``: for so long a run on another machine counts as alive."""
 
 SCHEMA_VERSION = 1
 _PARALLEL = 16
@@ -157,7 +157,7 @@ def embedded_metrics(done: Pass, project_prefix: str, now: datetime) -> str:
     )
 
 
-class Reaper:
+class DeadlineReaper:
     """One deployed shared stack, seen from its reaper.
 
     ``say`` receives the line of metrics; ``codebuild`` is a client for CodeBuild, by default one of ``aws``.
@@ -233,9 +233,9 @@ class Reaper:
 
     def _dispatch(self, interview_id: str, incarnation: str, action: str, now: datetime, done: Pass) -> None:
         outcome, build_id = self._dispatcher.dispatch(interview_id, incarnation, action, now)
-        if outcome is Outcome.STARTED:
+        if outcome is DispatchResult.STARTED:
             done.started[interview_id] = build_id
-        elif outcome is Outcome.RUNNING:
+        elif outcome is DispatchResult.RUNNING:
             done.running.append(interview_id)
         else:
             done.waiting.append(interview_id)
@@ -243,7 +243,7 @@ class Reaper:
     def _claimed(self, interview: Known, now: datetime) -> bool:
         """Marks an overdue interview as ending, so that it cannot be extended while its service is stopped.
 
-        The one transition that is not ``scripts.interviews.model``'s own; a test holds it to that.
+        The one transition that is not ``scripts.interviews.records``'s own; a test holds it to that.
         False when somebody changed it since it was read; the next pass looks again.
         """
         if interview.status in ENDING:
@@ -423,7 +423,7 @@ def _print_line(line: str) -> None:
 def handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001  (Lambda gives both)
     """What Lambda calls, once a minute or for `prequel interview reap --remote`; returns the pass."""
     environment = os.environ
-    reaper = Reaper(
+    reaper = DeadlineReaper(
         Aws(environment["AWS_REGION"]),
         bucket=environment["PREQUEL_BUCKET"],
         cluster=environment["PREQUEL_CLUSTER"],

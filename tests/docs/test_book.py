@@ -13,7 +13,7 @@ from scripts.dev.docs.drawing import LIGHT, THEMES, Graph, digest, drawn_from
 from scripts.dev.docs.life import MOVES, life
 from scripts.dev.docs.pages import pages, with_part
 from scripts.errors import PrequelError
-from scripts.interviews.model import TRANSITIONS
+from scripts.interviews.records import TRANSITIONS
 from scripts.project import PROJECT
 from scripts.shared_stack.synthesis import ASSUMED_SETTINGS, Document
 from stacks.interview import InterviewStack

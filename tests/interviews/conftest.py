@@ -21,9 +21,9 @@ from scripts.challenges.publish import publish as publish_challenge
 from scripts.challenges.source import read_challenges
 from scripts.console import Console
 from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.interviews.context import Context
 from scripts.interviews.create import Request
-from scripts.interviews.model import Inputs, Intent, Status
-from scripts.interviews.site import Site
+from scripts.interviews.records import Inputs, Intent, Status
 from scripts.project import PROJECT
 from scripts.releases.release import FileRecord, Limits, Manifest, Origin, Pointer, PublishedFile, Rehearsal, Release
 from scripts.releases.store import POINTER_KEY, ReleaseStore, plain_key
@@ -74,11 +74,11 @@ class Place:
             _clients[self.embedded.endpoint] = self.embedded.aws
         return _clients[self.embedded.endpoint]
 
-    def breakable_site(self, **changes: Any) -> Site:
+    def breakable_context(self, **changes: Any) -> Context:
         """A view with clients of its own, for a test to break."""
-        return self.site(aws=self.embedded.aws, **changes)
+        return self.context(aws=self.embedded.aws, **changes)
 
-    def site(self, **changes: Any) -> Site:
+    def context(self, **changes: Any) -> Context:
         """A new process's view: nothing but the clients is remembered from another one."""
         out = changes.pop("out", io.StringIO())
         defaults: dict[str, Any] = {
@@ -89,7 +89,7 @@ class Place:
             "now": self.clock,
             "settling_seconds": 0.1,
         }
-        return Site(**(defaults | changes))
+        return Context(**(defaults | changes))
 
     def prequel(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """The `prequel` command as a user runs it."""
@@ -114,25 +114,23 @@ class Place:
 
     def stored(self, interview_id: str, status: Status, **changes: Any) -> Intent:
         """An interview that is written down, with its lease, and of which nothing was ever created."""
-        site, now = self.site(), self.clock()
-        pointer = site.releases.current()
+        context, now = self.context(), self.clock()
+        pointer = context.releases.current()
         assert pointer is not None
-        intent = Intent(
-            **{
-                "id": interview_id,
-                "incarnation": uuid.uuid4().hex,
-                "release_digest": pointer.digest,
-                "inputs": Inputs(candidate_name="Ada", challenge=CHALLENGE),
-                "created_at": now,
-                "starts_at": now,
-                "deadline": now + timedelta(minutes=90),
-                "expires_at": now + timedelta(minutes=90),
-                "status": Status.CREATING,
-                "hourly_price": 0.05,
-            }
-            | changes
-        ).moved(Status.CREATING, at=now, actor="ada@host")
-        held = site.leases.claim(intent, 10, now=now, actor="ada@host")
+        fields: dict[str, Any] = {
+            "id": interview_id,
+            "incarnation": uuid.uuid4().hex,
+            "release_digest": pointer.digest,
+            "inputs": Inputs(candidate_name="Ada", challenge=CHALLENGE),
+            "created_at": now,
+            "starts_at": now,
+            "deadline": now + timedelta(minutes=90),
+            "expires_at": now + timedelta(minutes=90),
+            "status": Status.CREATING,
+            "hourly_price": 0.05,
+        }
+        intent = Intent(**(fields | changes)).moved(Status.CREATING, at=now, actor="ada@host")
+        held = context.slots.claim(intent, 10, now=now, actor="ada@host")
         path = {
             Status.CREATING: [],
             Status.ACTIVE: [Status.ACTIVE],
@@ -143,7 +141,7 @@ class Place:
         intent = intent.model_copy(update={"slot": held.slot})
         for step in path:
             intent = intent.moved(step, at=now, actor="ada@host")
-        site.intents.create(intent)
+        context.intents.create(intent)
         return intent
 
     def objects(self, prefix: str = "") -> list[str]:

@@ -10,10 +10,10 @@ from tenacity import wait_none
 from scripts.aws.clients import Aws
 from scripts.errors import LeakingError, RefusedError, TerraformError
 from scripts.interviews.create import create
-from scripts.interviews.custody import LONGEST_RUN
 from scripts.interviews.destroy import ATTEMPTS, destroy
-from scripts.interviews.model import Status
-from scripts.interviews.resources import survey
+from scripts.interviews.inventory import take_inventory
+from scripts.interviews.records import Status
+from scripts.interviews.run_lock import LONGEST_RUN
 from scripts.interviews.workspace import Workspace
 from tests.interviews.conftest import Place, PlaceFactory
 
@@ -104,10 +104,10 @@ def test_each_kind_is_seen_by_itself_and_not_for_a_neighbour_of_a_similar_name(
     place = new_place(wildcard=False)
     name = place.request().id
     make(place.aws, f"{name}-2", place.values)
-    assert survey(place.aws, name, place.values).proven_gone
+    assert take_inventory(place.aws, name, place.values).proven_gone
     make(place.aws, name, place.values)
-    found = survey(place.aws, name, place.values)
-    assert [sighting.what for sighting in found.sightings if sighting.found] == [what]
+    found = take_inventory(place.aws, name, place.values)
+    assert [item.what for item in found.items if item.found] == [what]
     assert not found.proven_gone
     assert found.foreign == ""
 
@@ -120,17 +120,17 @@ def test_what_has_the_name_of_an_interview_and_not_its_tags_is_never_destroyed_a
     others = KINDS[1:]  # the password's path is the project's own
     for _, make in others:
         make(place.aws, name, place.values, tagged=False)
-    found = survey(place.aws, name, place.values)
+    found = take_inventory(place.aws, name, place.values)
     assert found.proven_gone
     assert found.live == {}
-    assert [sighting.what for sighting in found.sightings if sighting.foreign] == [what for what, _ in others]
+    assert [item.what for item in found.items if item.foreign] == [what for what, _ in others]
     with pytest.raises(RefusedError, match="carries other tags, and is left alone: target group arn:"):
-        destroy(place.site(), name)
+        destroy(place.context(), name)
     with pytest.raises(RefusedError, match="in use by resources that no interview of ours owns"):
-        create(place.site(), place.request(id=name))
+        create(place.context(), place.request(id=name))
     place.stored(name, Status.ACTIVE)
-    assert {f"{what}: none of ours" for what, _ in others} <= set(destroy(place.site(), name).evidence)
-    assert survey(place.aws, name, place.values).foreign == found.foreign
+    assert {f"{what}: none of ours" for what, _ in others} <= set(destroy(place.context(), name).evidence)
+    assert take_inventory(place.aws, name, place.values).foreign == found.foreign
 
 
 def test_inactive_services_and_task_definitions_count_as_gone(place: Place) -> None:
@@ -138,9 +138,9 @@ def test_inactive_services_and_task_definitions_count_as_gone(place: Place) -> N
     a_service(place.aws, name, place.values)
     a_task_definition(place.aws, name, place.values)
     place.aws.ecs.delete_service(cluster=place.prefix, service=name, force=True)
-    for arn in survey(place.aws, name, place.values).live.values():
+    for arn in take_inventory(place.aws, name, place.values).live.values():
         place.aws.ecs.deregister_task_definition(taskDefinition=arn)
-    assert survey(place.aws, name, place.values).proven_gone
+    assert take_inventory(place.aws, name, place.values).proven_gone
 
 
 @pytest.mark.parametrize(
@@ -154,14 +154,14 @@ def test_inactive_services_and_task_definitions_count_as_gone(place: Place) -> N
 def test_a_call_that_fails_makes_that_kind_unknown_and_nothing_else(
     place: Place, service: str, call: str, what: str
 ) -> None:
-    aws = place.breakable_site().aws
+    aws = place.breakable_context().aws
 
     def throttled(**_: Any) -> Any:
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, call)
 
     setattr(getattr(aws, service), call, throttled)
-    found = survey(aws, "a", place.values)
-    assert [sighting.what for sighting in found.unknown] == [what]
+    found = take_inventory(aws, "a", place.values)
+    assert [item.what for item in found.unknown] == [what]
     assert not found.proven_gone
     assert found.leftovers == f"{what}: unknown (ThrottlingException: slow down)"
 
@@ -188,7 +188,7 @@ def test_an_error_that_passes_is_tried_again_within_one_destroy(place: Place, fl
     name = place.request().id
     place.stored(name, Status.ACTIVE)
     a_target_group(place.aws, name, place.values)
-    assert destroy(place.site(), name).existed
+    assert destroy(place.context(), name).existed
     assert flaky_terraform == [name] * 3
 
 
@@ -206,9 +206,9 @@ def test_an_error_that_stays_ends_in_leaking_with_the_reason(place: Place, monke
     place.stored(name, Status.ACTIVE)
     a_target_group(place.aws, name, place.values)
     with pytest.raises(LeakingError, match="DependencyViolation"):
-        destroy(place.site(), name)
+        destroy(place.context(), name)
     assert len(runs) == ATTEMPTS
-    stored = place.site().intents.load(name)
+    stored = place.context().intents.load(name)
     assert stored is not None
     assert stored.intent.status is Status.LEAKING
     assert "DependencyViolation" in stored.intent.error
@@ -230,7 +230,7 @@ def test_a_destroy_stops_trying_before_another_machine_may_take_it_for_dead(
     place.stored(name, Status.ACTIVE)
     a_target_group(place.aws, name, place.values)
     with pytest.raises(LeakingError):
-        destroy(place.site(), name)
+        destroy(place.context(), name)
     assert place.clock() - begun < LONGEST_RUN
 
 
@@ -241,7 +241,7 @@ def test_a_listener_cluster_or_zone_that_is_gone_holds_nothing(new_place: PlaceF
         "ecs_cluster_arn": place.values["ecs_cluster_arn"] + "-gone",
         "hosted_zone_id": "Z0000000GONE",
     }
-    assert survey(place.aws, "a", place.values | lost).proven_gone
+    assert take_inventory(place.aws, "a", place.values | lost).proven_gone
 
 
 def test_what_appears_after_the_first_empty_answer_is_destroyed_too(
@@ -264,8 +264,8 @@ def test_what_appears_after_the_first_empty_answer_is_destroyed_too(
     monkeypatch.setattr("scripts.interviews.destroy.time.sleep", settle)
     monkeypatch.setattr(Workspace, "apply", lambda *_: {})
     monkeypatch.setattr(Workspace, "destroy", delete)
-    destroy(place.site(), name)
-    assert survey(place.aws, name, place.values).proven_gone
+    destroy(place.context(), name)
+    assert take_inventory(place.aws, name, place.values).proven_gone
 
 
 def test_an_interview_whose_templates_are_lost_is_leaking_and_tried_again(place: Place) -> None:
@@ -273,8 +273,8 @@ def test_an_interview_whose_templates_are_lost_is_leaking_and_tried_again(place:
     bucket = place.values["instance_bucket_name"]
     place.aws.s3.delete_object(Bucket=bucket, Key=f"releases/{intent.release_digest}/service.tf")
     with pytest.raises(LeakingError, match="restore the release"):
-        destroy(place.site(), "a")
-    stored = place.site().intents.load("a")
+        destroy(place.context(), "a")
+    stored = place.context().intents.load("a")
     assert stored is not None
     assert (stored.intent.status, stored.intent.failures) == (Status.LEAKING, 1)
     assert stored.intent.retry_at is not None

@@ -15,14 +15,14 @@ from scripts.challenges.names import version_path
 from scripts.cli.interview import _create_all
 from scripts.errors import RefusedError
 from scripts.interviews.bulk import RowResult, create_all, read_requests
+from scripts.interviews.context import Context
 from scripts.interviews.create import Created, Request
 from scripts.interviews.destroy import destroy
-from scripts.interviews.model import Inputs, Status
 from scripts.interviews.readiness import wait_until_steady
-from scripts.interviews.site import Site
+from scripts.interviews.records import Inputs, Status
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 from tests.interviews.test_absence import a_service
-from tests.interviews.test_model import intent
+from tests.interviews.test_records import intent
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -61,59 +61,59 @@ def test_run_again_it_creates_nothing_twice_and_each_row_ends_on_its_own(bucket:
     created: list[str] = []
     asked = Inputs(candidate_name="Ada", challenge=version_path(CHALLENGE, "0" * 16))
 
-    def create_or_refuse(_: Site, request: Request) -> Created:
+    def create_or_refuse(_: Context, request: Request) -> Created:
         if request.id == "bad":
             raise RefusedError("no such challenge")
         created.append(request.id)
         made = intent(Status.CREATING, id=request.id, inputs=asked).moved(Status.ACTIVE, at=NOW, actor="a@b")
-        bucket.site().intents.create(made)
+        bucket.context().intents.create(made)
         return Created(made, request.password, 0.1)
 
     requests = [Request(challenge=CHALLENGE, candidate_name="Ada", id=name) for name in ("a", "bad", "c")]
     told: list[RowResult] = []
-    results = create_all(bucket.site(), requests, parallel=2, on_result=told.append, creator=create_or_refuse)
+    results = create_all(bucket.context(), requests, parallel=2, on_result=told.append, creator=create_or_refuse)
     assert [result.outcome for result in results] == ["created", "failed", "created"]
     assert results[1].error == "no such challenge"
     assert len(told) == 3
-    results = create_all(bucket.site(), requests, parallel=2, on_result=told.append, creator=create_or_refuse)
+    results = create_all(bucket.context(), requests, parallel=2, on_result=told.append, creator=create_or_refuse)
     assert [result.outcome for result in results] == ["already there", "failed", "already there"]
     assert sorted(created) == ["a", "c"]
 
 
 def test_an_interview_that_has_been_held_is_not_created_again(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
-    destroy(place.site(), "a")
+    destroy(place.context(), "a")
     request = Request(challenge=CHALLENGE, candidate_name="Ada", id="a")
-    (result,) = create_all(place.site(), [request], parallel=1, on_result=lambda _: None)
+    (result,) = create_all(place.context(), [request], parallel=1, on_result=lambda _: None)
     assert result.outcome == "already over"
 
 
 def test_a_start_that_has_passed_is_no_problem_for_a_row_that_was_done(place: Place) -> None:
     start = place.clock() + timedelta(hours=1)
     request = place.request(id="later", starts_at=start)
-    (first,) = create_all(place.site(), [request], parallel=1, on_result=lambda _: None)
+    (first,) = create_all(place.context(), [request], parallel=1, on_result=lambda _: None)
     assert first.outcome == "scheduled"
     place.clock.forward(hours=2)
-    (again,) = create_all(place.site(), [request], parallel=1, on_result=lambda _: None)
+    (again,) = create_all(place.context(), [request], parallel=1, on_result=lambda _: None)
     assert again.outcome == "already there"
 
 
 def rerun(place: Place, name: str, **row: str) -> RowResult:
     """What a row ends with when the file is run, with a create that only writes down."""
 
-    def write_down(site: Site, request: Request) -> Created:
+    def write_down(context: Context, request: Request) -> Created:
         made = intent(Status.CREATING, id=request.id).moved(Status.ACTIVE, at=NOW, actor="a@b")
-        site.intents.create(made)
+        context.intents.create(made)
         return Created(made, request.password, 0.1)
 
     request = Request(**({"challenge": CHALLENGE, "candidate_name": "Ada", "id": name} | row))  # type: ignore[arg-type]
-    (result,) = create_all(place.site(), [request], parallel=1, on_result=lambda _: None, creator=write_down)
+    (result,) = create_all(place.context(), [request], parallel=1, on_result=lambda _: None, creator=write_down)
     return result
 
 
 def test_a_row_whose_create_failed_is_created_when_the_file_is_run_again(place: Place) -> None:
     place.stored("a", Status.CREATING)
-    destroy(place.site(), "a")
+    destroy(place.context(), "a")
     assert rerun(place, "a").outcome == "created"
 
 
@@ -130,7 +130,7 @@ def test_an_id_of_another_candidates_interview_fails_its_row_and_one_of_an_ended
     result = rerun(place, "a", candidate_name="Bob")
     assert (result.outcome, result.exit_code) == ("failed", 1)
     assert result.error == f"the id a belongs to Ada's interview on {CHALLENGE}; give row 2 another id"
-    destroy(place.site(), "a")
+    destroy(place.context(), "a")
     assert rerun(place, "a", candidate_name="Bob").outcome == "created"
 
 
@@ -139,7 +139,7 @@ def test_each_password_is_told_as_soon_as_its_row_is_done_and_a_surprise_in_anot
 ) -> None:
     told, said = [], io.StringIO()
 
-    def create_or_break(_: Site, request: Request) -> Created:
+    def create_or_break(_: Context, request: Request) -> Created:
         told.append(said.getvalue())
         if request.id == "b":
             raise OSError("no space left on device")
@@ -148,7 +148,7 @@ def test_each_password_is_told_as_soon_as_its_row_is_done_and_a_surprise_in_anot
     path = a_file(tmp_path, "challenge,candidate,id\nx/y,Ada,a\nx/y,Bob,b\nx/y,Eve,c\n")
     with pytest.raises(typer.Exit) as end:
         _create_all(
-            bucket.site(out=said),
+            bucket.context(out=said),
             read_requests(path, NOW),
             parallel=1,
             dry_run=False,
@@ -166,12 +166,12 @@ def test_ctrl_c_is_heard_while_rows_wait_for_readiness(place: Place) -> None:
     request = place.request()
     a_service(place.aws, request.id, place.values)
 
-    def wait(site: Site, request: Request) -> Created:
+    def wait(context: Context, request: Request) -> Created:
         os.kill(os.getpid(), signal.SIGINT)
-        wait_until_steady(site, request.id, place.values, 60)
+        wait_until_steady(context, request.id, place.values, 60)
         raise AssertionError
 
-    (result,) = create_all(place.site(), [request], parallel=1, on_result=lambda _: None, creator=wait)
+    (result,) = create_all(place.context(), [request], parallel=1, on_result=lambda _: None, creator=wait)
     assert result.exit_code == 130
     assert result.error == f"interrupted while interview {request.id} was waited for"
 
@@ -187,7 +187,7 @@ def test_many_at_once_are_all_created_with_slots_of_their_own(
     file = a_file(tmp_path, f"challenge,candidate,id\n{rows}")
     done = place.prequel("interview", "create", "--from", str(file), "--parallel", "5")
     assert done.returncode == 0, done.stderr
-    assert place.site().leases.taken() == list(range(number))
+    assert place.context().slots.taken() == list(range(number))
     for one in ids:
         assert one in done.stdout
         assert len(place.live(one)) == 5

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from scripts.interviews.model import Status
 from scripts.interviews.rate import Rate
+from scripts.interviews.records import Status
 from scripts.project import PROJECT
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 
@@ -107,11 +107,11 @@ def test_each_failure_has_its_exit_code_and_one_line_as_the_last_event(stocked: 
 def test_a_dry_run_changes_nothing_and_ends_with_a_result(new_place: PlaceFactory, arguments: list[str]) -> None:
     place = new_place()
     place.stored("ada", Status.ACTIVE)
-    site = place.site()
-    before = {key: site.intents.read(key) for key in place.objects()}
+    context = place.context()
+    before = {key: context.intents.read(key) for key in place.objects()}
     done = place.prequel("interview", *arguments, "--dry-run", "--json")
     assert (done.returncode, json.loads(done.stdout.splitlines()[-1])["event"]) == (0, "result")
-    after = {key: site.intents.read(key) for key in place.objects()}
+    after = {key: context.intents.read(key) for key in place.objects()}
     assert {key: found[0] for key, found in after.items() if found} == {
         key: found[0] for key, found in before.items() if found
     }

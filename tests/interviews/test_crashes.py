@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from scripts.interviews.create import create
-from scripts.interviews.custody import LONGEST_RUN
 from scripts.interviews.doctor import diagnose
-from scripts.interviews.model import Status
 from scripts.interviews.reap import reap
+from scripts.interviews.records import Status
+from scripts.interviews.run_lock import LONGEST_RUN
 from scripts.interviews.workspace import state_addresses
 from scripts.project import PROJECT
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
@@ -131,9 +131,9 @@ def kill_all(place: Place, victims: list[Victim]) -> list[str]:
 
 def leaks(place: Place, ids: list[str]) -> list[str]:
     """What is wrong after a sweep, asked of the embedded AWS itself: each is whole and known, or wholly gone."""
-    site = place.site()
-    intents = {name: stored.intent for name, stored in site.intents.all().intents.items()}
-    slots = {held.lease.interview_id: held.slot for held in site.leases.all()}
+    context = place.context()
+    intents = {name: stored.intent for name, stored in context.intents.all().intents.items()}
+    slots = {held.lease.interview_id: held.slot for held in context.slots.all()}
     wrong = []
     for name in ids:
         live = set(place.live(name))
@@ -144,10 +144,10 @@ def leaks(place: Place, ids: list[str]) -> list[str]:
                 wrong.append(f"{name} is gone, but {live} {left} {slots.get(name)}")
         elif intent.status is not Status.ACTIVE or live != RESOURCES or slots.get(name) != intent.slot:
             wrong.append(f"{name} is {intent.status}, with {live} and slot {slots.get(name)} of {intent.slot}")
-        elif len(state_addresses(site, name)) != len(RESOURCES):
-            wrong.append(f"{name} is active, but its state knows only {sorted(state_addresses(site, name))}")
+        elif len(state_addresses(context, name)) != len(RESOURCES):
+            wrong.append(f"{name} is active, but its state knows only {sorted(state_addresses(context, name))}")
     locks = [key for key in place.objects("instances/") if key.endswith(".tflock")]
-    findings = [f"{finding.kind} {finding.subject}: {finding.detail}" for finding in diagnose(site)]
+    findings = [f"{finding.kind} {finding.subject}: {finding.detail}" for finding in diagnose(context)]
     return wrong + locks + findings
 
 
@@ -162,10 +162,10 @@ def crash_and_sweep(place: Place, number: int, dice: random.Random) -> list[str]
         victims.append(Victim(operation, target, phase, dice.uniform(0, PHASES[phase]), name))
     for victim in victims:
         if victim.operation == "destroy":
-            create(place.site(), place.request(id=victim.id))
+            create(place.context(), place.request(id=victim.id))
     told = kill_all(place, victims)
     said = io.StringIO()
-    report = reap(place.site(out=said), parallel=AT_ONCE)
+    report = reap(place.context(out=said), parallel=AT_ONCE)
     print(f"batch {number} (seed {SEED}): {'; '.join(told)}; {report}")  # noqa: T201
     assert not report.failed, said.getvalue()
     assert not report.busy, said.getvalue()
@@ -185,11 +185,11 @@ def test_what_a_lost_machine_left_is_kept_from_others_until_no_run_takes_as_long
     victim = Victim("create", "all", "resource", 0, f"k{os.getpid()}-lost")
     kill_all(place, [victim])
     with_another_host(place, victim.id)
-    assert list(reap(place.site()).busy) == [victim.id]
+    assert list(reap(place.context()).busy) == [victim.id]
     assert place.objects(f"instances/{victim.id}.tfstate.tflock")
     place.clock.moment = datetime.now(UTC) + LONGEST_RUN  # the client had the real time
     said = io.StringIO()
-    report = reap(place.site(out=said))
+    report = reap(place.context(out=said))
     assert report.recovered == [victim.id], said.getvalue()
     assert '"event": "lock-cleared"' in said.getvalue()
     assert leaks(place, [victim.id]) == []
@@ -197,13 +197,13 @@ def test_what_a_lost_machine_left_is_kept_from_others_until_no_run_takes_as_long
 
 def with_another_host(place: Place, interview_id: str) -> None:
     """As if the killed client had run on a machine that is lost: only its mark, its lock and its name are left."""
-    site = place.site()
+    context = place.context()
     for key in (f"workspaces/{interview_id}/interview.json", f"instances/{interview_id}.tfstate.tflock"):
-        found = site.intents.read(key)
+        found = context.intents.read(key)
         assert found is not None, key
-        body = found.replace(f"@{site.host}".encode(), b"@lost").replace(f'"{site.host}"'.encode(), b'"lost"')
-        site.aws.s3.put_object(Bucket=site.bucket, Key=key, Body=body)
-    for file in site.runs_directory.iterdir():
+        body = found.replace(f"@{context.host}".encode(), b"@lost").replace(f'"{context.host}"'.encode(), b'"lost"')
+        context.aws.s3.put_object(Bucket=context.bucket, Key=key, Body=body)
+    for file in context.runs_directory.iterdir():
         file.unlink()
 
 

@@ -8,10 +8,10 @@ from botocore.exceptions import ClientError
 
 from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
 from scripts.errors import AwsError
-from scripts.interviews.custody import custody_of
 from scripts.interviews.destroy import destroy
-from scripts.interviews.doctor import Finding, diagnose, fix
-from scripts.interviews.model import Run, Status
+from scripts.interviews.doctor import Difference, diagnose, fix
+from scripts.interviews.records import RunMark, Status
+from scripts.interviews.run_lock import run_lock
 from scripts.interviews.store import Listing, lock_key, state_key
 from tests.interviews.conftest import Place, PlaceFactory
 from tests.interviews.test_absence import KINDS, a_password
@@ -25,23 +25,23 @@ def seeded(embedded: EmbeddedAws) -> dict[str, Any]:
     return seed_shared_infrastructure(embedded.aws, project_prefix="doctor", domain_name="doctor.example.com")
 
 
-def the_finding(place: Place) -> Finding:
-    (finding,) = diagnose(place.site())
+def the_finding(place: Place) -> Difference:
+    (finding,) = diagnose(place.context())
     return finding
 
 
 def test_a_healthy_place_has_no_findings(place: Place) -> None:
-    assert diagnose(place.site()) == []
+    assert diagnose(place.context()) == []
 
 
 def test_a_leaked_lease_is_found_and_freed(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
-    site = place.site()
-    site.aws.s3.delete_object(Bucket=site.bucket, Key="workspaces/a/interview.json")
+    context = place.context()
+    context.aws.s3.delete_object(Bucket=context.bucket, Key="workspaces/a/interview.json")
     finding = the_finding(place)
     assert (finding.kind, finding.subject, finding.command) == ("leaked lease", "slot 0", "prequel interview reap")
-    assert fix(site, [finding]) == {}
-    assert diagnose(place.site()) == []
+    assert fix(context, [finding]) == {}
+    assert diagnose(place.context()) == []
 
 
 def test_an_active_interview_whose_lease_is_gone_is_found(new_place: PlaceFactory) -> None:
@@ -50,8 +50,8 @@ def test_an_active_interview_whose_lease_is_gone_is_found(new_place: PlaceFactor
     place.stored(name, Status.ACTIVE)
     for _, make in KINDS[:5]:
         make(place.aws, name, place.values)
-    assert diagnose(place.site()) == []
-    place.aws.s3.delete_object(Bucket=place.site().bucket, Key="slots/0.json")
+    assert diagnose(place.context()) == []
+    place.aws.s3.delete_object(Bucket=place.context().bucket, Key="slots/0.json")
     finding = the_finding(place)
     assert (finding.kind, finding.command) == ("lost lease", f"prequel interview recover {name}")
     assert finding.detail == "active, but it has no lease of slot 0"
@@ -75,15 +75,15 @@ def test_what_nobody_works_on_is_found(place: Place, status: Status, kind: str) 
 
 def test_what_somebody_works_on_is_no_finding(place: Place) -> None:
     place.stored("a", Status.DESTROYING)
-    with custody_of(place.site(), "a", "destroy"):
-        assert diagnose(place.site()) == []
+    with run_lock(place.context(), "a", "destroy"):
+        assert diagnose(place.context()) == []
 
 
 def test_a_dead_run_is_found_without_being_touched(place: Place) -> None:
-    site = place.site()
+    context = place.context()
     for suffix in ("client", "terraform"):
-        (site.runs_directory / f"dead.{suffix}").touch()
-    run = Run(id="dead", purpose="create", actor=site.actor, host=site.host, pid=7, started_at=place.clock())
+        (context.runs_directory / f"dead.{suffix}").touch()
+    run = RunMark(id="dead", purpose="create", actor=context.actor, host=context.host, pid=7, started_at=place.clock())
     place.stored("a", Status.CREATING, run=run)
     finding = the_finding(place)
     assert finding.kind == "dead run"
@@ -91,9 +91,9 @@ def test_a_dead_run_is_found_without_being_touched(place: Place) -> None:
 
 
 def test_a_run_of_a_lost_machine_is_found_when_it_may_be_taken_over(place: Place) -> None:
-    run = Run(id="lost", purpose="create", actor="ada@far", host="far", pid=7, started_at=place.clock())
+    run = RunMark(id="lost", purpose="create", actor="ada@far", host="far", pid=7, started_at=place.clock())
     place.stored("a", Status.CREATING, run=run)
-    assert diagnose(place.site()) == []
+    assert diagnose(place.context()) == []
     place.clock.forward(minutes=30)
     assert the_finding(place).kind == "dead run"
 
@@ -103,59 +103,59 @@ def test_overdue_is_found_and_destroyed(place: Place) -> None:
     place.clock.forward(hours=2)
     finding = the_finding(place)
     assert (finding.kind, finding.command) == ("overdue", "prequel interview destroy a")
-    assert fix(place.site(), [finding]) == {}
-    assert diagnose(place.site()) == []
+    assert fix(place.context(), [finding]) == {}
+    assert diagnose(place.context()) == []
 
 
 def test_a_stale_lock_is_found_and_cleared(place: Place) -> None:
     place.stored("a", Status.FAILED)
-    site = place.site()
-    lock = {"Who": site.actor, "Created": f"{place.clock():%Y-%m-%dT%H:%M:%SZ}", "Operation": "apply"}
-    site.aws.s3.put_object(Bucket=site.bucket, Key=lock_key("a"), Body=json.dumps(lock).encode())
+    context = place.context()
+    lock = {"Who": context.actor, "Created": f"{place.clock():%Y-%m-%dT%H:%M:%SZ}", "Operation": "apply"}
+    context.aws.s3.put_object(Bucket=context.bucket, Key=lock_key("a"), Body=json.dumps(lock).encode())
     finding = the_finding(place)
     assert finding.kind == "stale lock"
-    assert fix(site, [finding]) == {}
+    assert fix(context, [finding]) == {}
     assert place.objects("instances/") == []
 
 
 def test_a_lock_of_another_clients_run_is_found_only_when_no_run_takes_as_long(place: Place) -> None:
-    site = place.site()
+    context = place.context()
     lock = {"Who": "portal@far", "Created": f"{place.clock():%Y-%m-%dT%H:%M:%SZ}", "Operation": "apply"}
-    site.aws.s3.put_object(Bucket=site.bucket, Key=lock_key("theirs"), Body=json.dumps(lock).encode())
-    assert diagnose(site) == []
+    context.aws.s3.put_object(Bucket=context.bucket, Key=lock_key("theirs"), Body=json.dumps(lock).encode())
+    assert diagnose(context) == []
     place.clock.forward(hours=1)
     assert (the_finding(place).kind, the_finding(place).mend) == ("stale lock", None)
 
 
 def test_a_state_that_nothing_belongs_to_is_found_and_removed_if_it_was_ours(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
-    destroy(place.site(), "a")
-    site = place.site()
+    destroy(place.context(), "a")
+    context = place.context()
     for name in ("a", "theirs"):
-        site.aws.s3.put_object(Bucket=site.bucket, Key=state_key(name), Body=b'{"version": 4, "resources": []}')
-    ours, theirs = diagnose(place.site())
+        context.aws.s3.put_object(Bucket=context.bucket, Key=state_key(name), Body=b'{"version": 4, "resources": []}')
+    ours, theirs = diagnose(place.context())
     assert (ours.kind, ours.command) == ("leftover files", "prequel interview destroy a")
     assert theirs.mend is None
-    assert fix(site, [ours, theirs]) == {}
-    assert diagnose(place.site()) == [theirs]
+    assert fix(context, [ours, theirs]) == {}
+    assert diagnose(place.context()) == [theirs]
 
 
 def test_what_vanishes_while_it_is_looked_at_is_no_finding(place: Place) -> None:
-    site = place.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key=state_key("a"), Body=b'{"version": 4, "resources": []}')
-    listed = site.intents.all
+    context = place.context()
+    context.aws.s3.put_object(Bucket=context.bucket, Key=state_key("a"), Body=b'{"version": 4, "resources": []}')
+    listed = context.intents.all
 
     def finish_meanwhile() -> Listing:
-        site.aws.s3.delete_object(Bucket=site.bucket, Key=state_key("a"))
+        context.aws.s3.delete_object(Bucket=context.bucket, Key=state_key("a"))
         return listed()
 
-    site.intents.all = finish_meanwhile  # type: ignore[method-assign]
-    assert diagnose(site) == []
+    context.intents.all = finish_meanwhile  # type: ignore[method-assign]
+    assert diagnose(context) == []
 
 
 def test_half_a_release_is_found(place: Place) -> None:
-    site = place.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key=f"releases/{'a' * 64}/main.tf", Body=b"")
+    context = place.context()
+    context.aws.s3.put_object(Bucket=context.bucket, Key=f"releases/{'a' * 64}/main.tf", Body=b"")
     finding = the_finding(place)
     assert (finding.kind, finding.command) == ("half release", "prequel templates prune")
 
@@ -173,42 +173,44 @@ def test_an_image_that_is_gone_is_found_before_a_candidate_waits_for_it(
         "imageDigest"
     ]
     values["code_server_image"] = f"{url}@{digest}"
-    assert diagnose(place.site()) == []
+    assert diagnose(place.context()) == []
 
 
 def test_a_template_set_that_a_dead_publisher_left_mixed_is_found_and_mended(place: Place) -> None:
-    site = place.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key="instance/service.tf", Body=b"# of the next release")
+    context = place.context()
+    context.aws.s3.put_object(Bucket=context.bucket, Key="instance/service.tf", Body=b"# of the next release")
     finding = the_finding(place)
     assert (finding.kind, finding.subject) == ("mixed templates", "instance/service.tf")
-    assert fix(site, [finding]) == {}
-    assert diagnose(place.site()) == []
+    assert fix(context, [finding]) == {}
+    assert diagnose(place.context()) == []
 
 
 def test_an_unreadable_intent_is_named_and_never_mended_unasked(place: Place) -> None:
-    site = place.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/a/interview.json", Body=b"{}")
+    context = place.context()
+    context.aws.s3.put_object(Bucket=context.bucket, Key="workspaces/a/interview.json", Body=b"{}")
     finding = the_finding(place)
     assert finding.kind == "unreadable"
     assert finding.mend is None
-    assert finding.command.endswith(f"--bucket {site.bucket} --prefix workspaces/a/interview.json")
+    assert finding.command.endswith(f"--bucket {context.bucket} --prefix workspaces/a/interview.json")
 
 
 def test_another_clients_interview_is_told_and_never_destroyed_unasked(place: Place) -> None:
-    site = place.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/portal/terraform.tfvars", Body=b"")
-    site.aws.ssm.put_parameter(Name=f"/{place.prefix}/interviews/portal/password", Value="x" * 8, Type="SecureString")
+    context = place.context()
+    context.aws.s3.put_object(Bucket=context.bucket, Key="workspaces/portal/terraform.tfvars", Body=b"")
+    context.aws.ssm.put_parameter(
+        Name=f"/{place.prefix}/interviews/portal/password", Value="x" * 8, Type="SecureString"
+    )
     try:
         finding = the_finding(place)
         assert (finding.kind, finding.mend) == ("foreign", None)
     finally:
-        site.aws.ssm.delete_parameter(Name=f"/{place.prefix}/interviews/portal/password")
+        context.aws.ssm.delete_parameter(Name=f"/{place.prefix}/interviews/portal/password")
 
 
 @pytest.mark.parametrize("file", ["main.tf", "terraform.tfvars"])
 def test_another_clients_workspace_is_not_removed_before_its_resources_exist(place: Place, file: str) -> None:
-    site = place.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key=f"workspaces/theirs/{file}", Body=b"")
+    context = place.context()
+    context.aws.s3.put_object(Bucket=context.bucket, Key=f"workspaces/theirs/{file}", Body=b"")
     finding = the_finding(place)
     assert (finding.kind, finding.subject, finding.mend) == ("foreign", "theirs", None)
 
@@ -224,11 +226,11 @@ def test_resources_that_nothing_shows_to_have_been_ours_are_told_and_never_destr
 
 
 def test_a_listing_that_fails_is_an_error_and_no_clean_bill(place: Place) -> None:
-    site = place.breakable_site()
+    context = place.breakable_context()
 
     def denied(*_: object, **__: object) -> object:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListServices")
 
-    site.aws.ecs.get_paginator = denied  # type: ignore[method-assign,assignment]
+    context.aws.ecs.get_paginator = denied  # type: ignore[method-assign,assignment]
     with pytest.raises(AwsError, match="cannot list the services"):
-        diagnose(site)
+        diagnose(context)

@@ -9,14 +9,14 @@ from botocore.exceptions import ClientError
 from tenacity import wait_none
 
 from scripts.errors import AwsError, LeakingError, NoFreeSlotError, RefusedError
+from scripts.interviews.context import Context
 from scripts.interviews.create import create
-from scripts.interviews.custody import Custody, custody_of
 from scripts.interviews.destroy import destroy, tear_down
 from scripts.interviews.extend import extend
-from scripts.interviews.model import Status
 from scripts.interviews.reap import reap
+from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
-from scripts.interviews.site import Site
+from scripts.interviews.run_lock import RunLock, run_lock
 from scripts.interviews.store import state_key
 from tests.interviews.conftest import Place, publish
 from tests.interviews.test_absence import a_target_group
@@ -31,23 +31,23 @@ def denied(*_: Any, **__: Any) -> Any:
     raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not now"}}, "Describe")
 
 
-def unable_to_see_target_groups(place: Place) -> Site:
-    site = place.breakable_site()
-    site.aws.elbv2.describe_target_groups = denied  # type: ignore[method-assign]
-    return site
+def unable_to_see_target_groups(place: Place) -> Context:
+    context = place.breakable_context()
+    context.aws.elbv2.describe_target_groups = denied  # type: ignore[method-assign]
+    return context
 
 
 def status_of(place: Place, interview_id: str) -> str:
-    stored = place.site().intents.load(interview_id)
+    stored = place.context().intents.load(interview_id)
     return str(stored.intent.status) if stored else "gone"
 
 
 def test_destroying_leaves_only_a_tombstone_and_frees_the_slot(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
-    assert destroy(place.site(), "a").existed
+    assert destroy(place.context(), "a").existed
     (key,) = place.objects()
     assert key.startswith("history/a/")
-    tombstone = place.site().intents.tombstone("a")
+    tombstone = place.context().intents.tombstone("a")
     assert tombstone is not None
     assert tombstone.intent.status is Status.DESTROYED
     assert len(tombstone.proof) == 6
@@ -55,15 +55,15 @@ def test_destroying_leaves_only_a_tombstone_and_frees_the_slot(place: Place) -> 
 
 def test_destroying_twice_or_what_never_was_is_success(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
-    assert destroy(place.site(), "a").existed
-    assert not destroy(place.site(), "a").existed
-    assert not destroy(place.site(), "never-was").existed
+    assert destroy(place.context(), "a").existed
+    assert not destroy(place.context(), "a").existed
+    assert not destroy(place.context(), "never-was").existed
 
 
 @pytest.mark.parametrize("status", [Status.CREATING, Status.ACTIVE, Status.FAILED, Status.DESTROYING, Status.LEAKING])
 def test_every_status_can_be_destroyed(place: Place, status: Status) -> None:
     place.stored("a", status)
-    destroy(place.site(), "a")
+    destroy(place.context(), "a")
     assert status_of(place, "a") == "gone"
 
 
@@ -74,9 +74,9 @@ def test_unknown_is_not_gone(place: Place) -> None:
         destroy(unable_to_see_target_groups(place), "a")
     assert leak.value.exit_code == 3
     assert status_of(place, "a") == "leaking"
-    assert place.site().leases.taken() == [0]
-    destroy(place.site(), "a")
-    assert place.site().leases.taken() == []
+    assert place.context().slots.taken() == [0]
+    destroy(place.context(), "a")
+    assert place.context().slots.taken() == []
 
 
 @pytest.mark.parametrize("step", ["bury", "delete", "release", "remove"])
@@ -84,32 +84,32 @@ def test_a_destroy_that_dies_between_any_two_of_its_last_steps_is_finished_by_th
     place: Place, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     place.stored("a", Status.ACTIVE)
-    site = place.site()
-    owner: object = site.leases if step == "release" else site.intents
+    context = place.context()
+    owner: object = context.slots if step == "release" else context.intents
     monkeypatch.setattr(owner, step, lambda *_: (_ for _ in ()).throw(SystemExit))
     with pytest.raises(SystemExit):
-        destroy(site, "a")
+        destroy(context, "a")
     assert status_of(place, "a") == "destroyed"
-    destroy(place.site(), "a")
+    destroy(place.context(), "a")
     assert [key.split("/")[0] for key in place.objects()] == ["history"]
 
 
 def test_the_same_id_can_be_used_again_and_each_life_is_remembered(place: Place) -> None:
     for _ in range(2):
         place.stored("a", Status.ACTIVE)
-        destroy(place.site(), "a")
+        destroy(place.context(), "a")
         place.clock.forward(seconds=1)
     assert len(place.objects("history/a/")) == 2
 
 
 def test_a_scheduled_interview_holds_its_password_and_no_slot_and_can_be_cancelled(place: Place) -> None:
     request = place.request(starts_at=place.clock() + timedelta(hours=1))
-    created = create(place.site(), request)
+    created = create(place.context(), request)
     assert created is not None
     assert created.intent.status is Status.SCHEDULED
     assert place.live(request.id) == {"password": f"/{place.prefix}/interviews/{request.id}/password"}
-    assert place.site().leases.taken() == []
-    destroy(place.site(), request.id)
+    assert place.context().slots.taken() == []
+    destroy(place.context(), request.id)
     assert place.live(request.id) == {}
 
 
@@ -117,7 +117,7 @@ def test_what_is_overdue_is_destroyed_and_nothing_else(place: Place) -> None:
     for minutes in (10, 20, 30):
         place.stored(f"a{minutes}", Status.ACTIVE, deadline=place.clock() + timedelta(minutes=minutes))
     place.clock.forward(minutes=25)
-    report = reap(place.site())
+    report = reap(place.context())
     assert sorted(report.destroyed) == ["a10", "a20"]
     assert [status_of(place, f"a{minutes}") for minutes in (10, 20, 30)] == ["gone", "gone", "active"]
 
@@ -126,10 +126,10 @@ def test_a_listing_that_fails_changes_nothing(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
     place.clock.forward(hours=9)
     before = place.objects()
-    site = place.breakable_site()
-    site.aws.s3.get_paginator = denied  # type: ignore[method-assign]
+    context = place.breakable_context()
+    context.aws.s3.get_paginator = denied  # type: ignore[method-assign]
     with pytest.raises(AwsError):
-        reap(site)
+        reap(context)
     assert place.objects() == before
 
 
@@ -138,11 +138,11 @@ def test_an_interview_that_was_extended_after_the_listing_is_left_alone(
 ) -> None:
     place.stored("a", Status.ACTIVE, deadline=place.clock() + timedelta(minutes=30))
     place.clock.forward(minutes=31)
-    site = place.site()
-    listed = site.intents.all()
-    extend(place.site(), "a", timedelta(minutes=30))
-    monkeypatch.setattr(site.intents, "all", lambda: listed)
-    assert reap(site).destroyed == []
+    context = place.context()
+    listed = context.intents.all()
+    extend(place.context(), "a", timedelta(minutes=30))
+    monkeypatch.setattr(context.intents, "all", lambda: listed)
+    assert reap(context).destroyed == []
     assert status_of(place, "a") == "active"
 
 
@@ -153,142 +153,142 @@ def test_failures_are_tried_again_by_later_passes_less_and_less_often_for_ever(p
     for failures in range(1, 10):
         report = reap(unable_to_see_target_groups(place))
         assert report.leaking == ["a"]
-        stored = place.site().intents.load("a")
+        stored = place.context().intents.load("a")
         assert stored is not None
         assert stored.intent.failures == failures
         assert stored.intent.retry_at is not None
         pauses.append(stored.intent.retry_at - place.clock())
-        assert reap(place.site()).waiting == ["a"]
+        assert reap(place.context()).waiting == ["a"]
         place.clock.moment = stored.intent.retry_at
     assert pauses[:3] == [timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)]
     assert pauses[-1] == timedelta(hours=1)
-    assert reap(place.site()).destroyed == ["a"]
+    assert reap(place.context()).destroyed == ["a"]
 
 
 def test_whatever_goes_wrong_with_one_interview_is_told_and_tried_again_later(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = place.clock() + timedelta(minutes=5)
-    create(place.site(), place.request(id="refused", starts_at=start))
+    create(place.context(), place.request(id="refused", starts_at=start))
     for name in ("state", "full"):
         place.stored(name, Status.ACTIVE, deadline=place.clock() + timedelta(minutes=10))
-    site = place.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key=state_key("state"), Body=b'{"version": 4, "resou')
+    context = place.context()
+    context.aws.s3.put_object(Bucket=context.bucket, Key=state_key("state"), Body=b'{"version": 4, "resou')
 
-    def no_space(site: Site, held: Custody, **note: Any) -> object:
+    def no_space(context: Context, held: RunLock, **note: Any) -> object:
         if held.intent.id == "full":
             raise OSError("no space left on device")
-        return tear_down(site, held, **note)
+        return tear_down(context, held, **note)
 
     monkeypatch.setattr("scripts.interviews.reap.tear_down", no_space)
     a_target_group(place.aws, "refused", place.values)
     place.clock.forward(minutes=20)
-    report = reap(site)
+    report = reap(context)
     assert report.destroyed == []
     assert report.failed["full"] == "OSError: no space left on device"
     assert "instances/state.tfstate is no Terraform state" in report.failed["state"]
     assert "in use by resources that no interview of ours owns" in report.failed["refused"]
-    assert sorted(reap(site).waiting) == ["full", "refused", "state"]
+    assert sorted(reap(context).waiting) == ["full", "refused", "state"]
     place.clock.forward(minutes=1)
-    assert sorted(reap(site).failed) == ["full", "refused", "state"]
-    stored = site.intents.load("refused")
+    assert sorted(reap(context).failed) == ["full", "refused", "state"]
+    stored = context.intents.load("refused")
     assert stored is not None
     assert stored.intent.retry_at == place.clock() + timedelta(minutes=2)
 
 
 def test_a_lease_whose_interview_is_no_more_is_freed_and_no_other(place: Place) -> None:
     gone, kept = place.stored("gone", Status.ACTIVE), place.stored("kept", Status.ACTIVE)
-    site = place.site()
-    site.aws.s3.delete_object(Bucket=site.bucket, Key="workspaces/gone/interview.json")
-    assert reap(site).freed_slots == [gone.slot]
-    assert place.site().leases.taken() == [kept.slot]
+    context = place.context()
+    context.aws.s3.delete_object(Bucket=context.bucket, Key="workspaces/gone/interview.json")
+    assert reap(context).freed_slots == [gone.slot]
+    assert place.context().slots.taken() == [kept.slot]
 
 
 def test_a_slot_whose_intent_was_lost_is_freed_only_when_nothing_of_its_interview_is_left(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
-    site = place.site()
-    site.aws.s3.delete_object(Bucket=site.bucket, Key="workspaces/a/interview.json")
+    context = place.context()
+    context.aws.s3.delete_object(Bucket=context.bucket, Key="workspaces/a/interview.json")
     report = reap(unable_to_see_target_groups(place))
     assert (report.leaking, report.freed_slots) == (["a"], [])
-    assert place.site().leases.taken() == [0]
+    assert place.context().slots.taken() == [0]
     place.clock.forward(minutes=1)
-    assert reap(place.site()).destroyed == ["a"]
-    assert place.site().leases.taken() == []
+    assert reap(place.context()).destroyed == ["a"]
+    assert place.context().slots.taken() == []
 
 
 def test_the_slot_of_an_earlier_life_of_an_id_is_freed_and_the_living_one_stays(place: Place) -> None:
     earlier = place.stored("a", Status.ACTIVE)
-    site = place.site()
-    site.aws.s3.delete_object(Bucket=site.bucket, Key="workspaces/a/interview.json")
+    context = place.context()
+    context.aws.s3.delete_object(Bucket=context.bucket, Key="workspaces/a/interview.json")
     living = place.stored("a", Status.ACTIVE)
-    assert reap(place.site()).freed_slots == [earlier.slot]
+    assert reap(place.context()).freed_slots == [earlier.slot]
     assert status_of(place, "a") == "active"
-    assert place.site().leases.taken() == [living.slot]
+    assert place.context().slots.taken() == [living.slot]
 
 
 def test_an_interview_scheduled_before_the_maximum_was_lowered_waits_like_any_other(place: Place) -> None:
     request = place.request(starts_at=place.clock() + timedelta(minutes=1))
-    create(place.site(), request)
+    create(place.context(), request)
     publish(place.values, place.aws, max_instances=1)
     place.stored("a", Status.ACTIVE)
     place.clock.forward(minutes=2)
     with pytest.raises(NoFreeSlotError, match="all 1 slots are taken by a until"):
-        recover(place.site(), request.id)
+        recover(place.context(), request.id)
 
 
 def test_a_lease_is_not_freed_when_its_intent_cannot_be_read(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
-    site = place.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/a/interview.json", Body=b"{}")
-    assert reap(site).freed_slots == []
+    context = place.context()
+    context.aws.s3.put_object(Bucket=context.bucket, Key="workspaces/a/interview.json", Body=b"{}")
+    assert reap(context).freed_slots == []
 
 
 def test_an_interview_that_somebody_works_on_is_left_to_them(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
     place.clock.forward(hours=9)
-    with custody_of(place.site(), "a", "destroy"):
-        assert list(reap(place.site()).busy) == ["a"]
+    with run_lock(place.context(), "a", "destroy"):
+        assert list(reap(place.context()).busy) == ["a"]
 
 
 def test_a_dry_run_of_reap_changes_nothing(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
     place.clock.forward(hours=9)
     before = place.objects()
-    assert reap(place.site(), dry_run=True).destroyed == []
+    assert reap(place.context(), dry_run=True).destroyed == []
     assert place.objects() == before
 
 
 def test_extending_moves_the_deadline_and_the_lease_up_to_the_ceiling(place: Place) -> None:
     before = place.stored("a", Status.ACTIVE)
-    after = extend(place.site(), "a", timedelta(minutes=30))
+    after = extend(place.context(), "a", timedelta(minutes=30))
     assert after.deadline == before.deadline + timedelta(minutes=30)
-    held = place.site().leases.of(after)
+    held = place.context().slots.of(after)
     assert held is not None
     assert held.lease.deadline == after.deadline
     assert after.expires_at == before.expires_at
     with pytest.raises(Exception, match=r"expected at most 4h; it can be extended by 2h"):
-        extend(place.site(), "a", timedelta(hours=3))
+        extend(place.context(), "a", timedelta(hours=3))
 
 
 def test_what_is_overdue_is_extended_into_the_future_or_not_at_all(place: Place) -> None:
     before = place.stored("a", Status.ACTIVE)
     place.clock.forward(hours=2)
     with pytest.raises(RefusedError, match="in the past; expected more than 30m"):
-        extend(place.site(), "a", timedelta(minutes=30))
-    assert extend(place.site(), "a", timedelta(minutes=31)).deadline == before.deadline + timedelta(minutes=31)
+        extend(place.context(), "a", timedelta(minutes=30))
+    assert extend(place.context(), "a", timedelta(minutes=31)).deadline == before.deadline + timedelta(minutes=31)
 
 
 def test_what_is_ending_cannot_be_extended(place: Place) -> None:
     place.stored("a", Status.DESTROYING)
     with pytest.raises(Exception, match="is destroying and cannot be extended"):
-        extend(place.site(), "a", timedelta(minutes=1))
+        extend(place.context(), "a", timedelta(minutes=1))
 
 
 def test_a_client_that_died_between_intent_and_lease_leaves_nothing_after_a_pass(place: Place) -> None:
     intent = place.stored("a", Status.CREATING)
-    site = place.site()
-    stored = site.intents.load("a")
+    context = place.context()
+    stored = context.intents.load("a")
     assert stored is not None
-    site.intents.replace(stored, intent.model_copy(update={"slot": None}))
-    destroy(site, "a")
+    context.intents.replace(stored, intent.model_copy(update={"slot": None}))
+    destroy(context, "a")
     assert [json.dumps(key) for key in place.objects() if not key.startswith("history/")] == []

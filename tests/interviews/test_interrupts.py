@@ -57,5 +57,5 @@ def test_a_second_ctrl_c_ends_it_at_once_and_a_pass_finds_the_rest(new_place: Pl
     assert time.monotonic() - start < 15
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert reap(place.site()).failed == {}
+    assert reap(place.context()).failed == {}
     assert leaks(place, ["stopped"]) == []

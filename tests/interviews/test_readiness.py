@@ -52,9 +52,9 @@ def a_service(rollout: str, running: int = 0, reason: str = "") -> dict[str, Any
 
 
 def wait(bucket: Place, ecs: StubEcs, *health: dict[str, str], seconds: float = 30, **changes: Any) -> None:
-    site = bucket.breakable_site(**changes)
-    site.aws.__dict__.update(ecs=ecs, elbv2=StubBalancer(*health))
-    wait_until_steady(site, "demo", VALUES, seconds)
+    context = bucket.breakable_context(**changes)
+    context.aws.__dict__.update(ecs=ecs, elbv2=StubBalancer(*health))
+    wait_until_steady(context, "demo", VALUES, seconds)
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.errors import AlteredReleaseError, AwsError, NoFreeSlotError, PrequelError, RefusedError
 from scripts.interviews.create import create, slot_for
-from scripts.interviews.custody import LONGEST_RUN, custody_of
 from scripts.interviews.destroy import destroy
-from scripts.interviews.model import Status
+from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
+from scripts.interviews.run_lock import LONGEST_RUN, run_lock
 from scripts.interviews.workspace import Workspace, private_directory
 from scripts.releases.store import tombstone
 from tests.interviews.conftest import Place, PlaceFactory, publish
@@ -23,7 +23,7 @@ from tests.interviews.test_absence import a_target_group
 def refused(place: Place, message: str, **request: object) -> None:
     before = place.objects()
     with pytest.raises(PrequelError, match=message):
-        create(place.site(), place.request(**request))
+        create(place.context(), place.request(**request))
     assert place.objects() == before
 
 
@@ -41,8 +41,8 @@ def test_an_id_in_use(place: Place) -> None:
 
 
 def test_an_id_that_another_client_uses_is_not_adopted_let_alone_destroyed(place: Place) -> None:
-    site = place.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/theirs/terraform.tfvars", Body=b"")
+    context = place.context()
+    context.aws.s3.put_object(Bucket=context.bucket, Key="workspaces/theirs/terraform.tfvars", Body=b"")
     refused(place, "the id theirs is in use", id="theirs")
 
 
@@ -65,7 +65,7 @@ def test_no_free_slot_tells_who_holds_them_and_has_its_own_exit_code(new_place: 
     with pytest.raises(
         NoFreeSlotError, match=r"all 2 slots are taken by one until .*, two until .*; the next frees in 9"
     ):
-        create(place.site(), place.request())
+        create(place.context(), place.request())
     assert NoFreeSlotError.exit_code == 4
 
 
@@ -79,12 +79,12 @@ def a_rule_of_a_plain_client(place: Place, priority: int) -> None:
 
 
 def test_a_slot_whose_listener_priority_another_client_has_is_left_out(place: Place) -> None:
-    site, request = place.site(), place.request(starts_at=place.clock() + timedelta(minutes=1))
-    create(site, request)
+    context, request = place.context(), place.request(starts_at=place.clock() + timedelta(minutes=1))
+    create(context, request)
     a_rule_of_a_plain_client(place, 1000)
     a_rule_of_a_plain_client(place, 1002)
-    with custody_of(site, request.id, "recover") as held:
-        assert slot_for(site, held, 3, place.values) == 1
+    with run_lock(context, request.id, "recover") as held:
+        assert slot_for(context, held, 3, place.values) == 1
 
 
 def test_when_other_clients_have_the_last_slots_it_says_so(place: Place) -> None:
@@ -94,15 +94,15 @@ def test_when_other_clients_have_the_last_slots_it_says_so(place: Place) -> None
     with pytest.raises(
         NoFreeSlotError, match=r"taken by ours until .* and rules of other clients, which have the listener .* 1001;"
     ):
-        create(place.site(), place.request())
+        create(place.context(), place.request())
 
 
 def test_a_create_that_loses_the_race_for_the_last_slot_leaves_nothing(
     new_place: PlaceFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = new_place(max_instances=1)
-    site = place.site()
-    store = site.intents.create
+    context = place.context()
+    store = context.intents.create
     once = threading.Lock()
 
     def create_and_lose(intent: object) -> object:
@@ -110,22 +110,22 @@ def test_a_create_that_loses_the_race_for_the_last_slot_leaves_nothing(
             place.stored("faster", Status.ACTIVE)
         return store(intent)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(site.intents, "create", create_and_lose)
+    monkeypatch.setattr(context.intents, "create", create_and_lose)
     with pytest.raises(NoFreeSlotError, match="faster until"):
-        create(site, place.request(id="slower"))
+        create(context, place.request(id="slower"))
     assert not [key for key in place.objects() if "slower" in key]
-    assert place.site().leases.taken() == [0]
+    assert place.context().slots.taken() == [0]
 
 
 def test_resources_of_that_name_that_are_not_ours_are_not_touched(place: Place) -> None:
-    site = place.site()
+    context = place.context()
     request = place.request()
     name = f"/{place.prefix}/interviews/{request.id}/password"
-    site.aws.ssm.put_parameter(Name=name, Value="somebody else's", Type="SecureString")
+    context.aws.ssm.put_parameter(Name=name, Value="somebody else's", Type="SecureString")
     with pytest.raises(RefusedError, match="in use by resources that no interview of ours owns"):
-        create(site, request)
+        create(context, request)
     assert place.objects() == []
-    value = site.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    value = context.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     assert value == "somebody else's"
 
 
@@ -134,41 +134,41 @@ def test_resources_that_somebody_made_before_a_start_or_a_recovery_are_not_touch
     place: Place, status: Status
 ) -> None:
     request = place.request(starts_at=place.clock() + timedelta(hours=1))
-    site = place.site()
+    context = place.context()
     if status is Status.SCHEDULED:
-        create(site, request)
+        create(context, request)
     else:
         stored_without_slot(place, request.id)
     group = a_target_group(place.aws, request.id, place.values)
     place.clock.forward(hours=1)
     with pytest.raises(RefusedError, match=r"in use by resources that no interview of ours owns .*target group"):
-        recover(place.site(), request.id)
-    destroy(place.site(), request.id)
+        recover(place.context(), request.id)
+    destroy(place.context(), request.id)
     assert place.live(request.id) == {"target group": group}
-    assert place.site().leases.taken() == []
+    assert place.context().slots.taken() == []
 
 
 def stored_without_slot(place: Place, name: str) -> None:
     """What a create that died in its first second leaves."""
     intent = place.stored(name, Status.CREATING)
-    site = place.site()
-    stored = site.intents.load(name)
+    context = place.context()
+    stored = context.intents.load(name)
     assert stored is not None
-    site.intents.replace(stored, intent.model_copy(update={"slot": None}))
+    context.intents.replace(stored, intent.model_copy(update={"slot": None}))
 
 
 def test_without_a_release_there_is_nothing_to_create_from(place: Place) -> None:
-    site = place.site()
-    site.aws.s3.delete_object(Bucket=site.bucket, Key="instance/manifest.json")
+    context = place.context()
+    context.aws.s3.delete_object(Bucket=context.bucket, Key="instance/manifest.json")
     refused(place, "no templates are published yet")
 
 
 def test_an_altered_release_is_refused_with_the_file_named(place: Place) -> None:
-    site = place.site()
-    pointer = site.releases.current()
+    context = place.context()
+    pointer = context.releases.current()
     assert pointer is not None
     key = f"releases/{pointer.digest}/service.tf"
-    site.aws.s3.put_object(Bucket=site.bucket, Key=key, Body=b"# altered")
+    context.aws.s3.put_object(Bucket=context.bucket, Key=key, Body=b"# altered")
     refused(place, "service.tf was altered")
 
 
@@ -176,33 +176,33 @@ def test_an_altered_release_is_refused_with_the_file_named(place: Place) -> None
 def altered(place: Place) -> Place:
     """A place with the interview a, whose release and whose own copy of it were altered."""
     place.stored("a", Status.ACTIVE)
-    site = place.site()
-    pointer = site.releases.current()
+    context = place.context()
+    pointer = context.releases.current()
     assert pointer is not None
     with private_directory() as directory:
-        site.releases.download(pointer.digest, directory)
-        site.intents.upload("a", {path.name: path.read_bytes() + b"\n" for path in directory.iterdir()})
+        context.releases.download(pointer.digest, directory)
+        context.intents.upload("a", {path.name: path.read_bytes() + b"\n" for path in directory.iterdir()})
     key = f"releases/{pointer.digest}/service.tf"
-    site.aws.s3.put_object(Bucket=site.bucket, Key=key, Body=b"# altered")
+    context.aws.s3.put_object(Bucket=context.bucket, Key=key, Body=b"# altered")
     return place
 
 
 def test_nothing_is_created_from_a_copy_that_nobody_can_verify(altered: Place) -> None:
     before = altered.objects()
     with pytest.raises(AlteredReleaseError, match=r"service\.tf was altered"):
-        recover(altered.site(), "a")
+        recover(altered.context(), "a")
     assert altered.objects() == before
 
 
 def test_an_interview_whose_release_was_altered_can_still_be_destroyed(altered: Place) -> None:
-    assert destroy(altered.site(), "a").existed
-    assert altered.site().intents.load("a") is None
+    assert destroy(altered.context(), "a").existed
+    assert altered.context().intents.load("a") is None
 
 
 def test_in_another_region_nothing_is_created_and_nothing_is_taken_for_gone(place: Place) -> None:
     place.stored("a", Status.ACTIVE)
     before = place.objects()
-    elsewhere = place.site(aws=EmbeddedAws(place.embedded.endpoint, "eu-west-1").aws)
+    elsewhere = place.context(aws=EmbeddedAws(place.embedded.endpoint, "eu-west-1").aws)
     for attempt in (
         lambda: create(elsewhere, place.request()),
         lambda: recover(elsewhere, "a"),
@@ -215,36 +215,36 @@ def test_in_another_region_nothing_is_created_and_nothing_is_taken_for_gone(plac
 
 
 def test_a_release_that_is_pruned_while_an_interview_is_scheduled_is_not_pinned(place: Place) -> None:
-    site = place.breakable_site()
-    survey = site.aws.elbv2.describe_target_groups
+    context = place.breakable_context()
+    take_inventory = context.aws.elbv2.describe_target_groups
 
     def prune_meanwhile(**arguments: Any) -> Any:
-        for entry in site.releases.catalogue():
+        for entry in context.releases.catalogue():
             key = f"releases/{entry.digest}/manifest.json"
-            site.aws.s3.put_object(Bucket=site.bucket, Key=key, Body=tombstone())
-        return survey(**arguments)
+            context.aws.s3.put_object(Bucket=context.bucket, Key=key, Body=tombstone())
+        return take_inventory(**arguments)
 
-    site.aws.elbv2.describe_target_groups = prune_meanwhile  # type: ignore[method-assign]
+    context.aws.elbv2.describe_target_groups = prune_meanwhile  # type: ignore[method-assign]
     with pytest.raises(AlteredReleaseError):
-        create(site, place.request(starts_at=place.clock() + timedelta(hours=1)))
+        create(context, place.request(starts_at=place.clock() + timedelta(hours=1)))
     assert place.objects() == []
 
 
 def test_a_password_that_cannot_be_kept_leaves_nothing_scheduled(place: Place) -> None:
-    site = place.breakable_site()
+    context = place.breakable_context()
 
     def denied(**_: object) -> object:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutParameter")
 
-    site.aws.ssm.put_parameter = denied  # type: ignore[method-assign,assignment]
+    context.aws.ssm.put_parameter = denied  # type: ignore[method-assign,assignment]
     request = place.request(starts_at=place.clock() + timedelta(hours=1))
     with pytest.raises(AwsError, match="cannot keep the password of interview"):
-        create(site, request)
+        create(context, request)
     assert [key.split("/")[0] for key in place.objects()] == ["history"]
 
 
 def test_a_dry_run_writes_nothing(place: Place) -> None:
-    assert create(place.site(), place.request(), dry_run=True) is None
+    assert create(place.context(), place.request(), dry_run=True) is None
     assert place.objects() == []
 
 
@@ -259,7 +259,7 @@ def test_a_create_that_was_taken_over_leaves_everything_to_the_other_run(
 
     def apply_until_displaced(*_: object) -> dict[str, object]:
         place.clock.forward(seconds=LONGEST_RUN.total_seconds())
-        with custody_of(place.site(host="another"), request.id, "recover") as held:
+        with run_lock(place.context(host="another"), request.id, "recover") as held:
             held.move(Status.FAILED, "for the test")
         return {}
 
@@ -267,8 +267,8 @@ def test_a_create_that_was_taken_over_leaves_everything_to_the_other_run(
     monkeypatch.setattr(Workspace, "apply", apply_until_displaced)
     monkeypatch.setattr("scripts.interviews.create.wait_until_steady", lambda *_: None)
     with pytest.raises(PrequelError, match="was taken over by another run"):
-        create(place.site(), request)
-    stored = place.site().intents.load(request.id)
+        create(place.context(), request)
+    stored = place.context().intents.load(request.id)
     assert stored is not None
     assert stored.intent.status is Status.FAILED
-    assert place.site().leases.taken() == [0]
+    assert place.context().slots.taken() == [0]

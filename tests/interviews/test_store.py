@@ -6,14 +6,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scripts.errors import AwsError, UnreadableIntentError
-from scripts.interviews.model import Status
+from scripts.interviews.records import Status
 from scripts.interviews.store import ChangedMeanwhileError
 from tests.interviews.conftest import Place
-from tests.interviews.test_model import NOW, intent
+from tests.interviews.test_records import NOW, intent
 
 
 def test_two_creators_of_one_id_cannot_both_win(bucket: Place) -> None:
-    store = bucket.site().intents
+    store = bucket.context().intents
     store.create(intent())
     with pytest.raises(ChangedMeanwhileError):
         store.create(intent(incarnation="2"))
@@ -23,7 +23,7 @@ def test_two_creators_of_one_id_cannot_both_win(bucket: Place) -> None:
 
 
 def test_a_change_based_on_an_old_version_is_refused(bucket: Place) -> None:
-    store = bucket.site().intents
+    store = bucket.context().intents
     first = store.create(intent())
     store.replace(first, first.intent.moved(Status.ACTIVE, at=NOW, actor="a@b"))
     with pytest.raises(ChangedMeanwhileError):
@@ -33,71 +33,71 @@ def test_a_change_based_on_an_old_version_is_refused(bucket: Place) -> None:
 
 
 def test_a_write_whose_answer_was_lost_counts_as_done(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    site = bucket.site()
-    put = site.aws.s3.put_object
+    context = bucket.context()
+    put = context.aws.s3.put_object
 
     def put_twice(**arguments: object) -> object:
         put(**arguments)  # type: ignore[arg-type]
         return put(**arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(site.aws.s3, "put_object", put_twice)
-    stored = site.intents.create(intent())
-    assert site.intents.replace(stored, intent(error="x")).intent.error == "x"
+    monkeypatch.setattr(context.aws.s3, "put_object", put_twice)
+    stored = context.intents.create(intent())
+    assert context.intents.replace(stored, intent(error="x")).intent.error == "x"
 
 
 def test_an_unreadable_intent_hides_no_other_and_is_named(bucket: Place) -> None:
-    site = bucket.site()
-    site.intents.create(intent(id="good"))
-    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/bad/interview.json", Body=b'{"schema_version": 9}')
-    listing = site.intents.all()
+    context = bucket.context()
+    context.intents.create(intent(id="good"))
+    context.aws.s3.put_object(Bucket=context.bucket, Key="workspaces/bad/interview.json", Body=b'{"schema_version": 9}')
+    listing = context.intents.all()
     assert list(listing.intents) == ["good"]
     assert "workspaces/bad/interview.json cannot be read" in listing.unreadable["bad"]
     with pytest.raises(UnreadableIntentError):
-        site.intents.load("bad")
+        context.intents.load("bad")
 
 
 def test_a_workspace_of_another_client_is_no_interview_of_ours(bucket: Place) -> None:
-    site = bucket.site()
-    site.aws.s3.put_object(Bucket=site.bucket, Key="workspaces/portal/terraform.tfvars", Body=b"")
-    listing = site.intents.all()
+    context = bucket.context()
+    context.aws.s3.put_object(Bucket=context.bucket, Key="workspaces/portal/terraform.tfvars", Body=b"")
+    listing = context.intents.all()
     assert (listing.intents, listing.unreadable) == ({}, {})
 
 
 def test_a_listing_that_fails_is_an_error_and_not_an_empty_list(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    site = bucket.site()
-    site.intents.create(intent())
+    context = bucket.context()
+    context.intents.create(intent())
 
     def denied(*_: object, **__: object) -> object:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
 
-    monkeypatch.setattr(site.aws.s3, "get_paginator", denied)
+    monkeypatch.setattr(context.aws.s3, "get_paginator", denied)
     with pytest.raises(AwsError, match=r"may not use .*: the caller lacks s3:ListBucket"):
-        site.intents.all()
+        context.intents.all()
 
 
 def test_every_request_names_the_account_that_must_own_the_bucket(bucket: Place) -> None:
     """The bucket's name can be guessed, and be somebody else's once ours is deleted; moto itself does not compare."""
-    site = bucket.breakable_site()
+    context = bucket.breakable_context()
     asked: dict[str, object] = {}
 
     def note(params: dict[str, object], model: Any, **_: object) -> None:
         asked[model.name] = params.get("ExpectedBucketOwner")
 
-    site.aws.s3.meta.events.register("before-parameter-build.s3", note)
-    held = site.leases.claim(intent(), 1, now=NOW, actor="a@b")
-    stored = site.intents.create(intent())
-    site.intents.upload("demo", {"main.tf": b""})
-    assert list(site.intents.all().intents) == ["demo"]
-    assert [lease.lease for lease in site.leases.all()] == [held.lease]
-    site.intents.delete(site.intents.keys("workspaces/demo/main.tf"))
-    site.leases.release(held)
-    site.intents.remove(stored)
+    context.aws.s3.meta.events.register("before-parameter-build.s3", note)
+    held = context.slots.claim(intent(), 1, now=NOW, actor="a@b")
+    stored = context.intents.create(intent())
+    context.intents.upload("demo", {"main.tf": b""})
+    assert list(context.intents.all().intents) == ["demo"]
+    assert [lease.lease for lease in context.slots.all()] == [held.lease]
+    context.intents.delete(context.intents.keys("workspaces/demo/main.tf"))
+    context.slots.release(held)
+    context.intents.remove(stored)
     calls = {"PutObject", "GetObject", "ListObjectsV2", "DeleteObject", "DeleteObjects"}
-    assert asked == dict.fromkeys(calls, site.aws.account_id)
+    assert asked == dict.fromkeys(calls, context.aws.account_id)
 
 
 def test_removing_what_is_already_gone_is_told_as_a_change(bucket: Place) -> None:
-    store = bucket.site().intents
+    store = bucket.context().intents
     stored = store.create(intent())
     store.remove(stored)
     with pytest.raises(ChangedMeanwhileError):

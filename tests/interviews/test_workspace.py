@@ -9,7 +9,7 @@ import pytest
 
 from scripts.console import Console
 from scripts.errors import AlteredReleaseError, BusyInterviewError, TerraformError
-from scripts.interviews.custody import custody_of_new
+from scripts.interviews.run_lock import new_run_lock
 from scripts.interviews.workspace import (
     LONGEST_LOG,
     LockInfo,
@@ -23,7 +23,7 @@ from scripts.project import PROJECT
 from scripts.releases.release import Rehearsal, render_main
 from scripts.terraform.process import terraform_binary
 from tests.interviews.conftest import Place
-from tests.interviews.test_model import intent
+from tests.interviews.test_records import intent
 
 NAMES = [
     'Robert "); drop',
@@ -72,13 +72,14 @@ def test_a_template_whose_placeholder_is_missing_or_doubled_is_refused() -> None
 def test_an_interview_runs_the_provider_that_its_release_was_rehearsed_with_and_no_other(
     place: Place, tmp_path: Path
 ) -> None:
-    site = place.site()
-    pointer = site.releases.current()
+    context = place.context()
+    pointer = context.releases.current()
+    assert pointer is not None
     directory = tmp_path / "workspace"
     directory.mkdir()
-    manifest = site.releases.download(pointer.digest, directory)
+    manifest = context.releases.download(pointer.digest, directory)
     rehearsal = Rehearsal(status="passed", at=place.clock(), provider_version="6.98.0")
-    workspace = Workspace(site, directory, manifest.model_copy(update={"rehearsal": rehearsal}))
+    workspace = Workspace(context, directory, manifest.model_copy(update={"rehearsal": rehearsal}))
     workspace.render(intent())
     with pytest.raises(TerraformError, match=r"match the given constraints 6\.98\.0"):
         workspace.init()
@@ -91,7 +92,7 @@ def test_the_directory_is_private_and_gone_afterwards() -> None:
 
 
 def test_the_log_is_bounded_and_redacted(bucket: Place, tmp_path: Path) -> None:
-    workspace = Workspace(bucket.site(), tmp_path, None)
+    workspace = Workspace(bucket.context(), tmp_path, None)
     workspace._secrets.append("sentinel-password")
     hear = workspace._hear("demo")
     for number in range(2000):
@@ -107,28 +108,30 @@ def test_the_log_is_bounded_and_redacted(bucket: Place, tmp_path: Path) -> None:
 def test_a_state_lock_is_cleared_only_if_its_owner_is_ours_and_dead_or_it_is_too_old(
     bucket: Place, who: str, age: int, cleared: bool
 ) -> None:
-    site = bucket.site()
+    context = bucket.context()
     created = bucket.clock()
     lock = {
         "ID": "1",
         "Operation": "OperationTypeApply",
-        "Who": site.actor if who == "own" else who,
+        "Who": context.actor if who == "own" else who,
         "Created": f"{created:%Y-%m-%dT%H:%M:%S}.123456789Z",
     }
-    site.aws.s3.put_object(Bucket=site.bucket, Key="instances/demo.tfstate.tflock", Body=json.dumps(lock).encode())
+    context.aws.s3.put_object(
+        Bucket=context.bucket, Key="instances/demo.tfstate.tflock", Body=json.dumps(lock).encode()
+    )
     bucket.clock.forward(minutes=age)
-    with custody_of_new(site, lambda run: intent(run=run.model_dump()), "recover") as held:
+    with new_run_lock(context, lambda run: intent(run=run.model_dump()), "recover") as held:
         if cleared:
-            clear_stale_lock(site, held)
+            clear_stale_lock(context, held)
         else:
             with pytest.raises(BusyInterviewError, match="is locked by root@elsewhere since"):
-                clear_stale_lock(site, held)
+                clear_stale_lock(context, held)
     assert bucket.objects("instances/") == ([] if cleared else ["instances/demo.tfstate.tflock"])
 
 
 def test_what_terraform_waits_for_is_said_while_it_waits(bucket: Place, tmp_path: Path) -> None:
     said = io.StringIO()
-    workspace = Workspace(bucket.site(console=Console(err=said)), tmp_path, None)
+    workspace = Workspace(bucket.context(console=Console(err=said)), tmp_path, None)
     hook = {"resource": {"addr": "aws_ecs_service.code_server"}, "action": "delete", "elapsed_seconds": 20}
     workspace._hear("demo")({"type": "apply_progress", "hook": hook})
     assert said.getvalue() == "  … aws_ecs_service.code_server is being destroyed, 20 s so far\n"

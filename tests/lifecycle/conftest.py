@@ -16,8 +16,8 @@ import pytest
 from scripts.aws.clients import Aws
 from scripts.console import Console
 from scripts.embedded.launcher import ACCOUNT_ID, EmbeddedAws, seed_shared_infrastructure
-from scripts.interviews.site import Site
-from scripts.lambdas.reaper import Reaper
+from scripts.interviews.context import Context
+from scripts.lambdas.reaper import DeadlineReaper
 from tests.conftest import SharedStackFactory, SynthesizedStack
 from tests.interviews.conftest import Place, filled
 
@@ -88,11 +88,11 @@ class Shared:
         statements: list[dict[str, Any]] = json.loads(text)
         return statements
 
-    def site(self, **changes: Any) -> Site:
+    def context(self, **changes: Any) -> Context:
         """The operations on this stack."""
-        return self.place.site(console=Console(json_lines=True, out=io.StringIO(), err=io.StringIO()), **changes)
+        return self.place.context(console=Console(json_lines=True, out=io.StringIO(), err=io.StringIO()), **changes)
 
-    def reaper(self, aws: Aws | None = None, **changes: Any) -> Reaper:
+    def reaper(self, aws: Aws | None = None, **changes: Any) -> DeadlineReaper:
         """The reaper of this stack; its metrics go nowhere."""
         defaults: dict[str, Any] = {
             "bucket": self.place.values["instance_bucket_name"],
@@ -102,7 +102,7 @@ class Shared:
             "max_instances": 10,
             "say": lambda _: None,
         }
-        return Reaper(aws or self.place.embedded.aws, **(defaults | changes))
+        return DeadlineReaper(aws or self.place.embedded.aws, **(defaults | changes))
 
 
 @pytest.fixture

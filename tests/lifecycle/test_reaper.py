@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 from contract import names
 from scripts.costs.charges import LISTS_A_PASS
 from scripts.errors import BusyInterviewError, LeakingError
-from scripts.interviews import custody
 from scripts.interviews.create import create
-from scripts.interviews.custody import custody_of
 from scripts.interviews.destroy import destroy
 from scripts.interviews.extend import extend
-from scripts.interviews.leases import SLOTS
-from scripts.interviews.model import TRANSITIONS, Inputs, Intent, Run, Status, Transition
-from scripts.interviews.reap import duties
+from scripts.interviews.reap import pending_actions
+from scripts.interviews.records import TRANSITIONS, Inputs, Intent, RunMark, Status, Transition
 from scripts.interviews.recover import recover
+from scripts.interviews.run_lock import run_lock
+from scripts.interviews.slots import SLOTS
 from scripts.interviews.store import INTENT_FILE, WORKSPACES, Listing, Stored
 from scripts.lambdas.reaper import LONGEST_RUN, Known, Pass, ReaperError, due
 from tests.interviews.conftest import Clock
@@ -35,7 +34,7 @@ def builds() -> Builds:
     return Builds()
 
 
-def run_mark(clock: Clock, **changes: Any) -> Run:
+def run_mark(clock: Clock, **changes: Any) -> RunMark:
     fields: dict[str, Any] = {
         "id": "1",
         "purpose": "create",
@@ -44,11 +43,11 @@ def run_mark(clock: Clock, **changes: Any) -> Run:
         "pid": 1,
         "started_at": clock(),
     }
-    return Run(**(fields | changes))
+    return RunMark(**(fields | changes))
 
 
 def mark(shared: Shared, interview_id: str, **changes: Any) -> None:
-    intents = shared.site().intents
+    intents = shared.context().intents
     stored = intents.load(interview_id)
     assert stored is not None
     intents.replace(stored, stored.intent.model_copy(update=changes))
@@ -80,15 +79,16 @@ def test_the_reaper_calls_due_what_reap_calls_due(status: Status, starts: int, l
         status=status,
         retry_at=None if retry is None else now + timedelta(minutes=retry),
     ).moved(status, at=now, actor="ada@host")
-    found = duties(Listing({"one": Stored(intent, "etag")}, {}), now)
+    found = pending_actions(Listing({"one": Stored(intent, "etag")}, {}), now)
     expected = {"start": "recover"}.get(found[0].what, found[0].what) if found else ""
     assert due(Known(json.loads(intent.model_dump_json()), "etag"), now) == expected
 
 
 def test_the_reaper_shares_its_constants_with_the_operations() -> None:
+    from scripts.interviews.run_lock import LONGEST_RUN as liveness_limit  # noqa: N811
     from scripts.lambdas import reaper
 
-    assert LONGEST_RUN == custody.LONGEST_RUN
+    assert liveness_limit == LONGEST_RUN
     assert (reaper.SLOTS, reaper.WORKSPACES, reaper.INTENT_FILE) == (SLOTS, WORKSPACES, INTENT_FILE)
     assert reaper.METRICS_NAMESPACE == names.METRICS_NAMESPACE
     assert {status.value for status in Status} >= reaper.ENDING
@@ -103,7 +103,7 @@ def test_the_reapers_own_step_is_a_legal_one_that_the_operations_can_read(
     mark(shared, "one", status=status)
     place.clock.forward(hours=2)
     shared.reaper(codebuild=builds).run(place.clock())
-    stored = place.site().intents.load("one")
+    stored = place.context().intents.load("one")
     assert stored is not None
     assert stored.intent.status in TRANSITIONS[status]
     step = Transition(status=Status.DESTROYING, at=place.clock(), actor="reaper@lambda", note="overdue")
@@ -115,16 +115,16 @@ def test_a_slot_whose_intent_was_lost_is_left_to_a_build_that_proves_its_intervi
 ) -> None:
     place = shared.place
     place.stored("one", Status.ACTIVE)
-    stored = place.site().intents.load("one")
+    stored = place.context().intents.load("one")
     assert stored is not None
-    place.site().intents.remove(stored)
+    place.context().intents.remove(stored)
     for _ in range(3):
         done = shared.reaper(codebuild=builds).run(place.clock())
         assert done.freed_slots == []
         place.clock.forward(minutes=1)
     (build,) = builds.started
     assert (build["PREQUEL_ACTION"], build["PREQUEL_INTERVIEW_ID"]) == ("recover", "one")
-    assert recover(shared.site(host="build"), "one").outcome == "destroyed"
+    assert recover(shared.context(host="build"), "one").outcome == "destroyed"
     shared.reaper(codebuild=builds).run(place.clock())
     assert {key.split("/")[0] for key in place.objects()} == {"history"}
 
@@ -153,7 +153,7 @@ def test_an_interview_whose_creator_vanished_is_gone_within_two_passes(
 ) -> None:
     place, reaper = shared.place, shared.reaper(codebuild=builds)
     request = place.request(duration=timedelta(minutes=60))
-    create(shared.site(), request)
+    create(shared.context(), request)
     assert reaper.run(place.clock()).started == {}
     place.clock.forward(minutes=60)
 
@@ -164,7 +164,7 @@ def test_an_interview_whose_creator_vanished_is_gone_within_two_passes(
             broken.setattr("scripts.interviews.workspace.Workspace.destroy", lambda *_: None)
             broken.setattr("scripts.interviews.destroy.ATTEMPTS", 1)
             with pytest.raises(LeakingError):
-                destroy(shared.site(host="build-1"), request.id)
+                destroy(shared.context(host="build-1"), request.id)
     if first_destroy == "is killed":
         killed = run_mark(place.clock, purpose="destroy", host="build-1", build=builds.started[-1]["id"])
         mark(shared, request.id, run=killed)
@@ -176,7 +176,7 @@ def test_an_interview_whose_creator_vanished_is_gone_within_two_passes(
         assert [build["token"][-1] for build in builds.started] == ["1", "2"]
     build = builds.end("SUCCEEDED")
     assert (build["PREQUEL_ACTION"], build["PREQUEL_INTERVIEW_ID"]) == ("destroy", request.id)
-    destroy(shared.site(host="build-2"), request.id)
+    destroy(shared.context(host="build-2"), request.id)
     assert place.live(request.id) == {}
     reaper.run(place.clock())
     assert {key.split("/")[0] for key in place.objects()} == {"history"}
@@ -233,11 +233,11 @@ def test_an_interview_that_another_run_works_on_is_stopped_and_otherwise_left_al
     place.stored("one", Status.ACTIVE)
     place.clock.forward(hours=2)
     mark(shared, "one", run=run_mark(place.clock, purpose="destroy"))
-    before = place.site().intents.load("one")
+    before = place.context().intents.load("one")
     run_service(shared, "one")
     done = shared.reaper(codebuild=builds).run(place.clock())
     assert (done.waiting, builds.started) == (["one"], [])
-    assert place.site().intents.load("one") == before
+    assert place.context().intents.load("one") == before
     assert desired_tasks(shared, "one") == 0
     place.clock.forward(minutes=31)
     assert list(shared.reaper(codebuild=builds).run(place.clock()).started) == ["one"]
@@ -263,7 +263,7 @@ def test_a_run_in_a_build_counts_as_dead_once_codebuild_calls_that_build_over(
     assert list(done.started) == (["one"] if taken_over else [])
     with (
         nullcontext() if taken_over else pytest.raises(BusyInterviewError),
-        custody_of(shared.site(), "one", "destroy") as held,
+        run_lock(shared.context(), "one", "destroy") as held,
     ):
         assert held.took_over
 
@@ -287,7 +287,7 @@ def test_an_overdue_interview_can_no_longer_be_extended_once_its_service_is_stop
     shared.place.clock.forward(hours=2)
     shared.reaper(codebuild=builds).run(shared.place.clock())
     with pytest.raises(RefusedError, match="destroying"):
-        extend(shared.site(), "one", timedelta(hours=2))
+        extend(shared.context(), "one", timedelta(hours=2))
 
 
 def test_an_extension_that_came_first_keeps_the_interview(
@@ -300,14 +300,14 @@ def test_an_extension_that_came_first_keeps_the_interview(
     real = reaper._claimed
 
     def claimed_too_late(interview: Known, now: Any) -> bool:
-        extend(shared.site(), "one", timedelta(minutes=30))
+        extend(shared.context(), "one", timedelta(minutes=30))
         return real(interview, now)
 
     monkeypatch.setattr(reaper, "_claimed", claimed_too_late)
     run_service(shared, "one")
     with suppress(ReaperError):
         reaper.run(place.clock())
-    stored = place.site().intents.load("one")
+    stored = place.context().intents.load("one")
     assert stored is not None
     assert (stored.intent.status, desired_tasks(shared, "one")) == (Status.ACTIVE, 1)
 
@@ -330,10 +330,10 @@ def test_a_listing_that_fails_changes_nothing(
             return real("list_objects_v2").paginate(**given)
 
     monkeypatch.setattr(reaper._s3, "get_paginator", lambda _: Refusing())
-    before = {key: place.site().intents.read(key) for key in place.objects()}
+    before = {key: place.context().intents.read(key) for key in place.objects()}
     with pytest.raises(ClientError):
         reaper.run(place.clock())
-    assert {key: place.site().intents.read(key) for key in place.objects()} == before
+    assert {key: place.context().intents.read(key) for key in place.objects()} == before
     assert (builds.started, said) == ([], [])
 
 
@@ -368,7 +368,7 @@ def test_a_document_that_cannot_be_read_fails_the_pass_and_keeps_its_slot(shared
 
 def test_a_scheduled_interview_is_started_when_its_time_has_come(shared: Shared, builds: Builds) -> None:
     place = shared.place
-    create(shared.site(), place.request(id="later", starts_at=place.clock() + timedelta(minutes=5)))
+    create(shared.context(), place.request(id="later", starts_at=place.clock() + timedelta(minutes=5)))
     reaper = shared.reaper(codebuild=builds)
     assert reaper.run(place.clock()).started == {}
     place.clock.forward(minutes=5)

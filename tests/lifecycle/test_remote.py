@@ -15,24 +15,24 @@ from scripts.cli.interview import app
 from scripts.errors import AwsError, BusyInterviewError, NoFreeSlotError, NotReadyError, PrequelError
 from scripts.interviews.builds import Dispatcher
 from scripts.interviews.bulk import create_all
-from scripts.interviews.custody import custody_of
-from scripts.interviews.model import Status
+from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
 from scripts.interviews.remote import Remote, reap_remotely
+from scripts.interviews.run_lock import run_lock
 from tests.interviews.conftest import CHALLENGE, publish
 from tests.lifecycle.builds import Builds
 from tests.lifecycle.conftest import Shared
 
 
 def remote(shared: Shared, builds: Builds, while_waiting: Callable[[], object]) -> Remote:
-    site = shared.site()
-    dispatcher = Dispatcher(site.aws, bucket=site.bucket, project="runner", codebuild=builds)
-    return Remote(site, dispatcher, pause=lambda _: while_waiting())
+    context = shared.context()
+    dispatcher = Dispatcher(context.aws, bucket=context.bucket, project="runner", codebuild=builds)
+    return Remote(context, dispatcher, pause=lambda _: while_waiting())
 
 
 def activate(shared: Shared, builds: Builds) -> None:
     """What a build does, in short."""
-    with custody_of(shared.site(host="build"), builds.started[-1]["PREQUEL_INTERVIEW_ID"], "recover") as held:
+    with run_lock(shared.context(host="build"), builds.started[-1]["PREQUEL_INTERVIEW_ID"], "recover") as held:
         held.move(Status.CREATING, slot=0)
         held.move(Status.ACTIVE, outputs={"access_url": "https://one"})
     builds.end("SUCCEEDED")
@@ -45,7 +45,7 @@ def builds() -> Builds:
 
 def test_a_remote_create_starts_a_build_and_tells_url_and_password(shared: Shared, builds: Builds) -> None:
     request = shared.place.request(id="one", password="correct-horse-battery")
-    made = remote(shared, builds, lambda: activate(shared, builds)).create(shared.site(), request)
+    made = remote(shared, builds, lambda: activate(shared, builds)).create(shared.context(), request)
     assert (made.intent.status, made.access_url, made.password) == (Status.ACTIVE, "https://one", request.password)
     (build,) = builds.started
     assert (build["PREQUEL_ACTION"], build["PREQUEL_INTERVIEW_ID"]) == ("recover", "one")
@@ -61,13 +61,13 @@ def test_the_reaper_does_not_start_a_second_build_meanwhile(shared: Shared, buil
         assert shared.reaper(codebuild=builds, runner="runner").run(shared.place.clock()).started == {}
         activate(shared, builds)
 
-    remote(shared, builds, wait).create(shared.site(), shared.place.request(id="one"))
+    remote(shared, builds, wait).create(shared.context(), shared.place.request(id="one"))
     assert len(builds.started) == 1
 
 
 def test_a_build_that_dies_before_it_begins_leaves_nothing(shared: Shared, builds: Builds) -> None:
     with pytest.raises(NotReadyError, match="failed before it began"):
-        remote(shared, builds, lambda: builds.end("FAILED")).create(shared.site(), shared.place.request(id="one"))
+        remote(shared, builds, lambda: builds.end("FAILED")).create(shared.context(), shared.place.request(id="one"))
     assert shared.place.live("one") == {}
     assert shared.place.objects("workspaces/") == []
 
@@ -78,7 +78,7 @@ def test_a_create_whose_build_cannot_start_is_left_to_the_reaper(shared: Shared,
             raise ClientError({"Error": {"Code": "AccountLimitExceededException", "Message": "full"}}, "StartBuild")
 
     with pytest.raises(AwsError, match="the reaper tries again"):
-        remote(shared, Refusing(), lambda: None).create(shared.site(), shared.place.request(id="one"))
+        remote(shared, Refusing(), lambda: None).create(shared.context(), shared.place.request(id="one"))
     shared.place.clock.forward(seconds=30)
     assert list(shared.reaper(codebuild=builds).run(shared.place.clock()).started) == ["one"]
 
@@ -87,20 +87,20 @@ def test_without_a_free_slot_nothing_is_begun(shared: Shared, builds: Builds) ->
     publish(shared.place.values, shared.place.embedded.aws, 1)
     shared.place.stored("other", Status.ACTIVE)
     with pytest.raises(NoFreeSlotError):
-        remote(shared, builds, lambda: None).create(shared.site(), shared.place.request(id="one"))
+        remote(shared, builds, lambda: None).create(shared.context(), shared.place.request(id="one"))
     assert builds.started == []
 
 
 def test_one_that_starts_later_is_left_to_the_reaper(shared: Shared, builds: Builds) -> None:
     later = shared.place.request(id="one", starts_at=shared.place.clock() + timedelta(hours=1))
-    made = remote(shared, builds, lambda: None).create(shared.site(), later)
+    made = remote(shared, builds, lambda: None).create(shared.context(), later)
     assert (made.intent.status, builds.started) == (Status.SCHEDULED, [])
 
 
 def test_bulk_creation_runs_remotely(shared: Shared, builds: Builds) -> None:
     runner = remote(shared, builds, lambda: activate(shared, builds))
     requests = [shared.place.request(id="one"), shared.place.request(id="two")]
-    rows = create_all(shared.site(), requests, parallel=1, on_result=lambda _: None, creator=runner.create)
+    rows = create_all(shared.context(), requests, parallel=1, on_result=lambda _: None, creator=runner.create)
     assert [row.outcome for row in rows] == ["created", "created"]
     assert len(builds.started) == 2
 
@@ -109,7 +109,7 @@ def test_a_bulk_row_that_was_left_half_done_is_completed_remotely(shared: Shared
     shared.place.stored("one", Status.FAILED)
     runner = remote(shared, builds, lambda: activate(shared, builds))
     (row,) = create_all(
-        shared.site(),
+        shared.context(),
         [shared.place.request(id="one", candidate_name="Ada")],
         parallel=1,
         on_result=lambda _: None,
@@ -130,8 +130,8 @@ def test_a_create_whose_build_the_reaper_starts_first_waits_for_that_build(share
                 shared.reaper(codebuild=builds, runner="runner").run(shared.place.clock())
             return found
 
-    site = shared.site()
-    dispatcher = Overtaken(site.aws, bucket=site.bucket, project="runner", codebuild=builds)
+    context = shared.context()
+    dispatcher = Overtaken(context.aws, bucket=context.bucket, project="runner", codebuild=builds)
     passed = iter(range(3))
 
     def wait() -> None:
@@ -139,19 +139,19 @@ def test_a_create_whose_build_the_reaper_starts_first_waits_for_that_build(share
         if next(passed) == 1:
             builds.end("FAILED")
 
-    runner = Remote(site, dispatcher, pause=lambda _: wait())
+    runner = Remote(context, dispatcher, pause=lambda _: wait())
     with pytest.raises(NotReadyError, match="failed before it began"):
-        runner.create(shared.site(), shared.place.request(id="one"))
+        runner.create(shared.context(), shared.place.request(id="one"))
     assert len(builds.started) == 1
 
 
 @pytest.mark.e2e
 def test_a_remote_create_with_the_real_terraform_ends_in_a_running_interview(shared: Shared, builds: Builds) -> None:
     def build() -> None:
-        recover(shared.site(host="build"), builds.started[-1]["PREQUEL_INTERVIEW_ID"])
+        recover(shared.context(host="build"), builds.started[-1]["PREQUEL_INTERVIEW_ID"])
         builds.end("SUCCEEDED")
 
-    made = remote(shared, builds, build).create(shared.site(), shared.place.request())
+    made = remote(shared, builds, build).create(shared.context(), shared.place.request())
     assert made.intent.status is Status.ACTIVE
     assert {"service", "rule", "password"} <= shared.place.live(made.intent.id).keys()
 
@@ -203,7 +203,7 @@ def test_the_commands_reach_the_stacks_own_runner_and_reaper(shared: Shared) -> 
     )
     assert made.returncode == 1
     assert f"project/{shared.place.prefix}-runner" in made.stderr
-    stored = shared.site().intents.load("one")
+    stored = shared.context().intents.load("one")
     assert stored is not None
     assert stored.intent.status is Status.SCHEDULED
     passed = shared.place.prequel("interview", "reap", "--remote")

@@ -8,8 +8,8 @@ from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy
 from scripts.interviews.drift import drift
 from scripts.interviews.extend import extend
-from scripts.interviews.model import Status
 from scripts.interviews.reap import reap
+from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
 from scripts.interviews.store import state_key
 from tests.lifecycle.conftest import Assumed, RecordingAws, Shared, assume, run_service
@@ -66,31 +66,31 @@ def test_a_whole_life_takes_each_right_of_the_runner_and_no_other(
 ) -> None:
     place = shared.place
     role = assume(shared, f"{place.prefix}-runner", shared.policy("runner_role_permissions"), monkeypatch)
-    site = shared.site(aws=role.aws, environment=role.environment)
+    context = shared.context(aws=role.aws, environment=role.environment)
     request = place.request()
     with recording.enforcing():
-        create(site, request)
-        extend(site, request.id, timedelta(minutes=5))
-        assert drift(site, request.id) == []
+        create(context, request)
+        extend(context, request.id, timedelta(minutes=5))
+        assert drift(context, request.id) == []
     place.embedded.aws.elbv2.delete_rule(RuleArn=place.live(request.id)["rule"])
     with recording.enforcing():
-        assert "1 created again" in recover(site, request.id).did
-    place.embedded.aws.s3.delete_object(Bucket=site.bucket, Key=state_key(request.id))
+        assert "1 created again" in recover(context, request.id).did
+    place.embedded.aws.s3.delete_object(Bucket=context.bucket, Key=state_key(request.id))
     with recording.enforcing():
-        assert "6 taken back" in recover(site, request.id).did
-        assert destroy(site, request.id).existed
+        assert "6 taken back" in recover(context, request.id).did
+        assert destroy(context, request.id).existed
     later = [place.request(starts_at=place.clock() + timedelta(minutes=1)) for _ in range(2)]
     with recording.enforcing():
         for scheduled in later:
-            create(site, scheduled)
-        destroy(site, later[0].id)
+            create(context, scheduled)
+        destroy(context, later[0].id)
     place.clock.forward(minutes=2)
     with recording.enforcing():
-        assert recover(site, later[1].id).outcome == "active"
+        assert recover(context, later[1].id).outcome == "active"
     place.clock.forward(hours=9)
     with recording.enforcing():
-        assert reap(site).destroyed == [later[1].id]
-        assert site.intents.tombstone(request.id) is not None
+        assert reap(context).destroyed == [later[1].id]
+        assert context.intents.tombstone(request.id) is not None
     assert [place.live(made.id) for made in (request, *later)] == [{}, {}, {}]
     check(recording, shared, role, "runner_role_permissions", NEVER_SEEN_AT_THE_RUNNER)
 
@@ -109,10 +109,10 @@ def test_passes_take_each_right_of_the_reaper_and_no_other(
     place.stored("overdue", Status.ACTIVE)
     run_service(shared, "overdue")
     gone = place.stored("again", Status.ACTIVE)
-    stored = place.site().intents.load("again")
+    stored = place.context().intents.load("again")
     assert stored is not None
     another_life = {"incarnation": "another life of that id", "deadline": gone.deadline + timedelta(days=1)}
-    place.site().intents.replace(stored, gone.model_copy(update=another_life))
+    place.context().intents.replace(stored, gone.model_copy(update=another_life))
     admin.s3.put_object(
         Bucket=place.values["instance_bucket_name"], Key="workspaces/portals/terraform.tfvars", Body=b""
     )
@@ -127,10 +127,10 @@ def test_passes_take_each_right_of_the_reaper_and_no_other(
     place.embedded.aws.ecs.delete_service(cluster=place.prefix, service="overdue", force=True)
     with recording.enforcing():
         assert reaper.run(place.clock()).scaled_down == []
-    stored = place.site().intents.load("overdue")
+    stored = place.context().intents.load("overdue")
     assert stored is not None
     assert stored.intent.status is Status.DESTROYING
-    destroy(shared.site(), "overdue")
+    destroy(shared.context(), "overdue")
     with recording.enforcing():
         reaper.run(place.clock())
     assert place.objects("dispatches/") == []

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from constructs.bundle import PROJECT, pack, sources
 from constructs.lifecycle import SOURCES
 from constructs.runner import BUILD_SPEC, REQUIREMENTS, TERRAFORM_SHA256, TERRAFORM_VERSION
-from scripts.interviews.model import Status
+from scripts.interviews.records import Status
 from stacks.settings import load_settings
 from tests.conftest import SharedStackFactory, SynthesizedStack
 from tests.interviews.conftest import CHALLENGE
@@ -114,7 +114,7 @@ def test_a_build_that_finds_no_free_slot_is_no_failure_that_rings(
 def test_the_reapers_archive_runs_with_nothing_but_boto3(tmp_path: Path) -> None:
     pack(tmp_path / "reaper.zip", SOURCES)
     shutil.unpack_archive(tmp_path / "reaper.zip", tmp_path / "task")
-    allowed = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3", "scripts", "site"}
+    allowed = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3", "scripts", "context"}
     allowed.add("certifi")  # which botocore takes where it finds it, and its own certificates otherwise
     code = (
         "import sys; from scripts.lambdas.reaper import handler\n"
@@ -215,7 +215,7 @@ def test_the_build_spec_creates_recovers_and_destroys_an_interview(shared: Share
         PREQUEL_DURATION="45m",
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    stored = shared.site().intents.load(interview)
+    stored = shared.context().intents.load(interview)
     assert stored is not None
     assert (stored.intent.status, stored.intent.inputs.candidate_name) == (Status.ACTIVE, name)
     assert stored.intent.deadline - stored.intent.starts_at == timedelta(minutes=45)
@@ -233,7 +233,7 @@ def test_the_build_spec_creates_recovers_and_destroys_an_interview(shared: Share
     gone = shell.run(PREQUEL_ACTION="destroy", PREQUEL_INTERVIEW_ID=interview)
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert place.live(interview) == {}
-    assert shared.site().intents.tombstone(interview) is not None
+    assert shared.context().intents.tombstone(interview) is not None
 
 
 @pytest.mark.e2e
@@ -242,7 +242,7 @@ def test_terraform_of_another_checksum_is_never_run(shared: Shared, shell: Shell
     done = shell.run(PREQUEL_ACTION="destroy", PREQUEL_INTERVIEW_ID="kept", TERRAFORM_SHA256="0" * 64)
     assert done.returncode != 0
     assert "FAILED" in done.stdout + done.stderr
-    stored = shared.site().intents.load("kept")
+    stored = shared.context().intents.load("kept")
     assert stored is not None
     assert stored.intent.status is Status.ACTIVE
 

@@ -18,8 +18,8 @@ from contract.names import PLACEHOLDERS
 from scripts.console import Console
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.errors import PrequelError
+from scripts.interviews.context import Context
 from scripts.interviews.reap import reap
-from scripts.interviews.site import Site
 from scripts.project import PROJECT
 from scripts.terraform.process import terraform_environment
 
@@ -164,7 +164,7 @@ class Flows:
 
     def reap(self) -> None:
         """One pass of the reaper's work on a day when every interview is overdue."""
-        site = Site(
+        context = Context(
             self.embedded.aws,
             self.bucket,
             Console(json_lines=True, out=io.StringIO()),
@@ -172,7 +172,7 @@ class Flows:
             now=lambda: datetime.now(UTC) + timedelta(days=1),
             settling_seconds=0.1,
         )
-        report = reap(site)
+        report = reap(context)
         if report.failed:
             raise PrequelError(f"not every interview could be ended: {report}")
 

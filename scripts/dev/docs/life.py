@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from scripts.dev.docs.drawing import Point, Theme, arrow, box
-from scripts.interviews.model import TRANSITIONS, Status
+from scripts.interviews.records import TRANSITIONS, Status
 
 DESCRIPTION = "The states of an interview, and what takes it from one to the next"
 

@@ -10,49 +10,49 @@ from datetime import timedelta
 import pytest
 
 from scripts.errors import BusyInterviewError, TerraformError
-from scripts.interviews.custody import LONGEST_RUN, custody_of, custody_of_new
-from scripts.interviews.model import Run, Status
-from scripts.interviews.proof_of_life import Life, life_of
-from scripts.interviews.site import Site
+from scripts.interviews.context import Context
+from scripts.interviews.liveness import Liveness, liveness_of
+from scripts.interviews.records import RunMark, Status
+from scripts.interviews.run_lock import LONGEST_RUN, new_run_lock, run_lock
 from scripts.interviews.store import ChangedMeanwhileError, lock_key
 from scripts.interviews.workspace import clear_stale_lock
 from scripts.project import PROJECT
 from scripts.terraform.process import INTERRUPT_GRACE_SECONDS
 from tests.interviews.conftest import Place
-from tests.interviews.test_model import intent
+from tests.interviews.test_records import intent
 
 
-def an_interview(site: Site) -> None:
-    with custody_of_new(site, lambda run: intent(run=run.model_dump()), "create"):
+def an_interview(context: Context) -> None:
+    with new_run_lock(context, lambda run: intent(run=run.model_dump()), "create"):
         pass
 
 
 def test_a_second_run_is_refused_and_told_who_is_at_work(bucket: Place) -> None:
-    site = bucket.site()
-    an_interview(site)
+    context = bucket.context()
+    an_interview(context)
     with (
-        custody_of(site, "demo", "destroy"),
+        run_lock(context, "demo", "destroy"),
         pytest.raises(BusyInterviewError, match=r"being worked on \(destroy\) by .*@.*, process \d+, since"),
-        custody_of(bucket.site(), "demo", "extend"),
+        run_lock(bucket.context(), "demo", "extend"),
     ):
         pass
 
 
 def test_a_run_that_ends_badly_leaves_no_mark(bucket: Place) -> None:
-    site = bucket.site()
-    an_interview(site)
-    with pytest.raises(RuntimeError), custody_of(site, "demo", "destroy"):
+    context = bucket.context()
+    an_interview(context)
+    with pytest.raises(RuntimeError), run_lock(context, "demo", "destroy"):
         raise RuntimeError
-    stored = site.intents.load("demo")
+    stored = context.intents.load("demo")
     assert stored is not None
     assert stored.intent.run is None
-    assert list(site.runs_directory.iterdir()) == []
+    assert list(context.runs_directory.iterdir()) == []
 
 
 def test_a_run_in_a_build_tells_which_build_it_is_in(bucket: Place) -> None:
-    an_interview(bucket.site())
-    in_a_build = bucket.site(environment=bucket.environment | {"CODEBUILD_BUILD_ID": "prequel-runner:1"})
-    with custody_of(in_a_build, "demo", "recover") as held:
+    an_interview(bucket.context())
+    in_a_build = bucket.context(environment=bucket.environment | {"CODEBUILD_BUILD_ID": "prequel-runner:1"})
+    with run_lock(in_a_build, "demo", "recover") as held:
         assert held.intent.run is not None
         assert held.intent.run.build == "prequel-runner:1"
 
@@ -62,10 +62,10 @@ import sys, time, subprocess, os
 from tests.interviews.conftest import Place
 from scripts.embedded.launcher import EmbeddedAws
 from pathlib import Path
-from scripts.interviews.custody import custody_of
+from scripts.interviews.run_lock import run_lock
 endpoint, bucket, directory, child = sys.argv[1:]
 place = Place(EmbeddedAws(endpoint, "us-east-1"), {"instance_bucket_name": bucket}, Path(directory))
-with custody_of(place.site(), "demo", "create") as held:
+with run_lock(place.context(), "demo", "create") as held:
     if child == "with-terraform":
         process = subprocess.Popen(["sleep", "60"], pass_fds=(held.files.terraform_lock,), start_new_session=True)
         held.files.note_terraform(process.pid)
@@ -97,50 +97,50 @@ def a_killed_run(place: Place, child: str) -> None:
 
 
 def test_a_killed_run_is_taken_over_at_once_on_the_same_machine(bucket: Place) -> None:
-    site = bucket.site()
-    an_interview(site)
+    context = bucket.context()
+    an_interview(context)
     a_killed_run(bucket, "alone")
-    with custody_of(site, "demo", "recover") as held:
+    with run_lock(context, "demo", "recover") as held:
         assert held.took_over
 
 
 def test_terraform_that_outlived_its_client_is_ended_before_the_take_over(bucket: Place) -> None:
-    site = bucket.site()
-    an_interview(site)
+    context = bucket.context()
+    an_interview(context)
     a_killed_run(bucket, "with-terraform")
-    stored = site.intents.load("demo")
+    stored = context.intents.load("demo")
     assert stored is not None
     assert stored.intent.run is not None
-    assert life_of(stored.intent.run, site.runs_directory, site.host) is Life.ORPHANED
+    assert liveness_of(stored.intent.run, context.runs_directory, context.host) is Liveness.ORPHANED
     start = time.monotonic()
-    with custody_of(site, "demo", "recover") as held:
+    with run_lock(context, "demo", "recover") as held:
         assert held.took_over
     assert time.monotonic() - start < 5
-    assert life_of(stored.intent.run, site.runs_directory, site.host) is not Life.ORPHANED
+    assert liveness_of(stored.intent.run, context.runs_directory, context.host) is not Liveness.ORPHANED
 
 
 def test_a_run_on_a_lost_machine_is_taken_over_only_when_it_is_older_than_any_run_can_be(bucket: Place) -> None:
-    site = bucket.site()
-    elsewhere = Run(id="1", purpose="create", actor="ci@lost", host="lost", pid=7, started_at=bucket.clock())
-    site.intents.create(intent(run=elsewhere.model_dump()))
+    context = bucket.context()
+    elsewhere = RunMark(id="1", purpose="create", actor="ci@lost", host="lost", pid=7, started_at=bucket.clock())
+    context.intents.create(intent(run=elsewhere.model_dump()))
     bucket.clock.forward(seconds=LONGEST_RUN.total_seconds() - 1)
     with (
         pytest.raises(BusyInterviewError, match="if that process is lost, it can be taken over after"),
-        custody_of(site, "demo", "recover"),
+        run_lock(context, "demo", "recover"),
     ):
         pass
     bucket.clock.forward(seconds=1)
-    with custody_of(site, "demo", "recover") as held:
+    with run_lock(context, "demo", "recover") as held:
         assert held.took_over
         assert held.move(Status.ACTIVE, "back").history[-1].at == bucket.clock()
 
 
 def test_two_that_take_over_at_once_cannot_both_succeed(bucket: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    site, rival = bucket.site(), bucket.site()
-    an_interview(site)
-    load = site.intents.load
-    rivals_custody = custody_of(rival, "demo", "reap")
-    rivals = iter([rivals_custody])
+    context, rival = bucket.context(), bucket.context()
+    an_interview(context)
+    load = context.intents.load
+    rivals_lock = run_lock(rival, "demo", "reap")
+    rivals = iter([rivals_lock])
 
     def load_and_lose(interview_id: str) -> object:
         found = load(interview_id)
@@ -148,16 +148,16 @@ def test_two_that_take_over_at_once_cannot_both_succeed(bucket: Place, monkeypat
             rivals_turn.__enter__()
         return found
 
-    monkeypatch.setattr(site.intents, "load", load_and_lose)
-    with pytest.raises(BusyInterviewError), custody_of(site, "demo", "recover"):
+    monkeypatch.setattr(context.intents, "load", load_and_lose)
+    with pytest.raises(BusyInterviewError), run_lock(context, "demo", "recover"):
         pass
-    rivals_custody.__exit__(None, None, None)
+    rivals_lock.__exit__(None, None, None)
 
 
 def test_every_terraform_is_ended_before_its_run_counts_as_dead(bucket: Place) -> None:
-    site = bucket.site()
-    an_interview(site)
-    with custody_of(site, "demo", "destroy") as held:
+    context = bucket.context()
+    an_interview(context)
+    with run_lock(context, "demo", "destroy") as held:
         begun, dead_at = bucket.clock(), bucket.clock() + LONGEST_RUN
         while held.seconds_left > 0:
             longest = timedelta(seconds=held.seconds_for_terraform() + INTERRUPT_GRACE_SECONDS)
@@ -169,12 +169,12 @@ def test_every_terraform_is_ended_before_its_run_counts_as_dead(bucket: Place) -
 
 
 def test_a_displaced_run_is_told_that_another_goes_on(bucket: Place) -> None:
-    site = bucket.site()
-    an_interview(site)
-    displaced = custody_of(site, "demo", "recover")
+    context = bucket.context()
+    an_interview(context)
+    displaced = run_lock(context, "demo", "recover")
     held = displaced.__enter__()
     bucket.clock.forward(seconds=LONGEST_RUN.total_seconds())
-    with custody_of(bucket.site(host="another"), "demo", "destroy"):
+    with run_lock(bucket.context(host="another"), "demo", "destroy"):
         with pytest.raises(ChangedMeanwhileError, match="demo was taken over by another run"):
             held.move(Status.ACTIVE)
         with pytest.raises(ChangedMeanwhileError):
@@ -182,24 +182,24 @@ def test_a_displaced_run_is_told_that_another_goes_on(bucket: Place) -> None:
 
 
 def test_two_that_ask_at_once_whether_a_dead_run_lives_both_hear_that_it_does_not(bucket: Place) -> None:
-    site = bucket.site()
-    an_interview(site)
+    context = bucket.context()
+    an_interview(context)
     a_killed_run(bucket, "alone")
-    stored = site.intents.load("demo")
+    stored = context.intents.load("demo")
     assert stored is not None
     assert stored.intent.run is not None
-    with (site.runs_directory / f"{stored.intent.run.id}.client").open() as other_asker:
+    with (context.runs_directory / f"{stored.intent.run.id}.client").open() as other_asker:
         fcntl.flock(other_asker, fcntl.LOCK_SH)
-        assert life_of(stored.intent.run, site.runs_directory, site.host) is Life.DEAD
+        assert liveness_of(stored.intent.run, context.runs_directory, context.host) is Liveness.DEAD
 
 
 def test_the_state_lock_of_a_dead_run_is_cleared_though_it_died_before_its_first_step(bucket: Place) -> None:
-    site = bucket.site()
-    dead = Run(id="1", purpose="destroy", actor="ci@build-1", host="build-1", pid=7, started_at=bucket.clock())
-    site.intents.create(intent(run=dead.model_dump()))
+    context = bucket.context()
+    dead = RunMark(id="1", purpose="destroy", actor="ci@build-1", host="build-1", pid=7, started_at=bucket.clock())
+    context.intents.create(intent(run=dead.model_dump()))
     lock = {"Who": "ci@build-1", "Created": f"{bucket.clock():%Y-%m-%dT%H:%M:%S}.123456789Z", "Operation": "apply"}
-    site.aws.s3.put_object(Bucket=site.bucket, Key=lock_key("demo"), Body=json.dumps(lock).encode())
+    context.aws.s3.put_object(Bucket=context.bucket, Key=lock_key("demo"), Body=json.dumps(lock).encode())
     bucket.clock.forward(seconds=LONGEST_RUN.total_seconds())
-    with custody_of(bucket.site(host="build-2"), "demo", "destroy") as held:
-        clear_stale_lock(site, held)
-    assert site.intents.read(lock_key("demo")) is None
+    with run_lock(bucket.context(host="build-2"), "demo", "destroy") as held:
+        clear_stale_lock(context, held)
+    assert context.intents.read(lock_key("demo")) is None

@@ -1,4 +1,4 @@
-"""Where interviews live: one deployed shared stack, seen from the operations."""
+"""What every operation needs: one deployed shared stack, this process's console and its clock."""
 
 import os
 import pwd
@@ -8,38 +8,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
 from scripts.aws.clients import Aws
 from scripts.console import Console
-
-if TYPE_CHECKING:
-    from scripts.interviews.leases import Leases
-    from scripts.interviews.store import IntentStore
-
+from scripts.interviews.slots import Slots
+from scripts.interviews.store import IntentStore
+from scripts.releases.store import ReleaseStore
 
 SETTLING_SECONDS = 5.0
-"""Between the two surveys that prove an absence. AWS gives no bound for how late its lists may be, nor for how long a
-killed client's last request may still take; a call that it has accepted is done within a second or two."""
-
-
-class Releases(Protocol):
-    """What interviews need of the template releases; see ``scripts.releases.store.ReleaseStore``."""
-
-    def current(self) -> Any:
-        """The pointer to the current release with its ``digest`` and ``limits``, or None."""
-
-    def manifest(self, digest: str) -> Any:
-        """A stored release's manifest; raises when it is missing, altered or being pruned."""
-
-    def catalogue(self) -> Any:
-        """Every release of which anything is stored, each with its ``digest`` and ``problem``."""
-
-    def settle(self, *, dry_run: bool = False) -> list[str]:
-        """Makes the plain copies those of the current release; returns the keys of those that were not."""
-
-    def download(self, digest: str, directory: Path) -> Any:
-        """Writes the verified files of a release and returns its manifest with its ``limits``."""
+"""Between the two inventories that prove an absence. AWS gives no bound for how late its lists may be, nor for how long
+a killed client's last request may still take; a call that it has accepted is done within a second or two."""
 
 
 def host() -> str:
@@ -57,10 +35,10 @@ def _now() -> datetime:
 
 
 @dataclass
-class Site:
-    """One shared stack: its AWS, its bucket, and how this process speaks and keeps time.
+class Context:
+    """One shared stack: its AWS and its bucket, and the console and the clock of this process.
 
-    ``environment`` is what terraform runs with; ``runs_directory`` keeps the proofs of life of this machine's runs.
+    ``environment`` is what terraform runs with; ``runs_directory`` keeps the lock files of this machine's runs.
     ``settling_seconds`` pass before AWS is asked again whether nothing is left.
     """
 
@@ -74,24 +52,18 @@ class Site:
     settling_seconds: float = SETTLING_SECONDS
 
     @cached_property
-    def intents(self) -> "IntentStore":
+    def intents(self) -> IntentStore:
         """The interviews' own documents."""
-        from scripts.interviews.store import IntentStore
-
         return IntentStore(self.aws, self.bucket)
 
     @cached_property
-    def leases(self) -> "Leases":
-        """The slots."""
-        from scripts.interviews.leases import Leases
-
-        return Leases(self.aws, self.bucket)
+    def slots(self) -> Slots:
+        """The slots and their leases."""
+        return Slots(self.aws, self.bucket)
 
     @cached_property
-    def releases(self) -> Releases:
+    def releases(self) -> ReleaseStore:
         """The published template sets."""
-        from scripts.releases.store import ReleaseStore
-
         return ReleaseStore(self.aws, self.bucket)
 
     def prepare_clients(self) -> None:

@@ -2,7 +2,7 @@
 
 The mark is the intent's ``run``, set by compare-and-swap. It is cleared when the work ends, well or badly; only a
 killed process leaves it behind. Then whoever comes next takes over, if the old run is provably dead
-(``proof_of_life``; for one in a build, the reaper asks CodeBuild) or older than any run can be.
+(``liveness``; for one in a build, the reaper asks CodeBuild) or older than any run can be.
 """
 
 import os
@@ -12,14 +12,14 @@ from datetime import timedelta
 from typing import Any
 
 from scripts.errors import BusyInterviewError, PrequelError, TerraformError
-from scripts.interviews.model import Intent, Run, Status
-from scripts.interviews.proof_of_life import Life, RunFiles, end_orphans, forget, life_of
-from scripts.interviews.site import Site
+from scripts.interviews.context import Context
+from scripts.interviews.liveness import Liveness, RunFiles, end_orphans, forget, liveness_of
+from scripts.interviews.records import Intent, RunMark, Status
 from scripts.interviews.store import ChangedMeanwhileError, Stored, timestamp
 from scripts.terraform.process import INTERRUPT_GRACE_SECONDS
 
 LONGEST_RUN = timedelta(minutes=30)
-"""After that a run on another machine counts as dead; a run uses less (``Custody.seconds_left``)."""
+"""After that a run on another machine counts as dead; a run uses less (``RunLock.seconds_left``)."""
 
 CLOSING = timedelta(seconds=INTERRUPT_GRACE_SECONDS) + timedelta(minutes=1)
 """What a run keeps for its last terraform to end when told to, and for writing down how it ended."""
@@ -27,14 +27,16 @@ CLOSING = timedelta(seconds=INTERRUPT_GRACE_SECONDS) + timedelta(minutes=1)
 _TRIES = 5
 
 
-class Custody:
+class RunLock:
     """One interview, held since ``mark``: ``intent`` is its latest version; ``before`` is the dead run's mark, if any.
 
     Every change raises ``ChangedMeanwhileError`` once another run has taken over.
     """
 
-    def __init__(self, site: Site, stored: Stored, files: RunFiles, mark: Run, before: Run | None = None) -> None:
-        self._site = site
+    def __init__(
+        self, context: Context, stored: Stored, files: RunFiles, mark: RunMark, before: RunMark | None = None
+    ) -> None:
+        self._context = context
         self._stored = stored
         self._ends_at = mark.started_at + LONGEST_RUN - CLOSING
         self.files = files
@@ -49,10 +51,10 @@ class Custody:
     def move(self, status: Status, note: str = "", **changes: Any) -> Intent:
         """Takes the interview to ``status`` and changes other fields with it, in one write."""
         moved = self.intent.model_copy(update=changes).moved(
-            status, at=self._site.now(), actor=self._site.actor, note=note
+            status, at=self._context.now(), actor=self._context.actor, note=note
         )
         self._write(moved)
-        self._site.console.event("status", interview=moved.id, status=moved.status, note=note)
+        self._context.console.event("status", interview=moved.id, status=moved.status, note=note)
         return moved
 
     def update(self, **changes: Any) -> Intent:
@@ -68,7 +70,7 @@ class Custody:
     @property
     def seconds_left(self) -> float:
         """How long this run may still go on with its work; not above 0 once it has to end."""
-        return (self._ends_at - self._site.now()).total_seconds()
+        return (self._ends_at - self._context.now()).total_seconds()
 
     def seconds_for_terraform(self, share: float = 1.0) -> float:
         """How long a terraform that starts now may take, as a ``share`` of what is left.
@@ -83,7 +85,7 @@ class Custody:
 
     def remove(self) -> None:
         """Removes the intent itself: the last act."""
-        self._site.intents.remove(self._stored)
+        self._context.intents.remove(self._stored)
         self.gone = True
         self.files.forget()
 
@@ -95,7 +97,7 @@ class Custody:
 
     def _write(self, intent: Intent) -> None:
         try:
-            self._stored = self._site.intents.replace(self._stored, intent)
+            self._stored = self._context.intents.replace(self._stored, intent)
         except ChangedMeanwhileError as error:
             raise ChangedMeanwhileError(
                 f"interview {intent.id} was taken over by another run, which goes on with it; "
@@ -104,15 +106,15 @@ class Custody:
 
 
 @contextmanager
-def custody_of_new(site: Site, draft: Callable[[Run], Intent], purpose: str) -> Iterator[Custody]:
+def new_run_lock(context: Context, draft: Callable[[RunMark], Intent], purpose: str) -> Iterator[RunLock]:
     """Writes a new intent and holds it; raises ``IdInUseError`` when there is one of this id."""
-    run_id, files = RunFiles.begin(site.runs_directory)
-    mark = _mark(site, run_id, purpose)
+    run_id, files = RunFiles.begin(context.runs_directory)
+    mark = _mark(context, run_id, purpose)
     try:
-        stored = site.intents.create(draft(mark))
-        site.console.event("status", interview=stored.intent.id, status=stored.intent.status, note="")
-        with _until_released(Custody(site, stored, files, mark)) as held:
-            yield held
+        stored = context.intents.create(draft(mark))
+        context.console.event("status", interview=stored.intent.id, status=stored.intent.status, note="")
+        with _until_released(RunLock(context, stored, files, mark)) as run:
+            yield run
     except (ChangedMeanwhileError, BusyInterviewError):
         files.forget()  # the mark was never set, or is another's by now
         raise
@@ -121,21 +123,21 @@ def custody_of_new(site: Site, draft: Callable[[Run], Intent], purpose: str) -> 
 
 
 @contextmanager
-def custody_of(site: Site, interview_id: str, purpose: str) -> Iterator[Custody]:
+def run_lock(context: Context, interview_id: str, purpose: str) -> Iterator[RunLock]:
     """Holds an existing interview.
 
     Raises ``BusyInterviewError`` while another run is alive, and ``ChangedMeanwhileError`` when it is gone or will not
     stand still.
     """
-    run_id, files = RunFiles.begin(site.runs_directory)
-    mark = _mark(site, run_id, purpose)
+    run_id, files = RunFiles.begin(context.runs_directory)
+    mark = _mark(context, run_id, purpose)
     try:
-        stored, before = _marked(site, interview_id, mark)
+        stored, before = _marked(context, interview_id, mark)
         if before is not None:
-            forget(before, site.runs_directory)
-            site.console.event("took-over", interview=interview_id, run=before.model_dump(mode="json"))
-        with _until_released(Custody(site, stored, files, mark, before)) as held:
-            yield held
+            forget(before, context.runs_directory)
+            context.console.event("took-over", interview=interview_id, run=before.model_dump(mode="json"))
+        with _until_released(RunLock(context, stored, files, mark, before)) as run:
+            yield run
     except (ChangedMeanwhileError, BusyInterviewError):
         files.forget()  # the mark was never set, or is another's by now
         raise
@@ -143,17 +145,17 @@ def custody_of(site: Site, interview_id: str, purpose: str) -> Iterator[Custody]
         files.end()
 
 
-def _marked(site: Site, interview_id: str, mark: Run) -> tuple[Stored, Run | None]:
+def _marked(context: Context, interview_id: str, mark: RunMark) -> tuple[Stored, RunMark | None]:
     """The intent with our mark on it, and the dead run's mark that it replaced."""
     for attempt in range(1, _TRIES + 1):
-        stored = site.intents.load(interview_id)
+        stored = context.intents.load(interview_id)
         if stored is None:
             raise ChangedMeanwhileError(f"interview {interview_id} is gone")
         before = stored.intent.run
         if before is not None:
-            _refuse_if_alive(site, stored.intent, before)
+            _refuse_if_alive(context, stored.intent, before)
         try:
-            return site.intents.replace(stored, stored.intent.model_copy(update={"run": mark})), before
+            return context.intents.replace(stored, stored.intent.model_copy(update={"run": mark})), before
         except ChangedMeanwhileError:
             if attempt == _TRIES:
                 raise
@@ -161,46 +163,48 @@ def _marked(site: Site, interview_id: str, mark: Run) -> tuple[Stored, Run | Non
 
 
 @contextmanager
-def _until_released(custody: Custody) -> Iterator[Custody]:
+def _until_released(lock: RunLock) -> Iterator[RunLock]:
     try:
-        yield custody
+        yield lock
     except BaseException:
         # The failure at hand matters more than a mark that the next run will find dead.
         with suppress(PrequelError):
-            custody.release()
+            lock.release()
         raise
-    custody.release()
+    lock.release()
 
 
-def _mark(site: Site, run_id: str, purpose: str) -> Run:
-    return Run(
+def _mark(context: Context, run_id: str, purpose: str) -> RunMark:
+    return RunMark(
         id=run_id,
         purpose=purpose,
-        actor=site.actor,
-        host=site.host,
+        actor=context.actor,
+        host=context.host,
         pid=os.getpid(),
-        started_at=site.now(),
+        started_at=context.now(),
         # https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
-        build=site.environment.get("CODEBUILD_BUILD_ID", ""),
+        build=context.environment.get("CODEBUILD_BUILD_ID", ""),
     )
 
 
-def is_dead(site: Site, run: Run) -> bool:
+def is_dead(context: Context, run: RunMark) -> bool:
     """Whether nobody waits for what ``run`` does any more: provably, or because no run takes as long.
 
     Its terraform may have outlived it, which is then ended before anybody takes over.
     """
-    life = life_of(run, site.runs_directory, site.host)
-    return life in {Life.DEAD, Life.ORPHANED} or (life is Life.UNKNOWN and site.now() >= run.started_at + LONGEST_RUN)
+    life = liveness_of(run, context.runs_directory, context.host)
+    return life in {Liveness.DEAD, Liveness.ORPHANED} or (
+        life is Liveness.UNKNOWN and context.now() >= run.started_at + LONGEST_RUN
+    )
 
 
-def _refuse_if_alive(site: Site, intent: Intent, run: Run) -> None:
-    life = life_of(run, site.runs_directory, site.host)
-    if is_dead(site, run) and (life is not Life.ORPHANED or end_orphans(run, site.runs_directory)):
+def _refuse_if_alive(context: Context, intent: Intent, run: RunMark) -> None:
+    life = liveness_of(run, context.runs_directory, context.host)
+    if is_dead(context, run) and (life is not Liveness.ORPHANED or end_orphans(run, context.runs_directory)):
         return
     what_next = (
         f"if that process is lost, it can be taken over after {timestamp(run.started_at + LONGEST_RUN)}"
-        if life is Life.UNKNOWN
+        if life is Liveness.UNKNOWN
         else "wait for it to end"
     )
     raise BusyInterviewError(

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from scripts.errors import IllegalTransitionError
-from scripts.interviews.model import LONGEST_HISTORY, TRANSITIONS, Inputs, Intent, Status
+from scripts.interviews.records import LONGEST_HISTORY, TRANSITIONS, Inputs, Intent, Status
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

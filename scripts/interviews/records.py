@@ -68,8 +68,8 @@ class Transition(_Document):
     note: str = ""
 
 
-class Run(_Document):
-    """The process that alone may work on the interview until it clears this mark; see ``custody``.
+class RunMark(_Document):
+    """The process that alone may work on the interview until it clears this mark; see ``run_lock``.
 
     ``build`` is the CodeBuild build that it runs in, if any; ``ended`` tells that CodeBuild called that build over.
     """
@@ -109,7 +109,7 @@ class Intent(_Document):
     error: str = ""
     failures: int = 0
     retry_at: AwareDatetime | None = None
-    run: Run | None = None
+    run: RunMark | None = None
     history: tuple[Transition, ...] = ()
 
     def moved(self, status: Status, *, at: datetime, actor: str, note: str = "") -> Self:

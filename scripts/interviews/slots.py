@@ -15,7 +15,7 @@ from contract.names import LISTENER_PRIORITY_BASE
 from scripts.aws.bucket import Bucket, LostRaceError
 from scripts.aws.clients import Aws
 from scripts.errors import NoFreeSlotError
-from scripts.interviews.model import Intent
+from scripts.interviews.records import Intent
 from scripts.interviews.store import ChangedMeanwhileError, timestamp
 
 SLOTS = "slots/"
@@ -40,7 +40,7 @@ class Lease(BaseModel):
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldSlot:
     """A lease, its slot, and the version of it that was read."""
 
     slot: int
@@ -48,7 +48,7 @@ class Held:
     etag: str
 
 
-class Leases:
+class Slots:
     """The slots in ``bucket``; each method raises ``AwsError`` when S3 refuses."""
 
     def __init__(self, aws: Aws, bucket: str) -> None:
@@ -59,11 +59,11 @@ class Leases:
         names = [key.removeprefix(SLOTS).removesuffix(".json") for key in self._bucket.listing(SLOTS)]
         return sorted(int(name) for name in names if name.isdigit())
 
-    def all(self) -> list[Held]:
+    def all(self) -> list[HeldSlot]:
         """Every lease, by slot."""
         return [held for held in self._bucket.in_parallel(self.get, self.taken()) if held is not None]
 
-    def get(self, slot: int) -> Held | None:
+    def get(self, slot: int) -> HeldSlot | None:
         """The lease of ``slot``, or None when it is free; one that cannot be read is held by nobody known."""
         found = self._bucket.read(_key(slot))
         if found is None:
@@ -73,9 +73,9 @@ class Leases:
         except ValidationError:
             written = found.last_modified or datetime.now(UTC)
             lease = Lease(interview_id="", incarnation="", deadline=written, claimed_at=written, actor="unknown")
-        return Held(slot, lease, found.etag)
+        return HeldSlot(slot, lease, found.etag)
 
-    def of(self, intent: Intent) -> Held | None:
+    def of(self, intent: Intent) -> HeldSlot | None:
         """The lease that ``intent`` holds, looked for in its own slot first."""
         if intent.slot is not None:
             held = self.get(intent.slot)
@@ -83,13 +83,13 @@ class Leases:
                 return held
         return next((held for held in self.all() if held.lease.belongs_to(intent)), None)
 
-    def named(self, interview_id: str) -> Held | None:
+    def named(self, interview_id: str) -> HeldSlot | None:
         """The lease of any interview that had this id, or None."""
         return next((held for held in self.all() if held.lease.interview_id == interview_id), None)
 
     def claim(
         self, intent: Intent, limit: int, *, now: datetime, actor: str, blocked: frozenset[int] = frozenset()
-    ) -> Held:
+    ) -> HeldSlot:
         """A free slot below ``limit`` that is not ``blocked``, the one it had before if it can be.
 
         Raises ``NoFreeSlotError`` when there is none.
@@ -107,7 +107,7 @@ class Leases:
             for slot in sorted(free, key=lambda slot: (slot != intent.slot, slot)):
                 etag = self._create(slot, lease)
                 if etag is not None:
-                    held = Held(slot, lease, etag)
+                    held = HeldSlot(slot, lease, etag)
                     if taken and taken[-1] >= limit:
                         self._withdraw_if_over(held, limit, now)
                     return held
@@ -132,16 +132,16 @@ class Leases:
             "wait, destroy one, or raise max_instances, deploy and publish the templates"
         )
 
-    def extend(self, held: Held, deadline: datetime) -> Held:
+    def extend(self, held: HeldSlot, deadline: datetime) -> HeldSlot:
         """The same lease with another deadline; raises ``ChangedMeanwhileError``."""
         lease = held.lease.model_copy(update={"deadline": deadline})
         try:
             written = self._bucket.write(_key(held.slot), _json(lease), if_match=held.etag)
         except LostRaceError as error:
             raise ChangedMeanwhileError(f"slot {held.slot} was changed by somebody else; try again") from error
-        return Held(held.slot, lease, written.etag)
+        return HeldSlot(held.slot, lease, written.etag)
 
-    def release(self, held: Held) -> bool:
+    def release(self, held: HeldSlot) -> bool:
         """Frees the slot, unless it is no longer the same lease; tells which."""
         try:
             self._bucket.delete(_key(held.slot), if_match=held.etag)
@@ -156,7 +156,7 @@ class Leases:
         except LostRaceError:
             return None
 
-    def _withdraw_if_over(self, held: Held, limit: int, now: datetime) -> None:
+    def _withdraw_if_over(self, held: HeldSlot, limit: int, now: datetime) -> None:
         """After ``max_instances`` was lowered, leases above it still count."""
         if len(self.taken()) > limit:
             self.release(held)

@@ -40,7 +40,7 @@ _CONTAINER_GONE = {"ListenerNotFound", "ClusterNotFoundException", "NoSuchHosted
 
 
 @dataclass(frozen=True)
-class Sighting:
+class InventoryItem:
     """One kind of resource: ``found`` are the ids that exist, as Terraform imports them; ``problem`` means unknown.
 
     ``foreign`` are those of the interview's name that are not its own.
@@ -59,42 +59,42 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Survey:
+class Inventory:
     """Every kind of resource of one interview."""
 
-    sightings: tuple[Sighting, ...]
+    items: tuple[InventoryItem, ...]
 
     @property
     def proven_gone(self) -> bool:
         """Whether AWS answered for each kind, and nothing of the interview's exists."""
-        return not any(sighting.found or sighting.problem for sighting in self.sightings)
+        return not any(item.found or item.problem for item in self.items)
 
     @property
-    def unknown(self) -> tuple[Sighting, ...]:
+    def unknown(self) -> tuple[InventoryItem, ...]:
         """The kinds that AWS gave no answer about."""
-        return tuple(sighting for sighting in self.sightings if sighting.problem)
+        return tuple(item for item in self.items if item.problem)
 
     @property
     def foreign(self) -> str:
         """What has the interview's name and is not its own, in words; empty when there is none."""
-        return "; ".join(f"{s.what} {', '.join(s.foreign)}" for s in self.sightings if s.foreign)
+        return "; ".join(f"{s.what} {', '.join(s.foreign)}" for s in self.items if s.foreign)
 
     @property
     def live(self) -> dict[str, str]:
         """What exists, by Terraform address; running tasks are their service's and have none."""
-        return {s.address: s.found[-1] for s in self.sightings if s.found and s.address != TASKS}
+        return {s.address: s.found[-1] for s in self.items if s.found and s.address != TASKS}
 
     @property
     def leftovers(self) -> str:
         """What is not proven gone, in words."""
-        exist = [f"{s.what} {', '.join(s.found)}" for s in self.sightings if s.found]
+        exist = [f"{s.what} {', '.join(s.found)}" for s in self.items if s.found]
         unknown = [f"{s.what}: unknown ({s.problem})" for s in self.unknown]
         return "; ".join(exist + unknown)
 
     @property
     def evidence(self) -> tuple[str, ...]:
         """What was asked, for the tombstone."""
-        return tuple(f"{s.what}: none" + (" of ours" if s.foreign else "") for s in self.sightings)
+        return tuple(f"{s.what}: none" + (" of ours" if s.foreign else "") for s in self.items)
 
 
 def hostname(interview_id: str, values: Mapping[str, Any]) -> str:
@@ -102,7 +102,7 @@ def hostname(interview_id: str, values: Mapping[str, Any]) -> str:
     return f"{interview_id}.{values['domain_name']}"
 
 
-Seen = dict[str, bool]
+Ownership = dict[str, bool]
 """What has the interview's name, by id: whether it is the interview's own."""
 
 
@@ -112,9 +112,9 @@ def is_tagged(tags: Iterable[Mapping[str, Any]], interview_id: str, project_pref
     return known.get("InterviewId") == interview_id and known.get("Project") == project_prefix
 
 
-def survey(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Survey:
+def take_inventory(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Inventory:
     """Asks AWS for each kind of resource at once; ``values`` are the shared values of the interview's release."""
-    kinds: list[tuple[str, str, Callable[[], Seen]]] = [
+    kinds: list[tuple[str, str, Callable[[], Ownership]]] = [
         (PASSWORD, "password parameter", lambda: _password(aws, interview_id, values)),
         (TARGET_GROUP, "target group", lambda: _target_groups(aws, interview_id, values)),
         (RULE, "listener rule", lambda: _rules(aws, interview_id, values)),
@@ -125,24 +125,24 @@ def survey(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Survey:
     if values.get("create_dns_record"):
         kinds.append((RECORD, "DNS record", lambda: _records(aws, interview_id, values)))
 
-    def look(kind: tuple[str, str, Callable[[], Seen]]) -> Sighting:
+    def look(kind: tuple[str, str, Callable[[], Ownership]]) -> InventoryItem:
         address, what, ask = kind
         try:
             seen = ask()
         except (ClientError, BotoCoreError) as error:
             if isinstance(error, ClientError) and error_code(error) in _CONTAINER_GONE:
-                return Sighting(address, what)
-            return Sighting(address, what, problem=reason(error))
+                return InventoryItem(address, what)
+            return InventoryItem(address, what, problem=reason(error))
         ours = tuple(known for known, is_ours in seen.items() if is_ours)
-        return Sighting(address, what, ours, tuple(known for known in seen if known not in ours))
+        return InventoryItem(address, what, ours, tuple(known for known in seen if known not in ours))
 
     for service in {SERVICE_OF[address] for address, _, _ in kinds}:
         getattr(aws, service)  # made here, because boto3's session is not made for threads
     with ThreadPoolExecutor(len(kinds)) as pool:
-        return Survey(tuple(pool.map(look, kinds)))
+        return Inventory(tuple(pool.map(look, kinds)))
 
 
-def _password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
+def _password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
     name = password_parameter(values["project_prefix"], interview_id)
     try:
         aws.ssm.get_parameter(Name=name)  # without decryption: whether it exists is all that matters
@@ -151,7 +151,7 @@ def _password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
     return {name: True}
 
 
-def _target_groups(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
+def _target_groups(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
     try:
         groups = aws.elbv2.describe_target_groups(Names=[interview_id])["TargetGroups"]
     except aws.elbv2.exceptions.TargetGroupNotFoundException:
@@ -159,13 +159,13 @@ def _target_groups(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Se
     return _by_tags(aws, [group["TargetGroupArn"] for group in groups], interview_id, values)
 
 
-def _rules(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
+def _rules(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
     wanted = hostname(interview_id, values)
     rules = [rule["RuleArn"] for rule in listener_rules(aws, values) if wanted in rule_hosts(rule)]
     return _by_tags(aws, rules, interview_id, values)
 
 
-def _by_tags(aws: Aws, arns: list[str], interview_id: str, values: Mapping[str, Any]) -> Seen:
+def _by_tags(aws: Aws, arns: list[str], interview_id: str, values: Mapping[str, Any]) -> Ownership:
     tags = balancing_tags(aws, arns)
     return {arn: is_tagged(tags.get(arn, []), interview_id, values["project_prefix"]) for arn in arns}
 
@@ -203,7 +203,7 @@ def rule_hosts(rule: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _task_definitions(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
+def _task_definitions(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
     family = f"{values['project_prefix']}-{interview_id}"
     pages = aws.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE")
     arns = [arn for page in pages for arn in page["taskDefinitionArns"]]
@@ -219,7 +219,7 @@ def _task_definitions(aws: Aws, interview_id: str, values: Mapping[str, Any]) ->
     }
 
 
-def _services(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
+def _services(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
     cluster = values["ecs_cluster_arn"]
     services = aws.ecs.describe_services(cluster=cluster, services=[interview_id], include=["TAGS"])["services"]
     return {
@@ -231,14 +231,14 @@ def _services(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
     }
 
 
-def _tasks(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
+def _tasks(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
     """By their family, whoever started them: they are never destroyed by name, only waited for."""
     family = f"{values['project_prefix']}-{interview_id}"
     pages = aws.ecs.get_paginator("list_tasks").paginate(cluster=values["ecs_cluster_arn"], family=family)
     return {arn: True for page in pages for arn in page["taskArns"]}
 
 
-def _records(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Seen:
+def _records(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
     name, zone = hostname(interview_id, values), values["hosted_zone_id"]
     answer = aws.route53.list_resource_record_sets(
         HostedZoneId=zone, StartRecordName=name, StartRecordType="A", MaxItems="1"

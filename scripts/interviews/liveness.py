@@ -15,12 +15,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Self
 
-from scripts.interviews.model import Run
+from scripts.interviews.records import RunMark
 
 _ORPHAN_GRACE_SECONDS = 5
 
 
-class Life(Enum):
+class Liveness(Enum):
     """What can be said about a run."""
 
     ALIVE = "alive"
@@ -60,25 +60,25 @@ class RunFiles:
         os.close(self.terraform_lock)
 
 
-def life_of(run: Run, directory: Path, host: str) -> Life:
+def liveness_of(run: RunMark, directory: Path, host: str) -> Liveness:
     """Whether ``run`` is alive, as far as this machine can tell."""
     if run.ended:
-        return Life.DEAD
+        return Liveness.DEAD
     client, terraform = directory / f"{run.id}.client", directory / f"{run.id}.terraform"
     if run.host != host or not client.exists():
-        return Life.UNKNOWN
+        return Liveness.UNKNOWN
     if _held(client):
-        return Life.ALIVE
-    return Life.ORPHANED if _held(terraform) else Life.DEAD
+        return Liveness.ALIVE
+    return Liveness.ORPHANED if _held(terraform) else Liveness.DEAD
 
 
-def forget(run: Run, directory: Path) -> None:
+def forget(run: RunMark, directory: Path) -> None:
     """Removes the files of a dead run."""
     for suffix in ("client", "terraform"):
         (directory / f"{run.id}.{suffix}").unlink(missing_ok=True)
 
 
-def end_orphans(run: Run, directory: Path) -> bool:
+def end_orphans(run: RunMark, directory: Path) -> bool:
     """Ends the terraform that outlived its client: nobody hears it any more. Tells whether it is gone.
 
     Its process group cannot be another's by now, because the lock is held by a member of it.
