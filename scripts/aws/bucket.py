@@ -4,7 +4,6 @@ import base64
 import hashlib
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,16 +57,6 @@ class StoredObject:
     etag: str
     version_id: str
     last_modified: datetime | None = None
-
-
-@dataclass(frozen=True)
-class StoredVersion:
-    """One version of ``key``; ``is_marker`` tells a delete marker, which has no bytes."""
-
-    key: str
-    version_id: str
-    last_modified: datetime
-    is_marker: bool
 
 
 class Bucket:
@@ -229,30 +218,6 @@ class Bucket:
         for problem in answer.get("Errors", []):
             address = self._address(problem.get("Key", ""))
             raise AwsError(f"cannot delete {address}: {problem.get('Code')}: {problem.get('Message')}")
-
-    def versions(self, prefix: str) -> dict[str, list[StoredVersion]]:
-        """Every version and delete marker under ``prefix`` by key."""
-        found: dict[str, list[StoredVersion]] = defaultdict(list)
-        with self._explained("s3:ListBucketVersions"):
-            pages = self._s3.get_paginator("list_object_versions").paginate(Prefix=prefix, **self._place)
-            for page in pages:
-                for kind in ("Versions", "DeleteMarkers"):
-                    for entry in page.get(kind, []):  # type: ignore[attr-defined]
-                        found[entry["Key"]].append(
-                            StoredVersion(
-                                entry["Key"], entry["VersionId"], entry["LastModified"], kind == "DeleteMarkers"
-                            )
-                        )
-        return dict(found)
-
-    def delete_versions(self, versions: Iterable[StoredVersion]) -> None:
-        """Removes exactly these versions; what was written since stays."""
-
-        def delete(version: StoredVersion) -> None:
-            with self._explained("s3:DeleteObjectVersion", version.key):
-                self._s3.delete_object(Key=version.key, VersionId=version.version_id, **self._place)
-
-        self.in_parallel(delete, list(versions))
 
     def in_parallel(self, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """What ``work`` gives for each of ``items``, ``WORKERS`` at a time; raises the first failure."""

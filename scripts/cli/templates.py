@@ -33,9 +33,6 @@ SkipOption = Annotated[
 OldArgument = Annotated[str, typer.Argument(metavar="OLD", help="A release; its first 7 characters are enough.")]
 NewArgument = Annotated[str, typer.Argument(metavar="NEW", help="A release; its first 7 characters are enough.")]
 OptionalDigest = Annotated[str, typer.Argument(help="A release; its first 7 characters are enough.", metavar="DIGEST")]
-KeepOption = Annotated[
-    int, typer.Option(metavar="N", min=1, help="How many of the newest releases to keep in any case.")
-]
 
 
 @app.command()
@@ -92,21 +89,21 @@ def list_releases(*, json_lines: JsonOption = False) -> None:
     Example: prequel templates list --json
     """
     from scripts.errors import PrequelError
-    from scripts.releases.retention import pinned_interviews
+    from scripts.releases.usage import interviews_by_release
 
     session = Session(json_lines=json_lines)
     store = _store(session)
     entries = store.catalogue()
     current = store.look()
-    pinned: dict[str, list[str]] | None = None
+    interviews: dict[str, list[str]] | None = None
     try:
-        pinned = pinned_interviews(store.bucket)
+        interviews = interviews_by_release(store.bucket)
     except PrequelError as error:
         session.console.warn(f"cannot tell which interviews use them: {error}")
     if current.altered:
         session.console.warn(current.altered)
     digest = current.pointer.digest if current.pointer else None
-    rows = [_row(entry, digest, pinned) for entry in entries]
+    rows = [_row(entry, digest, interviews) for entry in entries]
     session.console.result(rows, _table(rows) if rows else "nothing is published yet")
 
 
@@ -207,24 +204,6 @@ def verify(digest: OptionalDigest = "", *, dry_run: DryRunOption = False, json_l
         raise typer.Exit(1)
 
 
-@app.command()
-def prune(*, keep: KeepOption = 10, dry_run: DryRunOption = False, json_lines: JsonOption = False) -> None:
-    """Remove old releases that nothing needs.
-
-    Never the current, the previous, the newest ones, or one that an interview uses.
-
-    Examples: prequel templates prune --dry-run; prequel templates prune --keep 3
-    """
-    from scripts.releases import retention
-    from scripts.releases.release import short
-
-    session = Session(json_lines=json_lines)
-    removed = retention.prune(_store(session), keep=keep, dry_run=dry_run, console=session.console)
-    verb = "would remove" if dry_run else "removed"
-    text = "\n".join(f"{verb} {short(digest)}" for digest in removed) or "there is nothing to remove"
-    session.console.result({"removed" if not dry_run else "would_remove": removed}, text)
-
-
 def _store(session: Session) -> "ReleaseStore":
     from scripts.releases.store import ReleaseStore
 
@@ -243,7 +222,7 @@ def _ask(session: Session, *, yes: bool) -> "Ask":
     return lambda question: typer.confirm(question, err=True)
 
 
-def _row(entry: "Entry", current: str | None, pinned: dict[str, list[str]] | None) -> dict[str, Any]:
+def _row(entry: "Entry", current: str | None, interviews: dict[str, list[str]] | None) -> dict[str, Any]:
     manifest = entry.manifest
     return {
         "digest": entry.digest,
@@ -253,7 +232,7 @@ def _row(entry: "Entry", current: str | None, pinned: dict[str, list[str]] | Non
         "git_commit": manifest.origin.git_commit if manifest else None,
         "git_dirty": manifest.origin.git_dirty if manifest else None,
         "rehearsal": manifest.rehearsal.status if manifest else None,
-        "interviews": pinned.get(entry.digest, []) if pinned is not None else None,
+        "interviews": interviews.get(entry.digest, []) if interviews is not None else None,
         "problem": entry.problem,
     }
 

@@ -180,11 +180,8 @@ def _create_now(context: Context, run: RunLock, workspace: Workspace, request: R
         with ThreadPoolExecutor(4) as pool:
             claiming = pool.submit(slot_for, context, run, workspace.manifest.limits.max_instances, workspace.values)
             surveying = pool.submit(take_inventory, context.aws, run.intent.id, workspace.values)
-            # Once more, now that the intent pins it: `prune` may have begun to remove it in between.
-            confirming = pool.submit(context.releases.manifest, run.intent.release_digest)
             pinning = pool.submit(pinned, context, run.intent)
             workspace.init(run)
-        confirming.result()
         slot = claiming.result()
         refuse_foreign(surveying.result(), request.id)
         run.update(slot=slot, inputs=pinning.result())
@@ -308,8 +305,6 @@ def _schedule(context: Context, run: RunLock, values: dict[str, Any], request: R
     """Puts the password where the start will find it; Terraform adopts the parameter then."""
     try:
         refuse_foreign(take_inventory(context.aws, run.intent.id, values), request.id)
-        # Once more, now that the intent pins it, as in _create_now.
-        context.releases.manifest(run.intent.release_digest)
         run.update(inputs=pinned(context, run.intent))
     except PrequelError:
         withdraw(context, run)

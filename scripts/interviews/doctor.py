@@ -363,15 +363,9 @@ def _unlock(context: Context, interview_id: str) -> Callable[[], object]:
 
 def _half_releases(context: Context) -> list[Difference]:
     return [
-        # What is incomplete goes with the next prune; what was altered is a person's to judge.
-        Difference(
-            "half release",
-            entry.digest[:12],
-            entry.problem,
-            f"prequel templates {'prune' if entry.problem == 'incomplete' else 'verify'}",
-        )
+        Difference("half release", entry.digest[:12], entry.problem, "prequel templates verify")
         for entry in context.releases.catalogue()
-        if entry.problem and entry.problem != "retired"
+        if entry.problem
     ]
 
 

@@ -112,7 +112,7 @@ class Publisher:
         except AlteredReleaseError:
             if pointer is None or pointer.digest != digest:
                 return None
-        told = pointer.model_dump(include=set(Manifest.model_fields) - {"retired_at"})
+        told = pointer.model_dump(include=set(Manifest.model_fields))
         return Manifest.model_validate(told)
 
     def _is_good_enough(self, manifest: Manifest) -> bool:

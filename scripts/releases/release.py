@@ -151,12 +151,7 @@ class _Described(_Document):
 
 
 class Manifest(_Described):
-    """``releases/{digest}/manifest.json``: a release that is completely stored.
-
-    ``retired_at`` is set while `prune` removes the release: nobody may begin to use it any more.
-    """
-
-    retired_at: datetime | None = None
+    """``releases/{digest}/manifest.json``: a release that is completely stored."""
 
 
 class Pointer(_Described):

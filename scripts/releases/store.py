@@ -7,7 +7,6 @@
 The order of the writes and the checks after them are what makes this safe; docs/decisions/0010-releases.md argues it.
 """
 
-import json
 import random
 import re
 import time
@@ -20,7 +19,7 @@ from typing import Any
 from scripts.aws.bucket import Bucket, LostRaceError, StoredObject
 from scripts.aws.clients import Aws
 from scripts.errors import AlteredReleaseError, ReleaseError
-from scripts.releases.release import RELEASE_FILES, SCHEMA_VERSION, Manifest, Pointer, PublishedFile, Release, short
+from scripts.releases.release import RELEASE_FILES, Manifest, Pointer, PublishedFile, Release, short
 
 POINTER_KEY = "instance/manifest.json"
 SHORTEST_DIGEST = 7
@@ -58,7 +57,6 @@ class Entry:
     digest: str
     last_modified: datetime
     manifest: Manifest | None
-    manifest_etag: str | None
     problem: str
 
     @property
@@ -100,13 +98,8 @@ class ReleaseStore:
         """The manifest of a stored release; raises ``AlteredReleaseError`` when there is none or it is not right."""
         stored = self.bucket.read(manifest_key(digest))
         if stored is None:
-            raise AlteredReleaseError(
-                f"{manifest_key(digest)} is missing: the release was never completely published, or was pruned"
-            )
-        manifest = self._parse(stored, digest)
-        if manifest.retired_at:
-            raise AlteredReleaseError(f"{manifest_key(digest)} says that the release is being pruned; publish it again")
-        return manifest
+            raise AlteredReleaseError(f"{manifest_key(digest)} is missing: the release was never completely published")
+        return self._parse(stored, digest)
 
     def read(self, digest: str) -> tuple[Manifest, Release]:
         """A stored release, every byte verified; raises ``AlteredReleaseError`` naming the first file that is wrong."""
@@ -143,9 +136,7 @@ class ReleaseStore:
                 parsed = self._parse(manifest, digest) if manifest else None
             except AlteredReleaseError as error:
                 problem = str(error)
-            if is_retired(manifest):
-                problem = "retired"
-            entries.append(Entry(digest, modified, parsed, manifest.etag if manifest else None, problem))
+            entries.append(Entry(digest, modified, parsed, problem))
         return sorted(entries, key=lambda entry: entry.published_at, reverse=True)
 
     def resolve(self, digest: str) -> str:
@@ -171,20 +162,17 @@ class ReleaseStore:
     ) -> list[str]:
         """Makes ``release`` completely stored, its manifest last, and returns the names of what it had to write.
 
-        What is there and right is not written again, except while `prune` removes it: then everything is, so that
-        nothing of it is among the versions that `prune` has listed. ``on_stored`` is told each name.
+        What is there and right is not written again. ``on_stored`` is called with each name.
         """
         digest = release.digest
         for _ in _attempts():
             stored = self.bucket.read(manifest_key(digest))
             known = self._parse_or_none(stored, digest)
-            present: Mapping[str, StoredObject | None] = {}
-            if stored is None or (known is not None and not known.retired_at):
-                present = self.bucket.read_all(file_key(digest, name) for name in RELEASE_FILES)
+            present = self.bucket.read_all(file_key(digest, name) for name in RELEASE_FILES)
             missing = [
                 name
                 for name in RELEASE_FILES
-                if (found := present.get(file_key(digest, name))) is None or found.body != release.files[name]
+                if (found := present[file_key(digest, name)]) is None or found.body != release.files[name]
             ]
             self.bucket.write_all(
                 {file_key(digest, name): release.files[name] for name in missing},
@@ -219,8 +207,6 @@ class ReleaseStore:
                     return now.pointer
                 raise SupersededError(now.pointer)
             try:
-                # After the look and before the swap, so that a prune is either seen here or sees the swap.
-                self._keep_stored(release, manifest)
                 versions = self._write_plain_copies(release)
                 self._swap(now, self._pointer(release, manifest, versions, now.pointer))
             except LostRaceError:
@@ -230,19 +216,6 @@ class ReleaseStore:
             if pointer is None or pointer.digest != release.digest:
                 raise SupersededError(pointer)
             return pointer
-        raise ReleaseError("others keep switching the current release; try again")
-
-    def fence(self) -> None:
-        """Writes the pointer anew, the same but for its generation: a switch that is under way must look again."""
-        for _ in _attempts():
-            seen = self.look()
-            if seen.pointer is None:
-                raise ReleaseError(seen.altered or "nothing is published yet")
-            try:
-                self._swap(seen, seen.pointer.model_copy(update={"generation": seen.pointer.generation + 1}))
-            except LostRaceError:
-                continue
-            return
         raise ReleaseError("others keep switching the current release; try again")
 
     def settle(self, *, dry_run: bool = False) -> list[str]:
@@ -278,12 +251,6 @@ class ReleaseStore:
                 continue
         raise ReleaseError("others keep switching the current release; try again")
 
-    def _keep_stored(self, release: Release, manifest: Manifest) -> None:
-        try:
-            self.manifest(release.digest)
-        except AlteredReleaseError:
-            self.store(release, manifest)
-
     def _plain_copies(self) -> dict[str, StoredObject | None]:
         stored = self.bucket.read_all(map(plain_key, RELEASE_FILES))
         return {name: stored[plain_key(name)] for name in RELEASE_FILES}
@@ -308,7 +275,7 @@ class ReleaseStore:
     def _pointer(
         self, release: Release, manifest: Manifest, versions: Mapping[str, str], before: Pointer | None
     ) -> Pointer:
-        told = manifest.model_dump(exclude={"files", "retired_at"})
+        told = manifest.model_dump(exclude={"files"})
         previous = before.previous_digest if before and before.digest == release.digest else before and before.digest
         return Pointer.model_validate(
             told
@@ -356,21 +323,8 @@ def plain_key(name: str) -> str:
     return f"instance/{name}"
 
 
-def tombstone() -> bytes:
-    """A manifest for a release that has none, while `prune` removes it."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, "retired_at": datetime.now(UTC).isoformat()}).encode()
-
-
-def is_retired(stored: StoredObject | None) -> bool:
-    """Whether a stored manifest says that its release is being pruned, whatever else it says."""
-    try:
-        return bool(stored and json.loads(stored.body).get("retired_at"))
-    except (ValueError, AttributeError):
-        return False
-
-
 def _same_release(now: Seen, seen: Seen) -> bool:
-    """Whether the pointer still means what it did; a repair or a prune writes it anew without a switch."""
+    """Whether the pointer still means what it did; a repair writes it again without a switch."""
     if now.pointer is not None and seen.pointer is not None:
         return now.pointer.digest == seen.pointer.digest
     return now.etag == seen.etag
@@ -384,7 +338,7 @@ def _problem(stored: StoredObject | None, matches: Any) -> str:
 
 def _merged(known: Manifest | None, new: Manifest) -> Manifest:
     """What is known of a release, and a rehearsal that it passed only now."""
-    if known is None or known.retired_at:
+    if known is None:
         return new
     if known.rehearsal.status == "skipped" and new.rehearsal.status == "passed":
         return known.model_copy(update={"rehearsal": new.rehearsal, "checks": new.checks})

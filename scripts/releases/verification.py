@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from scripts.errors import AlteredReleaseError
 from scripts.releases.release import RELEASE_FILES, Manifest
-from scripts.releases.store import POINTER_KEY, ReleaseStore, file_key, is_retired, manifest_key
+from scripts.releases.store import POINTER_KEY, ReleaseStore, file_key, manifest_key
 
 
 @dataclass
@@ -36,10 +36,10 @@ def _verify_release(store: ReleaseStore, digest: str, findings: Findings) -> Non
     findings.checked += sum(found is not None for found in stored.values())
     manifest = stored[key]
     if manifest is None:
-        findings.problems.append(f"{key} is missing: the release was never completely published")
-        return
-    if is_retired(manifest):
-        findings.problems.append(f"{key} says that the release is being pruned; run `prequel templates prune`")
+        findings.problems.append(
+            f"{key} is missing: the release was never completely published; publish the same set again, "
+            f"or remove the rest with `aws s3 rm --recursive s3://{store.bucket.name}/releases/{digest}/`"
+        )
         return
     try:
         parsed = Manifest.parse(manifest.body, key)

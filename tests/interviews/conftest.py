@@ -198,7 +198,7 @@ def publish(place_values: dict[str, Any], aws: Aws, max_instances: int) -> str:
         put = aws.s3.put_object(Bucket=store.bucket.name, Key=plain_key(name), Body=release.files[name])
         files[name] = PublishedFile(**file.model_dump(), version_id=put.get("VersionId", "null"))
     pointer = Pointer(
-        **manifest.model_dump(exclude={"files", "retired_at"}),
+        **manifest.model_dump(exclude={"files"}),
         files=files,
         generation=1,
         switched_by="test",

@@ -157,7 +157,7 @@ def test_half_a_release_is_found(place: Place) -> None:
     context = place.context()
     context.aws.s3.put_object(Bucket=context.bucket, Key=f"releases/{'a' * 64}/main.tf", Body=b"")
     finding = the_finding(place)
-    assert (finding.kind, finding.command) == ("half release", "prequel templates prune")
+    assert (finding.kind, finding.command) == ("half release", "prequel templates verify")
 
 
 def test_an_image_that_is_gone_is_found_before_a_candidate_waits_for_it(

@@ -2,7 +2,6 @@
 
 import threading
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,7 +14,6 @@ from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import LONGEST_RUN, run_lock
 from scripts.interviews.workspace import Workspace, private_directory
-from scripts.releases.store import tombstone
 from tests.interviews.conftest import Place, PlaceFactory, publish
 from tests.interviews.test_absence import a_target_group
 
@@ -212,22 +210,6 @@ def test_in_another_region_nothing_is_created_and_nothing_is_taken_for_gone(plac
         with pytest.raises(PrequelError, match="aws_region is us-east-1, expected eu-west-1"):
             attempt()
     assert place.objects() == before
-
-
-def test_a_release_that_is_pruned_while_an_interview_is_scheduled_is_not_pinned(place: Place) -> None:
-    context = place.breakable_context()
-    take_inventory = context.aws.elbv2.describe_target_groups
-
-    def prune_meanwhile(**arguments: Any) -> Any:
-        for entry in context.releases.catalogue():
-            key = f"releases/{entry.digest}/manifest.json"
-            context.aws.s3.put_object(Bucket=context.bucket, Key=key, Body=tombstone())
-        return take_inventory(**arguments)
-
-    context.aws.elbv2.describe_target_groups = prune_meanwhile  # type: ignore[method-assign]
-    with pytest.raises(AlteredReleaseError):
-        create(context, place.request(starts_at=place.clock() + timedelta(hours=1)))
-    assert place.objects() == []
 
 
 def test_a_password_that_cannot_be_kept_leaves_nothing_scheduled(place: Place) -> None:

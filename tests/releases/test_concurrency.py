@@ -10,15 +10,12 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from scripts.console import Console
 from scripts.errors import PrequelError
-from scripts.releases.retention import prune
 from scripts.releases.store import POINTER_KEY, ReleaseStore, SupersededError
 from tests.releases.conftest import Cloud
 from tests.releases.samples import assert_readers_are_safe, assert_settled, manifest, published, release
@@ -27,7 +24,7 @@ from tests.releases.steering import Counter, before_each_call, interleave, is_wr
 pytestmark = pytest.mark.slow
 SEED = 20261123
 one_at_a_time = pytest.mark.usefixtures("one_request_at_a_time")
-PUBLISH_CALLS = 33
+PUBLISH_CALLS = 32
 """S3 calls of storing and switching to a new release, one at a time; a test below counts them."""
 PUBLISH_WRITES = 12
 """Five files and their manifest, five plain copies and the pointer."""
@@ -288,51 +285,3 @@ def test_a_reader_that_follows_the_pointer_never_gets_a_mixed_set(cloud: Cloud) 
 @pytest.mark.soak(amount="1000 switches", seed=SEED)
 def test_a_reader_that_follows_the_pointer_never_gets_a_mixed_set_during_1000_switches(cloud: Cloud) -> None:
     assert sum(switches_with_a_reader(cloud.another(f"reader-{n}"), 50) for n in range(20)) > 100
-
-
-# Prune beside a publisher that goes back to the very release.
-
-QUIET = Console(json_lines=True, out=open(os.devnull, "w"))  # noqa: SIM115, PTH123
-
-
-def drop(_: object) -> None:
-    """Makes a statement of an expression."""
-
-
-def prune_beside_rollback(cloud: Cloud, prune_stops_at: int, rollback_stops_at: int | None) -> None:
-    setup, pruner, publisher = cloud.observer(), cloud.store(), cloud.store()
-    label = f"old {prune_stops_at} {rollback_stops_at}"
-    published(setup, label, age=timedelta(days=9))
-    for newer in "xyz":
-        published(setup, f"{newer} {label}")
-    interleave(
-        lambda: drop(prune(pruner, keep=1, dry_run=False, console=QUIET)),
-        pruner.aws,
-        publishing(publisher, label),
-        publisher.aws,
-        first_stops_at=prune_stops_at,
-        second_stops_at=rollback_stops_at,
-    )
-    assert assert_settled(setup) == release(label).digest
-
-
-@pytest.mark.parametrize("call", range(1, 60, 10))
-@one_at_a_time
-def test_a_rollback_at_any_moment_of_a_prune_finds_or_restores_its_release(cloud: Cloud, call: int) -> None:
-    prune_beside_rollback(cloud, call, None)
-
-
-@pytest.mark.parametrize("seed", range(SEED, SEED + 3))
-@one_at_a_time
-def test_a_prune_and_a_rollback_that_interrupt_each_other_leave_one_whole_release(cloud: Cloud, seed: int) -> None:
-    chance = random.Random(seed)
-    prune_beside_rollback(cloud, chance.randint(1, 60), chance.randint(1, PUBLISH_CALLS))
-
-
-@pytest.mark.soak(amount="649 pairs of calls")
-@one_at_a_time
-def test_a_prune_and_a_rollback_interrupt_each_other_at_every_pair_of_calls(cloud: Cloud) -> None:
-    for first in range(1, 60):
-        fresh = cloud.another(f"prune-{first}")
-        for second in range(1, PUBLISH_CALLS + 1, 3):
-            prune_beside_rollback(fresh, first, second)

@@ -82,7 +82,7 @@ def prequel(configured: Path, capsys: pytest.CaptureFixture[str]) -> Prequel:
     return Prequel(configured, capsys)
 
 
-def test_publish_list_show_diff_roll_back_verify_and_prune(prequel: Prequel, tmp_path: Path) -> None:
+def test_publish_list_show_diff_roll_back_and_verify(prequel: Prequel, tmp_path: Path) -> None:
     first = prequel.publish()
     second = prequel.publish("--templates", prequel.change(tmp_path / "changed", "changed"))
     assert (first["status"], second["status"], second["changed"]) == ("published", "published", ["outputs.tf"])
@@ -97,7 +97,6 @@ def test_publish_list_show_diff_roll_back_verify_and_prune(prequel: Prequel, tmp
     assert prequel.json("rollback", "--yes")["digest"] == first["digest"]
     assert prequel.json("show")["digest"] == first["digest"]
     assert prequel.json("verify")["problems"] == []
-    assert prequel.json("prune", "--keep", "1") == {"removed": []}
 
 
 def test_the_table_is_for_people(prequel: Prequel) -> None:
@@ -139,12 +138,12 @@ def test_a_machine_is_never_asked(prequel: Prequel, cloud: Cloud) -> None:
     assert objects(cloud.operator, BUCKET) == {}
 
 
-@pytest.mark.parametrize("command", ["publish", "rollback", "prune", "verify"])
+@pytest.mark.parametrize("command", ["publish", "rollback", "verify"])
 def test_every_writing_command_has_a_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert "--dry-run" in Prequel(tmp_path, capsys)(command, "--help")
 
 
-@pytest.mark.parametrize("command", ["publish", "list", "show", "diff", "rollback", "verify", "prune"])
+@pytest.mark.parametrize("command", ["publish", "list", "show", "diff", "rollback", "verify"])
 def test_every_help_has_an_example(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert f"prequel templates {command}" in " ".join(Prequel(tmp_path, capsys)(command, "--help").split())
 
