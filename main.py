@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from stacks.settings import SettingsError, load_settings
+from stacks.configuration import SettingsError, load_settings
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ from constructs.aws import (
     SsmParameter,
 )
 from constructs.waivers import TLS_ENDS_BEFORE, waive
-from contract.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, password_parameter
+from contract.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, password_parameter, task_family
 
 HOME = "/home/coder"
 CANDIDATE_USER = "1000:1000"
@@ -129,7 +129,7 @@ class InterviewService(Construct):
         task_definition = EcsTaskDefinition(
             self,
             "task",
-            family=f"{text['project_prefix']}-{interview_id}",
+            family=task_family(text["project_prefix"], interview_id),
             requires_compatibilities=["FARGATE"],
             network_mode="awsvpc",
             cpu=text["code_server_cpu"],

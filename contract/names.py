@@ -1,24 +1,4 @@
-"""Names and patterns that the stacks, the published template set and the operations all agree on.
-
-A pattern here is used twice: in the template's variable validations and in the operations' own checks, so it stays in
-the syntax that RE2 (Terraform's ``regex``) and Python's ``re`` share.
-"""
-
-INTERVIEW_ID_PATTERN = "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
-"""A DNS label (RFC 1123) that also fits a target group's name: 32 characters at most
-(https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html)."""
-
-RESERVED_ID_PREFIX = "internal-"
-"""Elastic Load Balancing refuses target group names that begin with it (same page)."""
-
-CHALLENGE_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$"
-"""A relative S3 prefix without dots, so that it cannot leave ``challenge/``."""
-
-PASSWORD_LENGTH = (8, 128)
-"""Shortest and longest password of an interview, in characters."""
-
-LISTENER_PRIORITY = (1, 50_000)
-"""https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html"""
+"""Names that the stacks, the published template set and the operations all agree on."""
 
 LISTENER_PRIORITY_BASE = 1000
 """The priority of the interview in slot 0; slot n has this plus n. The portal's rules lie below."""
@@ -42,13 +22,34 @@ LOCAL_STATE_FILE = "terraform.shared.tfstate"
 """The shared stack's state beside terraform.tfvars, where there is no backend.config."""
 
 METRICS_NAMESPACE = "Prequel"
-"""Of the metrics that the reaper tells, each with the dimension ``Project``."""
+"""Of the metrics that the reaper reports, each with the dimension ``Project``."""
 
 IMAGE_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
 """What container images call Fargate's architectures."""
 
 CODE_SERVER_PORT = 8443
 CODE_SERVER_CONTAINER = "code-server"
+
+PORTAL_PORT = 3000
+"""Where the Next.js portal listens."""
+
+STATES = "instances/"
+"""The prefix of the interviews' Terraform states in the bucket."""
+
+
+def state_key(interview_id: str) -> str:
+    """The key of an interview's Terraform state in the bucket."""
+    return f"{STATES}{interview_id}.tfstate"
+
+
+def task_family(project_prefix: str, interview_id: str) -> str:
+    """The family of an interview's task definitions."""
+    return f"{project_prefix}-{interview_id}"
+
+
+def interview_log_group(project_prefix: str) -> str:
+    """The log group that receives the interviews' output."""
+    return f"/{project_prefix}/interviews"
 
 
 def bucket_name(project_prefix: str) -> str:

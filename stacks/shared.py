@@ -21,8 +21,9 @@ from constructs.security_groups import SecurityGroups
 from constructs.storage import InstanceBucket, LogBucket
 from contract.names import CODE_SERVER_PORT, LOCAL_STATE_FILE, bucket_name, code_server_repository
 from contract.prices import BASE_REGION, PRICED_ON, interview_per_hour, is_priced, standing_per_day
+from contract.subnets import SubnetPlan
 from stacks.base import ReadableStack, aws_provider
-from stacks.settings import Configuration, SubnetPlan
+from stacks.configuration import Configuration
 
 
 class SharedStack(ReadableStack):

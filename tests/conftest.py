@@ -14,7 +14,8 @@ from hypothesis import settings
 
 from scripts.errors import PrequelError
 from scripts.terraform.process import provider_mirror, tested_provider
-from stacks.settings import BackendSettings, Configuration, Settings
+from stacks.configuration import Configuration
+from stacks.settings import BackendSettings, Settings
 
 # How long an example takes depends on what else the machine does, and is no claim of any test.
 settings.register_profile("prequel", deadline=None)

@@ -13,16 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.names import INTERVIEW_ID_PATTERN, bucket_name
-from stacks.settings import (
-    FARGATE_MEMORY_MIB,
-    BackendSettings,
-    Configuration,
-    Settings,
-    SettingsError,
-    SubnetPlan,
-    load_settings,
-)
+from contract.limits import FARGATE_MEMORY_MIB, INTERVIEW_ID_PATTERN
+from contract.names import bucket_name
+from contract.subnets import SubnetPlan
+from stacks.configuration import Configuration, SettingsError, load_settings
+from stacks.settings import BackendSettings, Settings
 from stacks.tfvars import UnreadableFileError, read_assignments
 
 ROOT = Path(__file__).parent.parent

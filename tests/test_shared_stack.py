@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contract.names import CLIENT_VARIABLE_NAMES
-from stacks.interview import CLIENT_VARIABLES, SHARED_VARIABLES
+from stacks.interview_variables import CLIENT_VARIABLES, SHARED_VARIABLES
 from stacks.settings import BackendSettings
 from tests.conftest import SharedStackFactory, SynthesizedStack
 

@@ -20,7 +20,8 @@ from scripts.shared_stack.values import (
     parse_outputs,
     read_outputs,
 )
-from stacks.settings import BackendSettings, Configuration, Settings
+from stacks.configuration import Configuration
+from stacks.settings import BackendSettings, Settings
 
 SETTINGS = Settings(aws_region="us-east-1", environment="test", domain_name="")
 HERE = Place(ACCOUNT_ID, "us-east-1", "test")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stacks.settings import load_settings
+from stacks.configuration import load_settings
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 PROJECT = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ challenge-manifests/{kind}/{name}.json             which version is the current 
 
 import re
 
-from contract.names import CHALLENGE_PATTERN
+from contract.limits import CHALLENGE_PATTERN
 from scripts.errors import ChallengeError
 
 CHALLENGES = "challenge/"

@@ -12,7 +12,7 @@ from scripts.errors import PrequelError
 
 if TYPE_CHECKING:
     from scripts.aws.clients import Aws
-    from stacks.settings import Configuration
+    from stacks.configuration import Configuration
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON lines for machines instead of text.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
@@ -36,7 +36,7 @@ class Session:
 
         Raises ``PrequelError`` with a line for every problem.
         """
-        from stacks.settings import SettingsError, load_settings
+        from stacks.configuration import SettingsError, load_settings
 
         try:
             return load_settings(Path(os.environ.get("PREQUEL_CONFIG_DIR") or Path.cwd()), os.environ)

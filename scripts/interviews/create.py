@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from contract.names import LISTENER_PRIORITY_BASE, password_parameter
+from contract.limits import IMAGE_TAG_PATTERN
+from contract.names import LISTENER_PRIORITY_BASE, password_parameter, state_key
 from contract.prices import cost_of
 from scripts.aws.clients import explained
 from scripts.challenges.catalog import pin
@@ -31,14 +32,12 @@ from scripts.interviews.request import (
     refuse_reserved,
 )
 from scripts.interviews.run_lock import RunLock, new_run_lock
-from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, state_key, workspace_key
+from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, workspace_key
 from scripts.interviews.workspace import Workspace, check_here, private_directory
 
 DEFAULT_WAIT_SECONDS = 300.0
 LONGEST_WAIT_SECONDS = 600.0
 """A third of what one run may take (``run_lock``); the rest is for creating and, if need be, for destroying."""
-
-_IMAGE_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Request:
         checked_challenge(self.challenge)
         checked_candidate(self.candidate_name)
         checked_password(self.password)
-        if self.image_tag and not _IMAGE_TAG.fullmatch(self.image_tag):
+        if self.image_tag and not re.fullmatch(IMAGE_TAG_PATTERN, self.image_tag):
             raise RefusedError(f'"{self.image_tag}" is no image tag, expected letters, digits, ".", "_" and "-"')
         if not 0 <= self.wait_seconds <= LONGEST_WAIT_SECONDS:
             raise RefusedError(f"cannot wait {self.wait_seconds:g} s, expected 0 to {LONGEST_WAIT_SECONDS:g}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from contract.names import password_parameter
+from contract.names import password_parameter, state_key
 from scripts.aws.clients import explained
 from scripts.errors import (
     BusyInterviewError,
@@ -24,14 +24,7 @@ from scripts.interviews.records import Inputs, Intent, RunMark, Status, Tombston
 from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.run_lock import RunLock, new_run_lock, run_lock
 from scripts.interviews.slots import HeldSlot
-from scripts.interviews.store import (
-    INTENT_FILE,
-    ChangedMeanwhileError,
-    IdInUseError,
-    lock_key,
-    state_key,
-    workspace_key,
-)
+from scripts.interviews.store import INTENT_FILE, ChangedMeanwhileError, IdInUseError, lock_key, workspace_key
 from scripts.interviews.workspace import Workspace, check_here, private_directory, state_addresses, workspace_of
 
 ATTEMPTS = 4

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from contract.names import INTERVIEW_ID_PATTERN, SHARED_VALUES_FILE
+from contract.limits import INTERVIEW_ID_PATTERN
+from contract.names import SHARED_VALUES_FILE, STATES
 from scripts.aws.clients import explained
 from scripts.errors import PrequelError, RefusedError
 from scripts.images.choice import missing_image
@@ -19,16 +20,7 @@ from scripts.interviews.records import UNFINISHED, Intent, Status
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import is_dead, run_lock
 from scripts.interviews.slots import HeldSlot
-from scripts.interviews.store import (
-    HISTORY,
-    INTENT_FILE,
-    STATES,
-    WORKSPACES,
-    Listing,
-    lock_key,
-    timestamp,
-    workspace_key,
-)
+from scripts.interviews.store import HISTORY, INTENT_FILE, WORKSPACES, Listing, lock_key, timestamp, workspace_key
 from scripts.interviews.workspace import OLDEST_FOREIGN_LOCK, LockInfo, clear_stale_lock, private_directory
 
 _ESSENTIAL = frozenset({"service", "target group", "listener rule", "password"})

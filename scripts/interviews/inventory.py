@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from contract.names import password_parameter
+from contract.names import password_parameter, task_family
 from scripts.aws.clients import Aws, error_code, explained, reason
 
 PASSWORD = "aws_ssm_parameter.password"  # noqa: S105  (an address, not a password)
@@ -204,7 +204,7 @@ def rule_hosts(rule: Mapping[str, Any]) -> list[str]:
 
 
 def _task_definitions(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
-    family = f"{values['project_prefix']}-{interview_id}"
+    family = task_family(values["project_prefix"], interview_id)
     pages = aws.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE")
     arns = [arn for page in pages for arn in page["taskDefinitionArns"]]
     described = {
@@ -233,7 +233,7 @@ def _services(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownersh
 
 def _tasks(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
     """By their family, whoever started them: they are never destroyed by name, only waited for."""
-    family = f"{values['project_prefix']}-{interview_id}"
+    family = task_family(values["project_prefix"], interview_id)
     pages = aws.ecs.get_paginator("list_tasks").paginate(cluster=values["ecs_cluster_arn"], family=family)
     return {arn: True for page in pages for arn in page["taskArns"]}
 

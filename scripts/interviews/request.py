@@ -5,13 +5,8 @@ import secrets
 import string
 from datetime import UTC, datetime, timedelta
 
-from contract.names import (
-    CHALLENGE_PATTERN,
-    INTERVIEW_ID_PATTERN,
-    PASSWORD_LENGTH,
-    RESERVED_ID_PREFIX,
-    portal_service,
-)
+from contract.limits import CHALLENGE_PATTERN, INTERVIEW_ID_PATTERN, PASSWORD_LENGTH, RESERVED_ID_PREFIX
+from contract.names import portal_service, task_family
 from scripts.errors import RefusedError
 
 LONGEST_CANDIDATE_NAME = 200
@@ -49,7 +44,7 @@ def checked_id(value: str) -> str:
 def refuse_reserved(interview_id: str, project_prefix: str) -> None:
     """Raises ``RefusedError`` for an id whose service or task family would be called as the portal's."""
     reserved = portal_service(project_prefix)
-    if reserved in {interview_id, f"{project_prefix}-{interview_id}"}:
+    if reserved in {interview_id, task_family(project_prefix, interview_id)}:
         raise RefusedError(
             f'"{interview_id}" cannot name an interview: the portal is called {reserved}; choose another'
         )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from contract.names import state_key
 from scripts.aws.bucket import Bucket, LostRaceError, StoredObject
 from scripts.aws.clients import Aws
 from scripts.errors import PrequelError, UnreadableIntentError
@@ -13,7 +14,6 @@ from scripts.interviews.records import Intent, Tombstone
 
 WORKSPACES = "workspaces/"
 HISTORY = "history/"
-STATES = "instances/"
 INTENT_FILE = "interview.json"
 LOG_FILE = "terraform.log"
 
@@ -45,11 +45,6 @@ class Listing:
 def workspace_key(interview_id: str, name: str = "") -> str:
     """The key of a workspace's file, or the workspace's prefix."""
     return f"{WORKSPACES}{interview_id}/{name}"
-
-
-def state_key(interview_id: str) -> str:
-    """The key of an interview's Terraform state."""
-    return f"{STATES}{interview_id}.tfstate"
 
 
 def lock_key(interview_id: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from contract.limits import INTERVIEWS
 from contract.names import PLACEHOLDERS, SHARED_VALUES_FILE, TEMPLATE_FILES
 from scripts.errors import AlteredReleaseError, ReleaseError, SharedValuesError
 
@@ -37,9 +38,8 @@ class _Document(BaseModel):
 class Limits(_Document):
     """What the shared stack's settings allow; for the operations, not for the template."""
 
-    max_instances: int = Field(ge=1, le=99, strict=True)
-    """Interviews at one time; an ALB has at most 100 target groups
-    (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html)."""
+    max_instances: int = Field(ge=INTERVIEWS[0], le=INTERVIEWS[1], strict=True)
+    """Interviews at one time."""
     interview_default_minutes: int = Field(ge=1, strict=True)
     interview_maximum_minutes: int = Field(ge=1, strict=True)
 

@@ -16,7 +16,7 @@ from scripts.errors import SharedValuesError
 from scripts.shared_stack.state_bucket import backend_aws
 
 if TYPE_CHECKING:
-    from stacks.settings import Configuration
+    from stacks.configuration import Configuration
 
 LIMITS = ("max_instances", "interview_default_minutes", "interview_maximum_minutes")
 """Outputs for the operations alone: they go into a release's manifest and not to the template."""

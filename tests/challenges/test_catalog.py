@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from contract.names import CHALLENGE_PATTERN
+from contract.limits import CHALLENGE_PATTERN
 from scripts.challenges import catalog
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.names import LONGEST_NAME, is_name, name_of, version_path

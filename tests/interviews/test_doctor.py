@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from contract.names import state_key
 from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
 from scripts.errors import AwsError
 from scripts.interviews.destroy import destroy
 from scripts.interviews.doctor import Difference, diagnose, fix
 from scripts.interviews.records import RunMark, Status
 from scripts.interviews.run_lock import run_lock
-from scripts.interviews.store import Listing, lock_key, state_key
+from scripts.interviews.store import Listing, lock_key
 from tests.interviews.conftest import Place, PlaceFactory
 from tests.interviews.test_absence import KINDS, a_password
 

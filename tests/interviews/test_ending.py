@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tenacity import wait_none
 
+from contract.names import state_key
 from scripts.errors import AwsError, LeakingError, NoFreeSlotError, RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.create import create
@@ -17,7 +18,6 @@ from scripts.interviews.reap import reap
 from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import RunLock, run_lock
-from scripts.interviews.store import state_key
 from tests.interviews.conftest import Place, publish
 from tests.interviews.test_absence import a_target_group
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from contract.names import state_key
 from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy
 from scripts.interviews.drift import drift
@@ -11,7 +12,6 @@ from scripts.interviews.extend import extend
 from scripts.interviews.reap import reap
 from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
-from scripts.interviews.store import state_key
 from tests.lifecycle.conftest import Assumed, RecordingAws, Shared, assume, run_service
 from tests.lifecycle.iam import allows
 

@@ -18,7 +18,7 @@ from constructs.bundle import PROJECT, pack, sources
 from constructs.lifecycle import SOURCES
 from constructs.runner import BUILD_SPEC, REQUIREMENTS, TERRAFORM_SHA256, TERRAFORM_VERSION
 from scripts.interviews.records import Status
-from stacks.settings import load_settings
+from stacks.configuration import load_settings
 from tests.conftest import SharedStackFactory, SynthesizedStack
 from tests.interviews.conftest import CHALLENGE
 from tests.lifecycle.conftest import Shared

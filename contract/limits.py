@@ -1,0 +1,53 @@
+"""Patterns and limits of values that the configuration, the template set and the operations all check.
+
+A pattern stays in the syntax that RE2 (Terraform's ``regex``) and Python's ``re`` share. A pair of numbers holds the
+lowest and the highest value that is allowed.
+"""
+
+REGION_PATTERN = "^[a-z]{2}(-[a-z]+)+-[0-9]$"
+"""An AWS region, such as eu-central-1."""
+
+ENVIRONMENT_PATTERN = "^[a-z][a-z0-9-]{0,15}$"
+
+PROJECT_PREFIX_PATTERN = "^[a-z][a-z0-9-]{1,19}$"
+"""At most 20 characters, so that a load balancer's and a target group's name (32) have room for what follows."""
+
+IMAGE_TAG_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
+"""https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests"""
+
+INTERVIEW_ID_PATTERN = "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
+"""A DNS label (RFC 1123) that also fits a target group's name: 32 characters at most
+(https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html)."""
+
+RESERVED_ID_PREFIX = "internal-"
+"""Elastic Load Balancing refuses target group names that begin with it (same page)."""
+
+CHALLENGE_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$"
+"""A relative S3 prefix without dots, so that it cannot leave ``challenge/``."""
+
+PASSWORD_LENGTH = (8, 128)
+"""Of an interview's password, in characters."""
+
+INTERVIEWS = (1, 99)
+"""How many may run at a time: one target group each of the 100 that a load balancer can have, and one for the portal
+(https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html)."""
+
+INTERVIEW_MINUTES = (1, 24 * 60)
+"""How long an interview can last; a day at most, because it is not a workstation."""
+
+LISTENER_PRIORITY = (1, 50_000)
+"""https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html"""
+
+FARGATE_MEMORY_MIB = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4096 + 1, 1024)),
+    1024: tuple(range(2048, 8192 + 1, 1024)),
+    2048: tuple(range(4096, 16384 + 1, 1024)),
+    4096: tuple(range(8192, 30720 + 1, 1024)),
+    8192: tuple(range(16384, 61440 + 1, 4096)),
+    16384: tuple(range(32768, 122880 + 1, 8192)),
+}
+"""Memory by CPU units, https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html."""
+
+STORAGE_GIB = (21, 200)
+"""Of a Fargate task, https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html."""
