@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from scripts.errors import PrequelError
-from scripts.terraform.process import provider_mirror, tested_provider
+from scripts.terraform.providers import provider_mirror, tested_provider
 from stacks.configuration import Configuration
 from stacks.settings import BackendSettings, Settings
 

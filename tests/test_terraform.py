@@ -15,13 +15,16 @@ import pytest
 
 from scripts.errors import InterruptedRunError, MissingToolError, TerraformError
 from scripts.project import PROJECT
-from scripts.terraform import process as terraform
-from scripts.terraform.process import (
+from scripts.terraform import providers
+from scripts.terraform.binary import terraform_binary
+from scripts.terraform.interrupts import forward_interrupts
+from scripts.terraform.process import Terraform
+from scripts.terraform.providers import (
     TESTED_PROVIDER,
     TESTED_PROVIDER_VARIABLE,
-    Terraform,
-    heeding_interrupts,
+    pin_provider,
     provider_mirror,
+    terraform_environment,
 )
 
 
@@ -56,9 +59,9 @@ def module(tmp_path: Path) -> Path:
 def test_outputs_come_from_the_apply_itself(module: Path) -> None:
     run = Terraform(module)
     run.init()
-    heard: list[str] = []
-    assert run.apply("-var=limit=3", on_event=lambda event: heard.append(event["type"])) == {"limit": 3}
-    assert "apply_complete" in heard
+    events: list[str] = []
+    assert run.apply("-var=limit=3", on_event=lambda event: events.append(event["type"])) == {"limit": 3}
+    assert "apply_complete" in events
 
 
 def test_a_plan_after_an_apply_reports_no_change_and_a_changed_input_is_reported(module: Path) -> None:
@@ -69,7 +72,7 @@ def test_a_plan_after_an_apply_reports_no_change_and_a_changed_input_is_reported
     assert [change["address"] for change in run.changes("-var=limit=2")] == ["terraform_data.one"]
 
 
-def test_a_refused_input_is_told_in_terraforms_words_on_one_line(module: Path) -> None:
+def test_a_refused_input_is_reported_in_terraforms_words_on_one_line(module: Path) -> None:
     run = Terraform(module)
     run.init()
     with pytest.raises(TerraformError, match=r"limit must be below 10\.") as refused:
@@ -77,7 +80,7 @@ def test_a_refused_input_is_told_in_terraforms_words_on_one_line(module: Path) -
     assert "\n" not in str(refused.value)
 
 
-def test_a_configuration_that_does_not_parse_is_told_on_one_line(tmp_path: Path) -> None:
+def test_a_configuration_that_does_not_parse_is_reported_on_one_line(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text('resource "terraform_data" {')
     with pytest.raises(TerraformError) as refused:
         Terraform(tmp_path).init()
@@ -102,7 +105,7 @@ def test_ctrl_c_lets_terraform_finish_what_it_began_and_write_its_state(tmp_path
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
-    with heeding_interrupts():
+    with forward_interrupts():
         for _ in range(earlier):
             os.kill(os.getpid(), signal.SIGINT)
         threading.Thread(target=press_ctrl_c).start()
@@ -115,12 +118,12 @@ def test_ctrl_c_lets_terraform_finish_what_it_began_and_write_its_state(tmp_path
 
 def test_a_missing_terraform_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    terraform.terraform_binary.cache_clear()
+    terraform_binary.cache_clear()
     try:
         with pytest.raises(MissingToolError, match=r"terraform is not on PATH; install it from https://"):
-            terraform.terraform_binary()
+            terraform_binary()
     finally:
-        terraform.terraform_binary.cache_clear()
+        terraform_binary.cache_clear()
 
 
 def test_a_terraform_without_write_only_arguments_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -128,12 +131,12 @@ def test_a_terraform_without_write_only_arguments_is_refused(monkeypatch: pytest
     old.write_text("#!/bin/sh\necho 'Terraform v1.9.8'\n")
     old.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    terraform.terraform_binary.cache_clear()
+    terraform_binary.cache_clear()
     try:
         with pytest.raises(MissingToolError, match=r"is Terraform v1\.9, expected 1\.11 or later"):
-            terraform.terraform_binary()
+            terraform_binary()
     finally:
-        terraform.terraform_binary.cache_clear()
+        terraform_binary.cache_clear()
 
 
 def test_a_named_mirror_without_the_provider_is_refused(tmp_path: Path) -> None:
@@ -144,28 +147,28 @@ def test_a_named_mirror_without_the_provider_is_refused(tmp_path: Path) -> None:
 def test_offline_the_implied_mirror_directories_are_searched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     mirror = tmp_path / ".terraform.d/plugins"
     (mirror / "registry.terraform.io/hashicorp/aws").mkdir(parents=True)
-    monkeypatch.setattr(terraform, "_registry_answers", lambda: False)
+    monkeypatch.setattr(providers, "_registry_answers", lambda: False)
     assert provider_mirror({"HOME": str(tmp_path)}) == mirror
 
 
 def test_a_cli_configuration_that_does_not_exist_is_not_passed_on(tmp_path: Path) -> None:
-    environment = terraform.terraform_environment(os.environ | {"TF_CLI_CONFIG_FILE": str(tmp_path / "missing.tfrc")})
+    environment = terraform_environment(os.environ | {"TF_CLI_CONFIG_FILE": str(tmp_path / "missing.tfrc")})
     assert Path(environment["TF_CLI_CONFIG_FILE"]).exists()
 
 
 @pytest.fixture
 def deaf_terraform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Terraform]:
-    """One that heeds no SIGINT, as the real one does while a provider does not answer."""
+    """One that ignores SIGINT, as the real one does while a provider does not answer."""
     deaf = tmp_path / "terraform"
     deaf.write_text("#!/bin/sh\ntrap '' INT\n[ \"$1\" = version ] && echo 'Terraform v1.11.4' && exit\nsleep 30\n")
     deaf.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    terraform.terraform_binary.cache_clear()
+    terraform_binary.cache_clear()
     yield Terraform(tmp_path, timeout_seconds=0.2, grace_seconds=0.2)
-    terraform.terraform_binary.cache_clear()
+    terraform_binary.cache_clear()
 
 
-def test_a_terraform_that_heeds_nothing_is_killed_when_its_time_and_its_grace_are_over(
+def test_a_terraform_that_ignores_interrupts_is_killed_after_its_time_limit_and_grace_period(
     deaf_terraform: Terraform,
 ) -> None:
     start = time.monotonic()
@@ -196,8 +199,8 @@ def test_a_ctrl_c_that_comes_while_terraform_is_being_started_reaches_it(
 def fresh_caches(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     """Nothing is remembered of other tests, and ``cache`` is this user's."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    for remembered in (terraform.tested_provider, terraform._cli_config):
-        monkeypatch.setattr(terraform, remembered.__name__, remembered.__wrapped__)
+    for remembered in (providers.tested_provider, providers._cli_config):
+        monkeypatch.setattr(providers, remembered.__name__, remembered.__wrapped__)
 
 
 @pytest.fixture
@@ -215,7 +218,7 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     (newer / "terraform-provider-aws_v6.99.0_x5").touch(mode=0o755)
     config = tmp_path / "registry.tfrc"
     config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{source}"\n  }}\n}}\n')
-    monkeypatch.setattr(terraform, "_registry_answers", lambda: True)
+    monkeypatch.setattr(providers, "_registry_answers", lambda: True)
     monkeypatch.delenv("PREQUEL_TF_MIRROR", raising=False)
     return config
 
@@ -224,7 +227,7 @@ def chosen_provider(directory: Path, environment: dict[str, str], pinned: str = 
     shutil.copy(PROJECT / "instance_templates" / "main.tf", directory)
     run = Terraform(directory, environment)
     if pinned:
-        run.pin_provider(pinned)
+        pin_provider(directory, pinned)
     run.init("-backend=false")
     return run.versions()[1]
 
@@ -249,9 +252,9 @@ def test_two_inits_never_fill_the_shared_plugin_cache_at_once(
     module: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     fresh_caches(monkeypatch, tmp_path / "cache")
-    monkeypatch.setattr(terraform, "_registry_answers", lambda: True)
+    monkeypatch.setattr(providers, "_registry_answers", lambda: True)
     mine = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
-    with (terraform._cache_home() / "terraform-plugins.lock").open("w") as other:
+    with (providers._cache_home() / "terraform-plugins.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         init = threading.Thread(target=Terraform(module, mine).init)
         init.start()

@@ -25,7 +25,7 @@ from contract.names import TEMPLATE_FILES
 from scripts.console import Console
 from scripts.errors import PrequelError
 from scripts.project import PROJECT
-from scripts.terraform.process import terraform_binary
+from scripts.terraform.binary import terraform_binary
 from stacks.interview import InterviewStack
 
 TEMPLATE_DIRECTORY = PROJECT / "instance_templates"

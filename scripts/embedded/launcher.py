@@ -16,7 +16,7 @@ from typing import Any, Self
 from scripts.aws.clients import Aws
 from scripts.errors import PrequelError
 from scripts.project import PROJECT
-from scripts.terraform.process import TESTED_PROVIDER_VARIABLE
+from scripts.terraform.providers import TESTED_PROVIDER_VARIABLE
 
 SERVER_MODULE = "scripts.embedded.server"
 """What a running server's command line holds."""

@@ -17,7 +17,8 @@ from scripts.console import Console
 from scripts.embedded.launcher import SERVER_MODULE, EmbeddedAws
 from scripts.errors import InterruptedRunError, MissingToolError, PrequelError
 from scripts.project import PROJECT
-from scripts.terraform.process import TESTED_PROVIDER_VARIABLE, terraform_binary, terraform_environment
+from scripts.terraform.binary import terraform_binary
+from scripts.terraform.providers import TESTED_PROVIDER_VARIABLE, terraform_environment
 
 DOMAIN = "interviews.example.com"
 """RFC 2606 keeps it free of any real site."""

@@ -20,7 +20,7 @@ from scripts.interviews.records import Intent, Status
 from scripts.interviews.recover import Recovered, recover
 from scripts.interviews.request import parsed_duration, parsed_time
 from scripts.interviews.workspace import Workspace, private_directory
-from scripts.terraform.process import heeding_interrupts
+from scripts.terraform.interrupts import forward_interrupts
 
 COLUMNS = ("challenge", "candidate", "id", "duration", "at", "image_tag")
 _NEEDED = ("challenge", "candidate")
@@ -160,7 +160,7 @@ def create_all(
         on_result(result)
         return result
 
-    with heeding_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
+    with forward_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
         return list(pool.map(one, enumerate(requests, start=2)))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from scripts.aws.clients import explained
 from scripts.errors import InterruptedRunError, NotReadyError
 from scripts.interviews.context import Context
-from scripts.terraform.process import interrupted
+from scripts.terraform.interrupts import interrupted
 
 LONGEST_PAUSE = 5.0
 """Seconds between two looks at a service that is still starting."""

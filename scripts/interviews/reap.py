@@ -15,7 +15,7 @@ from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import run_lock
 from scripts.interviews.slots import HeldSlot
 from scripts.interviews.store import ChangedMeanwhileError, Listing
-from scripts.terraform.process import heeding_interrupts
+from scripts.terraform.interrupts import forward_interrupts
 
 
 @dataclass
@@ -106,7 +106,7 @@ def reap(context: Context, *, parallel: int = 4, dry_run: bool = False) -> Repor
         for duty in due:
             context.console.say(f"would {duty.what} {duty.interview_id}: {duty.why}")
         return report
-    with heeding_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
+    with forward_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
         for done in [pool.submit(_guarded, context, duty, report, interrupted) for duty in due]:
             done.result()
     report.seconds = time.monotonic() - start

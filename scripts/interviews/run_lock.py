@@ -16,7 +16,7 @@ from scripts.interviews.context import Context
 from scripts.interviews.liveness import Liveness, RunFiles, end_orphans, forget, liveness_of
 from scripts.interviews.records import Intent, RunMark, Status
 from scripts.interviews.store import ChangedMeanwhileError, Stored, timestamp
-from scripts.terraform.process import INTERRUPT_GRACE_SECONDS
+from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS
 
 LONGEST_RUN = timedelta(minutes=30)
 """After that a run on another machine counts as dead; a run uses less (``RunLock.seconds_left``)."""

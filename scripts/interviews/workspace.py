@@ -23,6 +23,7 @@ from scripts.interviews.store import LOG_FILE, lock_key, timestamp, workspace_ke
 from scripts.releases.release import render_main
 from scripts.shared_stack.values import Place, check_place
 from scripts.terraform.process import Event, Terraform
+from scripts.terraform.providers import pin_provider
 
 LONGEST_LOG = 20_000
 """Bytes of log kept in the workspace, which may hold 50 kB in all."""
@@ -98,7 +99,7 @@ class Workspace:
         if not self._initialized:
             terraform = self._terraform(run)
             if self.manifest and self.manifest.rehearsal.provider_version:
-                terraform.pin_provider(self.manifest.rehearsal.provider_version)
+                pin_provider(self.directory, self.manifest.rehearsal.provider_version)
             terraform.init()
             self._initialized = True
 

@@ -20,7 +20,7 @@ from typer._click.exceptions import MissingParameter, UsageError  # typer's own 
 from scripts.cli.app import app
 from scripts.dev.docs.commands import tree
 from scripts.project import PROJECT
-from scripts.terraform.process import terraform_environment
+from scripts.terraform.providers import terraform_environment
 from stacks.configuration import load_settings
 from tests.docs.book import PAGES, Command, mentioned_commands, shown_commands
 from tests.interviews.conftest import Place, PlaceFactory

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.project import PROJECT
-from scripts.terraform.process import terraform_environment
+from scripts.terraform.providers import terraform_environment
 from tests.e2e.conftest import Deployed
 
 pytestmark = pytest.mark.e2e

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scripts.terraform.process import terraform_environment
+from scripts.terraform.providers import terraform_environment
 from tests.e2e.conftest import Deployed
 
 pytestmark = pytest.mark.e2e

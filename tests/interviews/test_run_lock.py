@@ -17,7 +17,7 @@ from scripts.interviews.run_lock import LONGEST_RUN, new_run_lock, run_lock
 from scripts.interviews.store import ChangedMeanwhileError, lock_key
 from scripts.interviews.workspace import clear_stale_lock
 from scripts.project import PROJECT
-from scripts.terraform.process import INTERRUPT_GRACE_SECONDS
+from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS
 from tests.interviews.conftest import Place
 from tests.interviews.test_records import intent
 

@@ -21,7 +21,7 @@ from scripts.interviews.workspace import (
 )
 from scripts.project import PROJECT
 from scripts.releases.release import Rehearsal, render_main
-from scripts.terraform.process import terraform_binary
+from scripts.terraform.binary import terraform_binary
 from tests.interviews.conftest import Place
 from tests.interviews.test_records import intent
 

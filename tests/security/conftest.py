@@ -16,7 +16,7 @@ from contract.names import PLACEHOLDERS
 from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
 from scripts.embedded.local_stack import DOMAIN
 from scripts.project import PROJECT
-from scripts.terraform.process import terraform_environment
+from scripts.terraform.providers import terraform_environment
 
 SECURITY_TOOLS = PROJECT / ".venv-security" / "bin"
 

@@ -21,7 +21,7 @@ from scripts.errors import PrequelError
 from scripts.interviews.context import Context
 from scripts.interviews.reap import reap
 from scripts.project import PROJECT
-from scripts.terraform.process import terraform_environment
+from scripts.terraform.providers import terraform_environment
 
 CHALLENGE = "python/rate-limiter"
 PLAIN_TEMPLATE = PROJECT / "tests" / "bench" / "plain.tf"

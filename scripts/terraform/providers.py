@@ -1,0 +1,163 @@
+"""Where Terraform gets the AWS provider: the registry, a mirror, or the one that was tested."""
+
+import fcntl
+import hashlib
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from scripts.errors import MissingToolError, TerraformError
+from scripts.terraform.binary import first_error, terraform_binary, unattended
+
+TESTED_PROVIDER = "5.100.0"
+"""The AWS provider that our tests run, and with a registry every embedded AWS; docs/decisions/0090-one-provider.md."""
+
+TESTED_PROVIDER_VARIABLE = "PREQUEL_TESTED_PROVIDER"
+"""An environment variable: with any value, a provider from the registry is ``TESTED_PROVIDER``."""
+
+PROVIDER_FILE = "prequel_provider_override.tf"
+"""Terraform merges it over main.tf (https://developer.hashicorp.com/terraform/language/files/override)."""
+
+REGISTRY = "registry.terraform.io"
+_PROVIDER_PATH = Path(REGISTRY, "hashicorp", "aws")
+
+
+def provider_mirror(environment: Mapping[str, str]) -> Path | None:
+    """A local mirror that holds the AWS provider, or ``None`` when the registry is to be used.
+
+    ``PREQUEL_TF_MIRROR`` wins; else Terraform's implied mirror directories
+    (https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories) and what lies
+    under ``/opt`` are searched, but only when the registry cannot be reached. Raises ``MissingToolError`` when
+    ``PREQUEL_TF_MIRROR`` holds no AWS provider.
+    """
+    named = environment.get("PREQUEL_TF_MIRROR")
+    if named:
+        if not (Path(named) / _PROVIDER_PATH).is_dir():
+            raise MissingToolError(f"PREQUEL_TF_MIRROR is {named}, expected a directory that holds {_PROVIDER_PATH}")
+        return Path(named)
+    if _registry_answers():
+        return None
+    home = Path(environment.get("HOME", "/nonexistent"))
+    data = Path(environment.get("XDG_DATA_HOME") or home / ".local/share")
+    implied = [home / ".terraform.d/plugins", data / "terraform/plugins"]
+    shared = [Path("/usr/local/share/terraform/plugins"), Path("/usr/share/terraform/plugins")]
+    others = sorted(Path("/opt").glob("*")) if Path("/opt").is_dir() else []
+    return next((path for path in (*implied, *shared, *others) if (path / _PROVIDER_PATH).is_dir()), None)
+
+
+def terraform_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment``, made fit for unattended runs that find the provider with or without a registry."""
+    prepared = unattended(environment)
+    configured = Path(environment.get("TF_CLI_CONFIG_FILE") or Path(environment.get("HOME", "/")) / ".terraformrc")
+    if configured.exists() and not environment.get("PREQUEL_TF_MIRROR"):
+        return prepared
+    mirror = provider_mirror(environment)
+    if mirror is None and environment.get(TESTED_PROVIDER_VARIABLE):
+        mirror = tested_provider()
+    prepared["TF_CLI_CONFIG_FILE"] = str(_cli_config(mirror))
+    return prepared
+
+
+def pin_provider(directory: Path, version: str) -> None:
+    """Makes `terraform init` in ``directory`` choose this version, whatever range the configuration has."""
+    (directory / PROVIDER_FILE).write_text(f"""\
+terraform {{
+  required_providers {{
+    aws = {{
+      source  = "hashicorp/aws"
+      version = "{version}"
+    }}
+  }}
+}}
+""")
+
+
+@contextmanager
+def plugin_cache_lock(environment: Mapping[str, str]) -> Iterator[None]:
+    """Held by one `terraform init` at a time, if ``environment`` lets it fill the shared plugin cache."""
+    if environment.get("TF_CLI_CONFIG_FILE") == str(_cli_config(None)):
+        with _lock(_plugin_cache()):
+            yield
+    else:
+        yield
+
+
+@cache
+def tested_provider() -> Path:
+    """A mirror that holds ``TESTED_PROVIDER`` alone, downloaded when it is first needed.
+
+    Raises ``TerraformError`` when it cannot be downloaded.
+    """
+    mirror = _cache_home() / f"aws-provider-{TESTED_PROVIDER}"
+    with _lock(mirror), tempfile.TemporaryDirectory(dir=_cache_home()) as scratch:
+        if not mirror.is_dir():
+            # Terraform's plugin cache has the layout of a mirror.
+            cache = Path(scratch, "mirror")
+            cache.mkdir()
+            pin_provider(Path(scratch), TESTED_PROVIDER)
+            environment = {name: value for name, value in os.environ.items() if name != TESTED_PROVIDER_VARIABLE}
+            init = subprocess.run(
+                [terraform_binary(), "init", "-no-color"],
+                cwd=scratch,
+                env=terraform_environment(environment) | {"TF_PLUGIN_CACHE_DIR": str(cache)},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if init.returncode != 0:
+                raise TerraformError(f"terraform init: {first_error(init.stdout + init.stderr)}")
+            cache.rename(mirror)
+    return mirror
+
+
+@cache
+def _registry_answers() -> bool:
+    try:
+        with socket.create_connection((REGISTRY, 443), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+@cache
+def _cli_config(mirror: Path | None) -> Path:
+    """A Terraform CLI configuration for ``mirror``, or for the registry with a plugin cache for all workspaces."""
+    if mirror is None:
+        plugins = _plugin_cache()
+        plugins.mkdir(parents=True, exist_ok=True)
+        text = f'plugin_cache_dir = "{plugins}"\nplugin_cache_may_break_dependency_lock_file = true\n'
+    else:
+        text = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
+    # Named after its content, so that no run changes it under another.
+    name = hashlib.sha256(text.encode()).hexdigest()[:12]
+    path = _cache_home() / f"terraform-{name}.tfrc"
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=_cache_home(), delete=False) as draft:
+            draft.write(text)
+        Path(draft.name).replace(path)
+    return path
+
+
+def _cache_home() -> Path:
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prequel"
+    home.mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def _plugin_cache() -> Path:
+    return _cache_home() / "terraform-plugins"
+
+
+@contextmanager
+def _lock(directory: Path) -> Iterator[None]:
+    """While open, no other process of ours fills ``directory``: Terraform's plugin cache is not made for two
+    (https://github.com/hashicorp/terraform/issues/31964).
+    """
+    with (directory.parent / f"{directory.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
