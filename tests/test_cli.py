@@ -92,6 +92,7 @@ def test_colour_is_for_terminals_whose_user_has_not_asked_for_none(monkeypatch: 
             return True
 
     said = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     Console(err=said).warn("careful")
     assert "\033[" in said.getvalue()
@@ -99,6 +100,17 @@ def test_colour_is_for_terminals_whose_user_has_not_asked_for_none(monkeypatch: 
     monkeypatch.setenv("NO_COLOR", "1")
     Console(err=said).warn("careful")
     assert said.getvalue() == "warning: careful\n"
+    piped = io.StringIO()
+    monkeypatch.delenv("NO_COLOR")
+    Console(err=piped).done("it", 1.25)
+    assert piped.getvalue() == "  ✓ it 1.2 s\n"
+
+
+def test_a_result_reaches_a_file_as_it_is_however_long_and_whatever_it_holds() -> None:
+    result = "a\tb [bold]c[/bold] :smile: \033[0m" + "d" * 500
+    written = io.StringIO()
+    Console(out=written).result(None, result)
+    assert written.getvalue() == result + "\n"
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from scripts.cli.session import DryRunOption, JsonOption, Session
 from scripts.errors import InterruptedRunError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from scripts.interviews.bulk import RowResult
     from scripts.interviews.context import Context
     from scripts.interviews.create import Created, Request
@@ -284,10 +286,8 @@ def list_(
     with suppress(KeyboardInterrupt) if watch else nullcontext():
         while True:
             rows, unreadable = listing.all_rows(context)
-            if watch and sys.stdout.isatty():
-                from rich.console import Console as RichConsole
-
-                RichConsole().clear()
+            if watch:
+                session.console.clear()
             for problem in unreadable:
                 session.console.warn(problem)
             session.console.result(rows, None if json_lines else _table(rows))
@@ -296,12 +296,9 @@ def list_(
             time.sleep(_WATCH_SECONDS)
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def _table(rows: list[dict[str, Any]]) -> "Table | str":
     if not rows:
         return "No interviews."
-    import io
-
-    from rich.console import Console as RichConsole
     from rich.markup import escape
     from rich.table import Table
 
@@ -325,10 +322,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
             row["challenge"],
             f"${row['cost_usd']:.2f}",
         )
-    terminal = sys.stdout.isatty()
-    sink = io.StringIO()
-    RichConsole(file=sink, force_terminal=terminal, width=None if terminal else 160).print(table)
-    return sink.getvalue()
+    return table
 
 
 @app.command(epilog=EXIT_CODES)

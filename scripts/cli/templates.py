@@ -132,9 +132,6 @@ def diff(old: OldArgument, new: NewArgument, *, json_lines: JsonOption = False) 
 
     Example: prequel templates diff 1b2a79c 9d03f44
     """
-    import sys
-
-    from scripts.console import wants_colour
     from scripts.releases.difference import changed_files, coloured, difference
 
     session = Session(json_lines=json_lines)
@@ -143,7 +140,7 @@ def diff(old: OldArgument, new: NewArgument, *, json_lines: JsonOption = False) 
     text = difference(before, after)
     session.console.result(
         {"old": before.digest, "new": after.digest, "changed": changed_files(before, after), "diff": text},
-        (coloured(text) if wants_colour(sys.stdout) else text) or "no difference",
+        coloured(text) if text else "no difference",
     )
 
 

@@ -2,11 +2,14 @@
 
 import difflib
 import json
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from scripts.releases.release import RELEASE_FILES, Release, short
 
-_COLOURS = (("+++", "\033[1m"), ("---", "\033[1m"), ("@@", "\033[36m"), ("+", "\033[32m"), ("-", "\033[31m"))
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green"), ("-", "red"))
 
 
 def difference(old: Release | None, new: Release) -> str:
@@ -27,15 +30,15 @@ def changed_files(old: Release | None, new: Release) -> list[str]:
     return [name for name in (*RELEASE_FILES, "limits") if old is None or _lines(old, name) != _lines(new, name)]
 
 
-def coloured(diff: str) -> str:
-    """The diff for a terminal."""
-    return "\n".join(_painted(diff.splitlines()))
+def coloured(diff: str) -> "Text":
+    """The diff for a terminal; as a string it is the same without its last line break."""
+    from rich.text import Text
+
+    return Text("\n").join(Text(line, style=_style(line)) for line in diff.splitlines())
 
 
-def _painted(lines: Iterable[str]) -> Iterable[str]:
-    for line in lines:
-        colour = next((colour for start, colour in _COLOURS if line.startswith(start)), "")
-        yield f"{colour}{line}\033[0m" if colour else line
+def _style(line: str) -> str:
+    return next((style for start, style in _STYLES if line.startswith(start)), "")
 
 
 def _lines(release: Release, name: str) -> list[str]:

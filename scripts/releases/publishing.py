@@ -168,8 +168,7 @@ class Publisher:
         if old is None:
             self.console.say(f"release {short(release.digest)} with {len(release.files)} files")
         elif changed:
-            diff = difference(old, release)
-            self.console.say(coloured(diff) if self.console.in_colour else diff.rstrip("\n"))
+            self.console.say(coloured(difference(old, release)))
         return changed
 
     def _passed(self, release: Release, known: Manifest | None, commit: Commit) -> Manifest:
