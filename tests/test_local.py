@@ -1,4 +1,4 @@
-"""A local AWS is found again by the next command, and only while it lives."""
+"""A local AWS is found by the next command, and only while it runs."""
 
 import os
 import subprocess
@@ -14,12 +14,12 @@ from scripts.project import PROJECT
 pytestmark = pytest.mark.e2e
 
 
-def test_a_local_aws_is_found_while_it_runs_and_stopped_and_forgotten_by_local_down(tmp_path: Path) -> None:
+def test_a_local_aws_is_found_while_it_runs_and_deleted_by_local_down(tmp_path: Path) -> None:
     embedded = EmbeddedAws.start(detach=True)
     assert embedded.process is not None
     directory = tmp_path / ".prequel" / "local"
     directory.mkdir(parents=True)
-    local.LocalAws(directory, embedded.endpoint, embedded.process.pid).remember()
+    local.LocalAws(directory, embedded.endpoint, embedded.process.pid).record()
     found = local.LocalAws.find(directory)
     assert found is not None
     assert found.endpoint == embedded.endpoint
@@ -30,16 +30,16 @@ def test_a_local_aws_is_found_while_it_runs_and_stopped_and_forgotten_by_local_d
         stderr=subprocess.PIPE,
         text=True,
     )
-    embedded.process.wait(timeout=30)  # it is this test's child, so the test must bury it
+    embedded.process.wait(timeout=30)  # it is this test's child, and remains until the test has waited for it
     assert down.communicate()[1] == "stopped\n"
     assert down.returncode == 0
     assert not directory.exists()
     assert local.LocalAws.find(directory) is None
 
 
-def test_another_process_with_a_remembered_pid_is_never_stopped(tmp_path: Path) -> None:
+def test_another_process_with_the_recorded_pid_is_never_stopped(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        local.LocalAws(tmp_path, "http://127.0.0.1:1", other.pid).remember()
+        local.LocalAws(tmp_path, "http://127.0.0.1:1", other.pid).record()
         assert local.LocalAws.find(tmp_path) is None
         assert other.poll() is None
         other.communicate(b"\n")

@@ -1,17 +1,17 @@
-"""`prequel local`: an embedded AWS with the shared stack on it, for development."""
+"""`prequel local`: the shared stack on an embedded AWS, for development."""
 
 from pathlib import Path
 
 from scripts.cli.session import DryRunOption, JsonOption, Session, command_group
 
-app = command_group("Keep an embedded AWS with the shared stack, for development.")
+app = command_group("Run the shared stack on an embedded AWS, for development.")
 
 DIRECTORY = Path(".prequel/local")
 
 
 @app.command()
 def up(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
-    """Start it and deploy the shared stack (about two minutes).
+    """Start an embedded AWS and deploy the shared stack on it (about two minutes).
 
     Example: prequel local up && eval "$(prequel local env)" && prequel interview list
     """
@@ -30,7 +30,7 @@ def up(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None
 
 @app.command()
 def env(*, json_lines: JsonOption = False) -> None:
-    """Print the variables with which other commands use it.
+    """Print the environment variables with which other commands use it.
 
     Example: eval "$(prequel local env)"
     """
@@ -45,7 +45,7 @@ def env(*, json_lines: JsonOption = False) -> None:
 
 @app.command()
 def down(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
-    """Stop it; everything on it is gone.
+    """Stop it and delete everything on it.
 
     Example: prequel local down
     """

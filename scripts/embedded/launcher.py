@@ -1,9 +1,5 @@
-"""An AWS in a process of our own: everything real but the cloud.
+"""Starts and stops the embedded AWS; docs/operations.md lists how it differs from AWS."""
 
-Differences from AWS that matter are listed in docs/operations.md: no quotas, no DNS, no network, services never fail.
-"""
-
-import json
 import os
 import subprocess
 import sys
@@ -19,7 +15,7 @@ from scripts.project import PROJECT
 from scripts.terraform.providers import TESTED_PROVIDER_VARIABLE
 
 SERVER_MODULE = "scripts.embedded.server"
-"""What a running server's command line holds."""
+"""The module that serves it, by which a running server's command line is known."""
 
 ACCOUNT_ID = "123456789012"
 """moto's account."""
@@ -49,7 +45,7 @@ class EmbeddedAws:
         detach: bool = False,
         calls: Path | None = None,
     ) -> Self:
-        """Starts the server on a free port and waits until it answers; ``calls`` receives a line for each API call.
+        """Starts the server on a free port and waits until it answers; ``calls`` gets a line for each API call.
 
         Raises ``PrequelError`` when it does not start.
         """
@@ -143,83 +139,3 @@ class _EndpointAws(Aws):
 
     def client(self, service: str, **options: Any) -> Any:
         return super().client(service, endpoint_url=self._endpoint, **options)
-
-
-def seed_shared_infrastructure(
-    aws: Aws, *, project_prefix: str = "prequel", domain_name: str = "interviews.example.com", wildcard: bool = True
-) -> dict[str, Any]:
-    """Makes, in about a second, just what an interview touches of the shared stack.
-
-    Returns the shared values by the names of the template set's variables. For rehearsals and tests; the real shared
-    stack is deployed by cdktf.
-    """
-    vpc = aws.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        aws.ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{aws.region}{zone}")["Subnet"][
-            "SubnetId"
-        ]
-        for n, zone in enumerate("ab")
-    ]
-    group = aws.ec2.create_security_group(
-        GroupName=f"{project_prefix}-code-server", Description="code-server", VpcId=vpc
-    )["GroupId"]
-    balancer = aws.elbv2.create_load_balancer(Name=project_prefix, Subnets=subnets)["LoadBalancers"][0]
-    listener = aws.elbv2.create_listener(
-        LoadBalancerArn=balancer["LoadBalancerArn"],
-        Protocol="HTTP",
-        Port=80,
-        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
-    )["Listeners"][0]["ListenerArn"]
-    cluster = aws.ecs.create_cluster(clusterName=project_prefix)["cluster"]["clusterArn"]
-    zone = aws.route53.create_hosted_zone(Name=domain_name, CallerReference=project_prefix)["HostedZone"]["Id"]
-    key = aws.client("kms").create_key(Description=project_prefix)["KeyMetadata"]["Arn"]
-    aws.client("logs").create_log_group(logGroupName=f"/{project_prefix}/interviews")
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        ],
-    }
-    roles = {
-        name: aws.client("iam").create_role(
-            RoleName=f"{project_prefix}-{name}", AssumeRolePolicyDocument=json.dumps(trust)
-        )["Role"]["Arn"]
-        for name in ("execution", "task")
-    }
-    bucket = f"{project_prefix}-instance"
-    location = {} if aws.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
-    aws.s3.create_bucket(Bucket=bucket, **location)  # type: ignore[arg-type]
-    aws.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    registry = f"{aws.account_id}.dkr.ecr.{aws.region}.amazonaws.com"
-    return {
-        "aws_account_id": aws.account_id,
-        "aws_region": aws.region,
-        "project_prefix": project_prefix,
-        "environment": "embedded",
-        "url_scheme": "http",
-        "domain_name": domain_name,
-        "create_dns_record": not wildcard,
-        "hosted_zone_id": zone.removeprefix("/hostedzone/"),
-        "alb_dns_name": balancer["DNSName"],
-        "alb_zone_id": balancer["CanonicalHostedZoneId"],
-        "listener_arn": listener,
-        "vpc_id": vpc,
-        "private_subnet_ids": subnets,
-        "code_server_security_group_id": group,
-        "ecs_cluster_arn": cluster,
-        "execution_role_arn": roles["execution"],
-        "task_role_arn": roles["task"],
-        "kms_key_arn": key,
-        "instance_bucket_name": bucket,
-        "log_group_name": f"/{project_prefix}/interviews",
-        "code_server_cpu": 1024,
-        "code_server_memory": 2048,
-        "code_server_storage": 21,
-        "cpu_architecture": "X86_64",
-        "code_server_image": "docker.io/codercom/code-server:4.99.4",
-        "code_server_repository_url": f"{registry}/{project_prefix}-code-server",
-        "challenge_loader_image": "public.ecr.aws/aws-cli/aws-cli:2.27.0",
-        "max_instances": 10,
-        "interview_default_minutes": 90,
-        "interview_maximum_minutes": 240,
-    }

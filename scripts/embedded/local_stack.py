@@ -1,17 +1,17 @@
-"""A Prequel of one's own: the shared stack, deployed by the real `cdktf deploy` on an embedded AWS."""
+"""The shared stack on an embedded AWS, deployed by `cdktf deploy`."""
 
 import json
 import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from scripts.console import Console
 from scripts.embedded.launcher import SERVER_MODULE, EmbeddedAws
@@ -21,10 +21,10 @@ from scripts.terraform.binary import terraform_binary
 from scripts.terraform.providers import TESTED_PROVIDER_VARIABLE, terraform_environment
 
 DOMAIN = "interviews.example.com"
-"""RFC 2606 keeps it free of any real site."""
+"""Reserved for examples (https://www.rfc-editor.org/rfc/rfc2606), so it is nobody's."""
 
 EMBEDDED_SETTINGS = f"""\
-# The embedded default: everything as on AWS, except that it may be destroyed without asking twice.
+# As on AWS, except that it may be destroyed at once.
 aws_region          = "us-east-1"
 environment         = "local"
 domain_name         = "{DOMAIN}"
@@ -40,7 +40,7 @@ _DURATION = re.compile(r"(?:(\d+)m)?(\d+)s")
 
 @dataclass(frozen=True)
 class LocalAws:
-    """A detached embedded AWS, remembered in ``directory`` so that another command finds it."""
+    """An embedded AWS that outlives the command that started it, recorded in ``directory``."""
 
     directory: Path
     endpoint: str
@@ -48,32 +48,30 @@ class LocalAws:
 
     @classmethod
     def find(cls, directory: Path) -> "LocalAws | None":
-        """The one that runs in ``directory``, if any."""
+        """The one recorded in ``directory``, if it still runs."""
         record = directory / "embedded.json"
         if not record.exists():
             return None
-        known = json.loads(record.read_text())
-        found = cls(directory, known["endpoint"], known["pid"])
-        return found if found._alive() else None
+        found = cls(directory, **json.loads(record.read_text()))
+        return found if found._process() else None
 
-    def remember(self) -> None:
-        """Writes the record that ``find`` reads."""
+    def record(self) -> None:
+        """Writes what ``find`` reads."""
         (self.directory / "embedded.json").write_text(json.dumps({"endpoint": self.endpoint, "pid": self.pid}))
 
-    def _alive(self) -> bool:
+    def _process(self) -> psutil.Process | None:
         try:
-            command = Path(f"/proc/{self.pid}/cmdline").read_text() if sys.platform == "linux" else SERVER_MODULE
-            os.kill(self.pid, 0)
-        except (OSError, ValueError):
-            return False
-        return SERVER_MODULE in command  # the pid may be another's by now
+            process = psutil.Process(self.pid)
+            return process if SERVER_MODULE in process.cmdline() else None  # the pid may be another's by now
+        except psutil.Error:
+            return None
 
     def stop(self) -> None:
-        """Ends it and forgets everything that it held."""
-        os.kill(self.pid, signal.SIGTERM)
-        deadline = time.monotonic() + 10
-        while self._alive() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        """Ends it and deletes everything that it held."""
+        process = self._process()
+        if process is not None:
+            process.terminate()
+            psutil.wait_procs([process], timeout=10)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -97,7 +95,7 @@ def up(directory: Path, console: Console) -> LocalAws:
         raise
     assert embedded.process is not None  # noqa: S101  (it was just started)
     local = LocalAws(directory, embedded.endpoint, embedded.process.pid)
-    local.remember()
+    local.record()
     return local
 
 
@@ -129,7 +127,7 @@ def deploy_shared(embedded: EmbeddedAws, directory: Path, console: Console) -> N
 
 
 def cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Console) -> None:
-    """Runs `cdktf deploy shared` for the configuration in ``directory``, telling each resource as it is made."""
+    """Runs `cdktf deploy shared` for the configuration in ``directory`` and prints each resource as it is created."""
     prepared = terraform_environment(environment)
     prepared.pop("TF_CLI_ARGS_init", None)  # backend flags for S3, which a local backend refuses
     prepared |= {
@@ -147,12 +145,12 @@ def cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Conso
         stderr=subprocess.STDOUT,
         text=True,
     )
-    said: list[str] = []
+    lines: list[str] = []
     assert process.stdout is not None  # noqa: S101  (it is a pipe)
     try:
         for line in process.stdout:
-            said.append(_COLOUR.sub("", line).rstrip())
-            done = _RESOURCE_DONE.search(said[-1])
+            lines.append(_COLOUR.sub("", line).rstrip())
+            done = _RESOURCE_DONE.search(lines[-1])
             if done:
                 console.done(done["address"], _seconds(done["time"]))
         exit_code = process.wait()
@@ -160,8 +158,8 @@ def cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Conso
         process.wait()  # it received the same ctrl-C, and finishes what it began
         raise InterruptedRunError("the deployment was interrupted") from None
     if exit_code != 0:
-        (directory / "cdktf.log").write_text("\n".join(said))
-        errors = [line for line in said if "rror:" in line] or said[-1:] or ["no output"]
+        (directory / "cdktf.log").write_text("\n".join(lines))
+        errors = [line for line in lines if "rror:" in line] or lines[-1:] or ["no output"]
         raise PrequelError(
             f"cdktf deploy failed: {errors[0].strip()}; the whole output is in {directory / 'cdktf.log'}"
         )

@@ -15,7 +15,8 @@ from typing import Any
 
 from scripts.aws.clients import Aws
 from scripts.console import Console
-from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import GateError, TerraformError
 from scripts.releases.release import Rehearsal, Release, render_main
 from scripts.terraform.process import Terraform

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from contract.names import PLACEHOLDERS, TEMPLATE_FILES
-from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.project import PROJECT
 from scripts.terraform.process import Terraform
 from tests.candidate import install

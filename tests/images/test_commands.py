@@ -10,7 +10,7 @@ import pytest
 from constructs.image_indexing import NOTHING
 from contract.names import image_parameter
 from scripts.cli import image, templates
-from scripts.embedded.launcher import seed_shared_infrastructure
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import ImageError, MissingToolError, PrequelError
 from scripts.images.catalog import Catalog
 from scripts.images.choice import lazy_tag, with_existing_image

@@ -20,7 +20,8 @@ from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.publish import publish as publish_challenge
 from scripts.challenges.source import read_challenges
 from scripts.console import Console
-from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.interviews.context import Context
 from scripts.interviews.create import Request
 from scripts.interviews.records import Inputs, Intent, Status

@@ -7,7 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from contract.names import state_key
-from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import AwsError
 from scripts.interviews.destroy import destroy
 from scripts.interviews.doctor import Difference, diagnose, fix

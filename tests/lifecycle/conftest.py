@@ -15,7 +15,8 @@ import pytest
 
 from scripts.aws.clients import Aws
 from scripts.console import Console
-from scripts.embedded.launcher import ACCOUNT_ID, EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import ACCOUNT_ID, EmbeddedAws
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.interviews.context import Context
 from scripts.lambdas.reaper import DeadlineReaper
 from tests.conftest import SharedStackFactory, SynthesizedStack

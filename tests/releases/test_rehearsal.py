@@ -12,7 +12,8 @@ import pytest
 
 from scripts.console import Console
 from scripts.dev.render import TEMPLATE_DIRECTORY
-from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import GateError
 from scripts.project import PROJECT
 from scripts.releases import gate

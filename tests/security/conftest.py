@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from contract.names import PLACEHOLDERS
-from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import EmbeddedAws
 from scripts.embedded.local_stack import DOMAIN
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.project import PROJECT
 from scripts.terraform.providers import terraform_environment
 
