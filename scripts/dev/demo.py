@@ -1,7 +1,6 @@
-"""`make demo`: the whole product on an embedded AWS, from an empty account to proof that nothing is left.
+"""`make demo`: deploys everything on an embedded AWS, runs two interviews, and checks that nothing is left.
 
-Nothing here is special to the demo: it runs `cdktf deploy` and the `prequel` command as a user would, with an endpoint
-that happens to be on this machine.
+It runs `cdktf deploy` and the `prequel` command as a user would; only the endpoint is on this machine.
 """
 
 import json
@@ -26,7 +25,7 @@ BUCKET = "prequel-instance"
 
 
 class Demo:
-    """One run; ``times`` are the steps in order with their seconds."""
+    """One demonstration; ``times`` are its steps in order with their seconds."""
 
     def __init__(self, embedded: EmbeddedAws, directory: Path, console: Console) -> None:
         self._embedded = embedded
@@ -55,9 +54,9 @@ class Demo:
             self._wait_for_deadline("short")
         with self._timed("the interview of one minute: reaped"):
             self._prequel("interview", "reap")
-        with self._timed("proof: nothing is left"):
+        with self._timed("check: nothing is left"):
             self._prequel("doctor")
-            self._prove_nothing_left()
+            self._check_that_nothing_is_left()
 
     def _create(self, interview: str, candidate: str, duration: str) -> None:
         self._prequel(
@@ -89,8 +88,8 @@ class Demo:
     def _environment(self) -> Mapping[str, str]:
         return self._embedded.environment | {"PREQUEL_CONFIG_DIR": str(self._directory)}
 
-    def _prove_nothing_left(self) -> None:
-        """Asks the embedded AWS itself, not our own records."""
+    def _check_that_nothing_is_left(self) -> None:
+        """Asks AWS itself, not our own records."""
         aws = self._embedded.aws
         services = [
             service["serviceName"]
@@ -120,16 +119,14 @@ def main() -> None:
                 demo = Demo(embedded, directory, console)
                 demo.run()
     except KeyboardInterrupt:
-        console.error("interrupted; the embedded AWS and all that it held are gone")
+        console.error("interrupted; the embedded AWS is stopped and deleted")
         sys.exit(InterruptedRunError.exit_code)
     except PrequelError as error:
         console.error(str(error))
         sys.exit(error.exit_code)
-    width = max(len(name) for name, _ in demo.times)
     console.say("")
-    for name, seconds in demo.times:
-        console.say(f"  {name:<{width}}  {seconds:6.1f} s")
-    console.say(f"  {'in all':<{width}}  {time.monotonic() - start:6.1f} s")
+    for name, seconds in [*demo.times, ("in all", time.monotonic() - start)]:
+        console.say(f"  {name:<42}  {seconds:6.1f} s")
 
 
 if __name__ == "__main__":

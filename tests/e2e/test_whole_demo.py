@@ -12,6 +12,6 @@ def test_the_demo_runs_to_its_end_from_any_directory_and_leaves_no_process_and_n
     exit_code = whole_demo.process.wait(timeout=600)
     said = whole_demo.said.read_text()
     assert exit_code == 0, said
-    assert "proof: nothing is left" in said
+    assert "check: nothing is left" in said
     assert list(whole_demo.scratch.iterdir()) == []
     assert processes_with(f"TMPDIR={whole_demo.scratch}") == []

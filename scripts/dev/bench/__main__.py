@@ -1,4 +1,4 @@
-"""The whole run: both flows, the commands, growth, and where the time of one create goes."""
+"""All measurements: both flows, the commands, growth, and where the time of one create goes."""
 
 import os
 import statistics
@@ -8,39 +8,37 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from scripts.console import Console
 from scripts.dev.bench import report
-from scripts.dev.bench.flows import Flows, run
+from scripts.dev.bench.flows import Flows, TimedEvent, run
 from scripts.dev.bench.measure import SAMPLE_SECONDS, Cost, Meter, Process, median
-from scripts.embedded.launcher import EmbeddedAws, seed_shared_infrastructure
+from scripts.embedded.launcher import EmbeddedAws
 from scripts.embedded.local_stack import EMBEDDED_SETTINGS
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.project import PROJECT
 
 RUNS = 3
 ALIVE = (1, 10, 50, 99)
-EAGER = "import cdktf_cdktf_provider_aws, main; raise SystemExit(main.main())"
-"""Synthesis as it is without docs/decisions/0002: every binding is imported, by Python and by Node.js."""
-
-Told = list[tuple[float, dict[str, Any]]]
+EAGER_SYNTHESIS = "import cdktf_cdktf_provider_aws, main; raise SystemExit(main.main())"
+"""Synthesis without docs/decisions/0002: every binding is imported, by Python and by Node.js."""
 
 
-class Run:
-    """One run of the benchmarks in ``directory`` on ``embedded``."""
+class Benchmark:
+    """The measurements on one ``embedded`` AWS; ``directory`` holds the configuration."""
 
     def __init__(self, embedded: EmbeddedAws, directory: Path, calls: Path) -> None:
         self.console = Console()
         self.flows = Flows(embedded, seed_shared_infrastructure(embedded.aws) | {"max_instances": 99}, directory)
         self.meter = Meter(embedded.process.pid if embedded.process else 0, calls)
-        self.promises: list[report.Promise] = []
+        self.targets: list[report.Target] = []
 
-    def promise(self, what: str, at_most: float, measured: float, unit: str = "s") -> None:
-        """Notes how a promise was kept, for the page's first table."""
-        self.promises.append(report.Promise(what, at_most, measured, unit))
+    def target(self, what: str, at_most: float, measured: float, unit: str = "s") -> None:
+        """Adds a line to the page's first table."""
+        self.targets.append(report.Target(what, at_most, measured, unit))
 
     def cost(self, what: str, work: Callable[[], object]) -> Cost:
-        """Measures once, and tells."""
+        """Measures once, and prints the time."""
         cost = self.meter.measure(work)
         self.console.done(what, cost.seconds)
         return cost
@@ -51,7 +49,7 @@ class Run:
         return median(self.cost(what, work) for _ in range(runs)).seconds
 
     def one(self) -> tuple[report.Table, str]:
-        """One interview by each flow, three times, and the chart of it."""
+        """One interview by each flow, three times, and a chart of the ratios."""
         ours = median(self.cost("ours", partial(self.flows.create, f"ours-{n}")) for n in range(RUNS))
         costs: list[Cost] = []
         uploads: list[float] = []
@@ -66,8 +64,8 @@ class Run:
             self.flows.forget(name)
         plain = median(costs)
         kept = self.flows.stored("ours-0")
-        self.promise("`interview create`, from command to outputs", 5, ours.seconds)
-        self.promise("stored for an interview", 50, kept / 1e3, "kB")
+        self.target("`interview create`, from command to outputs", 5, ours.seconds)
+        self.target("stored for an interview", 50, kept / 1e3, "kB")
         table = report.side_by_side(
             "One interview",
             f"Medians of {RUNS}. Of the plain flow's seconds, the upload of the directory, in which the provider lies, "
@@ -76,18 +74,12 @@ class Run:
             ours,
             (stored, kept),
         )
-        bars = [
-            ("time to outputs", plain.seconds, ours.seconds, "s"),
-            ("CPU", plain.cpu_seconds, ours.cpu_seconds, "s"),
-            ("peak memory", plain.memory / 1e6, ours.memory / 1e6, "MB"),
-            ("AWS API calls", plain.aws_calls, ours.aws_calls, ""),
-        ]
-        return table, report.chart(bars)
+        return table, report.chart(plain, ours)
 
     def ten(self) -> tuple[report.Table, report.Table]:
-        """Ten interviews, five at a time, once by each flow; and the end of ours."""
+        """Ten interviews, five at a time, once by each flow; and the destruction of ours."""
         ours = self.cost("ten of ours", lambda: self.flows.create_many(ten("ten")))
-        self.promise("ten at once, on two cores", 30, ours.seconds)
+        self.target("ten at once, on two cores", 30, ours.seconds)
         stored = sum(self.flows.stored(name) for name in ten("ten"))
         reaped = self.cost("reap of ten", self.flows.reap).seconds
         plain = self.cost("ten of the plain flow", lambda: self.flows.plain_many(ten("plain-ten")))
@@ -101,7 +93,7 @@ class Run:
             report.side_by_side(
                 "Ten at once", "Five at a time on both sides, once.", plain, ours, (plain_stored, stored)
             ),
-            report.Table("Ending", "Until all is proven gone, not until it was asked for.", endings),
+            report.Table("Destroying", "Until nothing is left, not until it was asked for.", endings),
         )
 
     def commands(self, first_publish: float) -> report.Table:
@@ -111,13 +103,15 @@ class Run:
             "CDKTF_OUTDIR": str(self.flows.directory / "cdktf.out"),
         }
         prequel = str(Path(sys.executable).parent / "prequel")
-        eager = self.seconds("synthesis, eager", lambda: run([sys.executable, "-c", EAGER], here, PROJECT), runs=1)
+        eager = self.seconds(
+            "synthesis, eager", lambda: run([sys.executable, "-c", EAGER_SYNTHESIS], here, PROJECT), runs=1
+        )
         lazy = self.seconds("synthesis", lambda: run([sys.executable, "main.py"], here, PROJECT), runs=5)
         help_page = self.seconds("help", lambda: run([prequel, "--help"], here, PROJECT), runs=9)
         unchanged = self.seconds("publish", self.flows.publish)
-        self.promise("synthesis of both stacks, warm", 2.5, lazy)
-        self.promise("`prequel --help`", 0.3, help_page)
-        self.promise("`templates publish`, unchanged", 1, unchanged)
+        self.target("synthesis of both stacks, warm", 2.5, lazy)
+        self.target("`prequel --help`", 0.3, help_page)
+        self.target("`templates publish`, unchanged", 1, unchanged)
         rows = [
             ("", "seconds"),
             ("synthesis of both stacks, every binding imported", f"{eager:.2f}"),
@@ -146,7 +140,7 @@ class Run:
             seconds = (f"{plain.seconds:.1f}", f"{ours.seconds:.1f}")
             rows.append((str(wanted), *seconds, f"{plain.aws_calls:.0f}", f"{ours.aws_calls:.0f}", f"{listed:.2f}"))
             alive = wanted
-        self.promise(f"list of {alive}", 1, listed)
+        self.target(f"list of {alive}", 1, listed)
         return report.Table(
             "Growth",
             "The last of so many, each measured once, on an embedded AWS where nothing else is alive. The plain flow's "
@@ -159,11 +153,11 @@ class Run:
         """Where the time of one create goes, beside Terraform doing nothing."""
         bare = self.seconds("terraform with nothing", lambda: self.flows.floor("bare", provider=False))
         floor = self.seconds("terraform with the provider", lambda: self.flows.floor("asks", provider=True))
-        told: Told = []
+        events: list[TimedEvent] = []
         begun = time.time()
-        total = self.cost("create", lambda: told.extend(self.flows.create("parts"))).seconds
-        marks = _marks(begun, total, self.meter.processes, told)
-        rows = [("part", "seconds"), *((part, f"{seconds:.2f}") for part, seconds in marks)]
+        total = self.cost("create", lambda: events.extend(self.flows.create("parts"))).seconds
+        parts = _parts(begun, total, self.meter.processes, events)
+        rows = [("part", "seconds"), *((part, f"{seconds:.2f}") for part, seconds in parts)]
         rows += [
             ("**all of it**", f"**{total:.2f}**"),
             ("floor: `init` and `apply` of an empty configuration", f"{bare:.2f}"),
@@ -182,13 +176,13 @@ def ten(kind: str) -> list[str]:
     return [f"{kind}-{number}" for number in range(10)]
 
 
-def _marks(begun: float, total: float, processes: list[Process], told: Told) -> list[tuple[str, float]]:
+def _parts(begun: float, total: float, processes: list[Process], events: list[TimedEvent]) -> list[tuple[str, float]]:
     def start(command: str) -> float:
         return next(process.begun for process in processes if process.command.startswith(command))
 
-    resources = [(at, event) for at, event in told if event["event"] == "resource"]
+    resources = [(at, event) for at, event in events if event["event"] == "resource"]
     first = min(at - event.get("seconds", 0) for at, event in resources)
-    active = next(at for at, event in told if event.get("status") == "active")
+    active = next(at for at, event in events if event.get("status") == "active")
     return [
         ("our client: start, intent, lease, download", start("terraform init") - begun),
         ("`terraform init`", start("terraform apply") - start("terraform init")),
@@ -199,9 +193,9 @@ def _marks(begun: float, total: float, processes: list[Process], told: Told) -> 
     ]
 
 
-def started(embedded: EmbeddedAws, directory: Path, calls: Path) -> tuple[Run, float]:
-    """A run whose templates and challenge are published, and the seconds of the first publishing."""
-    bench = Run(embedded, directory, calls)
+def started(embedded: EmbeddedAws, directory: Path, calls: Path) -> tuple[Benchmark, float]:
+    """A benchmark whose templates and challenge are published, and the seconds of the first publishing."""
+    bench = Benchmark(embedded, directory, calls)
     first = bench.cost("publish with its rehearsal", bench.flows.publish).seconds
     bench.flows.prequel("challenge", "publish")
     return bench, first
@@ -223,7 +217,7 @@ def main() -> None:
         with EmbeddedAws.start(calls=later_calls) as embedded:
             crowded, _ = started(embedded, directory, later_calls)
             tables.append(crowded.growth())
-        tables.insert(0, report.kept([*bench.promises, *crowded.promises]))
+        tables.insert(0, report.targets([*bench.targets, *crowded.targets]))
         report.write(tables, chart)
         for table in tables:
             bench.console.result(None, table.markdown() + "\n")

@@ -39,6 +39,10 @@ _PROVIDER = '  required_providers {\n    aws = { source = "hashicorp/aws" }\n  }
 _ONE_QUESTION = 'data "aws_caller_identity" "us" {}\n'
 
 
+TimedEvent = tuple[float, dict[str, Any]]
+"""One event of `prequel --json`, after the seconds since the epoch at which it was read."""
+
+
 @dataclass(frozen=True)
 class Flows:
     """Both flows on one ``embedded`` AWS with its shared ``values``; ``directory`` holds the configuration."""
@@ -47,25 +51,25 @@ class Flows:
     values: dict[str, Any]
     directory: Path
 
-    def prequel(self, *arguments: str) -> list[tuple[float, dict[str, Any]]]:
-        """Runs the command with ``--json``; returns what it told, each with the time since the epoch."""
+    def prequel(self, *arguments: str) -> list[TimedEvent]:
+        """Runs the command with ``--json`` and returns its events."""
         environment = self.embedded.environment | {"PREQUEL_CONFIG_DIR": str(self.directory)}
         command = [sys.executable, "-m", "scripts", *arguments, "--json"]
         process = subprocess.Popen(
             command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert process.stdout is not None  # noqa: S101  (it is a pipe)
-        told = [(time.time(), line) for line in process.stdout]
+        lines = [(time.time(), line) for line in process.stdout]
         if process.wait() != 0:
-            raise PrequelError(f"{' '.join(arguments)} ended with {process.returncode}: {told[-1:]}")
-        return [(at, json.loads(line)) for at, line in told if line.startswith("{")]
+            raise PrequelError(f"{' '.join(arguments)} ended with {process.returncode}: {lines[-1:]}")
+        return [(at, json.loads(line)) for at, line in lines if line.startswith("{")]
 
     def publish(self) -> None:
         """Releases the templates with a full rehearsal."""
         (self.directory / "outputs.json").write_text(json.dumps(self.values))
         self.prequel("templates", "publish", "--yes", "--outputs-file", str(self.directory / "outputs.json"))
 
-    def create(self, interview: str) -> list[tuple[float, dict[str, Any]]]:
+    def create(self, interview: str) -> list[TimedEvent]:
         """One interview of ours."""
         request = ("--id", interview, "--challenge", CHALLENGE, "--candidate", "Ada Lovelace")
         return self.prequel("interview", "create", *request)
@@ -209,7 +213,7 @@ class Flows:
 
 
 def run(command: list[str], environment: Mapping[str, str], directory: Path) -> None:
-    """Runs a command; raises ``PrequelError`` with the end of what it said when it fails."""
+    """Runs a command; raises ``PrequelError`` with the end of its output when it fails."""
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise PrequelError(f"{' '.join(command)} ended with exit code {done.returncode}: {done.stderr[-500:]}")

@@ -1,19 +1,18 @@
-"""docs/benchmarks.md and its chart, from what was measured."""
+"""docs/benchmarks.md, from what was measured."""
 
+import math
 import os
 import platform
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 
 from scripts.dev.bench.measure import Cost
 from scripts.project import PROJECT
 
 PAGE = PROJECT / "docs" / "benchmarks.md"
-CHART = PROJECT / "docs" / "images" / "benchmarks.svg"
 
 _HEAD = """\
 # Benchmarks
@@ -23,8 +22,6 @@ provider. An embedded AWS answers at once, so these are the times of our side: w
 ready comes on top, and [performance.md](performance.md) models it. Compare ratios, not seconds: machines differ.
 
 Measured {date} at commit {commit}, on {machine}, with Terraform {terraform} and Python {python}.
-
-![Create an interview: seconds, CPU and memory of both flows](images/benchmarks.svg)
 
 **The plain flow** is what one would write first: a template set with a load balancer, security groups and a DNS
 record for each interview ([plain.tf](../tests/bench/plain.tf)), driven by copy, `init`, `plan -out`, `apply`,
@@ -49,8 +46,8 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What takes ``at_most`` so much, in ``unit``, and what was ``measured``."""
+class Target:
+    """An upper limit, ``at_most``, and what was ``measured``, both in ``unit``."""
 
     what: str
     at_most: float
@@ -63,10 +60,9 @@ class Promise:
         return self.what, f"{self.at_most:g} {self.unit}", f"{self.measured:.2f} {self.unit}", verdict
 
 
-def kept(promises: Sequence[Promise]) -> Table:
-    """Every promise beside what was measured."""
-    rows = [("", "at most", "measured", "kept"), *(promise.row() for promise in promises)]
-    return Table("What we hold ourselves to", "", rows)
+def targets(measured: Sequence[Target]) -> Table:
+    """Every target beside what was measured."""
+    return Table("Targets", "", [("", "at most", "measured", "met"), *(target.row() for target in measured)])
 
 
 def side_by_side(heading: str, introduction: str, plain: Cost, ours: Cost, stored: tuple[float, float]) -> Table:
@@ -84,21 +80,20 @@ def side_by_side(heading: str, introduction: str, plain: Cost, ours: Cost, store
 
 
 def write(tables: Sequence[Table], chart: str) -> None:
-    """Replaces the page and the chart."""
-    PAGE.write_text("\n\n".join([_head().rstrip(), *(table.markdown() for table in tables)]) + "\n")
-    CHART.write_text(chart)
+    """Replaces the page."""
+    PAGE.write_text("\n\n".join([_head().rstrip(), chart, *(table.markdown() for table in tables)]) + "\n")
 
 
 def _head() -> str:
-    def said(*command: str) -> str:
+    def output(*command: str) -> str:
         return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
 
     cpu = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
     return _HEAD.format(
         date=datetime.now(UTC).date(),
-        commit=said("git", "rev-parse", "--short", "HEAD").strip(),
+        commit=output("git", "rev-parse", "--short", "HEAD").strip(),
         machine=f"{os.cpu_count()} cores ({cpu.split(': ')[-1]}), {platform.system()} {platform.machine()}",
-        terraform=said("terraform", "version").split()[1].lstrip("v"),
+        terraform=output("terraform", "version").split()[1].lstrip("v"),
         python=platform.python_version(),
     )
 
@@ -107,37 +102,21 @@ def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
-_STYLE = """\
-  <style>
-    text { font: 14px system-ui, sans-serif; fill: #1f2328 }
-    .title { font-weight: 600 } .quiet { fill: #59636e }
-    .plain { fill: #afb8c1 } .ours { fill: #1a7f37 }
-    @media (prefers-color-scheme: dark) {
-      text { fill: #f0f6fc } .quiet { fill: #9198a1 } .plain { fill: #656c76 } .ours { fill: #3fb950 }
+def chart(plain: Cost, ours: Cost) -> str:
+    """A Mermaid chart (https://mermaid.js.org/syntax/xyChart.html): how many times as much the plain flow takes."""
+    ratios = {
+        "time": plain.seconds / ours.seconds,
+        "CPU": plain.cpu_seconds / ours.cpu_seconds,
+        "memory": plain.memory / ours.memory,
+        "AWS calls": plain.aws_calls / ours.aws_calls,
     }
-  </style>
-"""
-
-
-def chart(bars: Sequence[tuple[str, float, float, str]]) -> str:
-    """An SVG, light and dark, with two bars for each of ``bars``: what, the plain flow's, ours, and the unit."""
-    left, width, step = 190, 430, 64
-    parts = []
-    for number, (what, plain, ours, unit) in enumerate(bars):
-        top = 44 + number * step
-        parts.append(f'  <text class="title" x="{left - 14}" y="{top + 26}" text-anchor="end">{escape(what)}</text>')
-        for row, (name, value) in enumerate((("plain", plain), ("ours", ours))):
-            length, y = max(width * value / max(plain, ours), 2), top + row * 22
-            ratio = f" · {plain / ours:.1f} times less" if name == "ours" and plain > ours else ""
-            parts.append(f'  <rect class="{name}" x="{left}" y="{y}" width="{length:.0f}" height="18" rx="3"/>')
-            parts.append(f'  <text x="{left + length + 8:.0f}" y="{y + 14}">{value:,.1f} {unit}{ratio}</text>')
-    height = 44 + len(bars) * step
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 {height}" role="img" '
-        'aria-label="Both flows, one interview">\n'
-        f"{_STYLE}"
-        f'  <rect class="plain" x="{left}" y="12" width="14" height="14" rx="3"/>'
-        f'<text class="quiet" x="{left + 20}" y="24">the plain flow</text>\n'
-        f'  <rect class="ours" x="{left + 140}" y="12" width="14" height="14" rx="3"/>'
-        f'<text class="quiet" x="{left + 160}" y="24">ours</text>\n' + "\n".join(parts) + "\n</svg>\n"
-    )
+    names = ", ".join(f'"{name}"' for name in ratios)
+    values = ", ".join(f"{ratio:.1f}" for ratio in ratios.values())
+    return f"""\
+```mermaid
+xychart-beta horizontal
+    title "One interview: the plain flow as a multiple of ours"
+    x-axis [{names}]
+    y-axis "times" 0 --> {math.ceil(max(ratios.values()))}
+    bar [{values}]
+```"""
