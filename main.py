@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from scripts.console import Console
 from stacks.configuration import SettingsError, load_settings
 
 
@@ -12,12 +13,12 @@ def main() -> int:
     try:
         configuration = load_settings(Path(os.environ.get("PREQUEL_CONFIG_DIR", ".")), os.environ)
     except SettingsError as error:
-        sys.stderr.writelines(f"error: {problem}\n" for problem in error.problems)
+        Console().error("\n".join(error.problems))
         return 1
     if not configuration.settings.domain_name:
-        sys.stderr.write("note: domain_name is empty, so this is development mode: plain HTTP and no DNS\n")
+        Console().say("note: domain_name is empty, so this is development mode: plain HTTP and no DNS")
     if configuration.backend is None:
-        sys.stderr.write("note: there is no backend.config, so Terraform's state is a local file\n")
+        Console().say("note: there is no backend.config, so Terraform's state is a local file")
     # Imported only now, so that a problem in the configuration shows before two seconds of loading.
     import stacks.node  # noqa: F401  (first: it starts the Node.js process of all jsii modules)
 

@@ -46,10 +46,11 @@ class Console:
         self.event("warning", message=message)
         self._print_progress(_styled((f"warning: {message}", "yellow")))
 
-    def error(self, message: str, **fields: Any) -> None:
-        """The line with which a command fails."""
-        self.event("error", message=message, **fields)
-        self._print_progress(_styled(("error: ", "red"), message))
+    def error(self, message: str) -> None:
+        """Why a command fails; each line of ``message`` is a problem of its own."""
+        for problem in message.splitlines():
+            self.event("error", message=problem)
+            self._print_progress(_styled(("error: ", "red"), problem))
 
     def done(self, what: str, seconds: float, **fields: Any) -> None:
         """A finished piece of work and the time that it took."""

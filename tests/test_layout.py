@@ -88,6 +88,18 @@ def test_importing_changes_no_environment_variable(module: str) -> None:
     assert changed.strip() == "False"
 
 
+def test_all_output_for_people_passes_the_console() -> None:
+    # What a Lambda function writes is its log; what the embedded AWS's server writes, its launcher reads.
+    sources = [ROOT / "main.py", *(ROOT / "stacks").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+    writers = {
+        path.relative_to(ROOT).as_posix()
+        for path in sources
+        if re.search(r"sys\.std(out|err)\.write|\bprint\(|\\033\[|typer\.echo", path.read_text())
+        and path.parent.name not in {"lambdas", "embedded"}
+    }
+    assert writers <= {"scripts/console.py"}
+
+
 def test_main_is_under_40_lines() -> None:
     assert len((ROOT / "main.py").read_text().splitlines()) < 40
 

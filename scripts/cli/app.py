@@ -3,7 +3,6 @@
 import json
 import signal
 import sys
-from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -27,7 +26,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"prequel {version('prequel-infrastructure')}")
+        Console().result(None, f"prequel {version('prequel-infrastructure')}")
         raise typer.Exit
 
 
@@ -56,23 +55,21 @@ def main() -> None:
     try:
         sys.exit(app(prog_name=app.info.name, standalone_mode=False))
     except PrequelError as error:
-        _fail(str(error).splitlines(), error.exit_code)
+        _fail(str(error), error.exit_code)
     except typer.TyperException as error:
         words = error.format_message()
         if words.startswith("Usage: "):  # a group without a command, which is answered with its help
-            sys.stderr.write(words + "\n")
+            Console().say(words)
             sys.exit(error.exit_code)
-        _fail([misused(error)], error.exit_code)
+        _fail(misused(error), error.exit_code)
     except typer.Abort:
-        _fail(["not confirmed, so nothing was changed; answer y, or give --yes"], 1)
+        _fail("not confirmed, so nothing was changed; answer y, or give --yes", 1)
 
 
-def _fail(lines: Sequence[str], exit_code: int) -> NoReturn:
+def _fail(message: str, exit_code: int) -> NoReturn:
     # One more ctrl-C while this process ends must change neither its last line nor its exit code.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    console = Console(json_lines="--json" in sys.argv)
-    for line in lines:
-        console.error(line)
+    Console(json_lines="--json" in sys.argv).error(message)
     sys.exit(exit_code)
 
 

@@ -383,22 +383,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.dev.render", description=main.__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; show how the files differ, exit 1 if so")
     is_check = parser.parse_args(arguments).check
+    console = Console()
     try:
         rendered = render_interview()
     except PrequelError as error:
-        Console().error(str(error))
+        console.error(str(error))
         return error.exit_code
     changed = [name for name, text in rendered.items() if difference({name: text}, TEMPLATE_DIRECTORY)]
     if is_check and changed:
-        sys.stdout.write(difference(rendered, TEMPLATE_DIRECTORY))
-        Console().error("the templates are not what stacks/interview.py defines: run `make synth`")
+        console.result(None, difference(rendered, TEMPLATE_DIRECTORY))
+        console.error("the templates are not what stacks/interview.py defines: run `make synth`")
         return 1
     TEMPLATE_DIRECTORY.mkdir(exist_ok=True)
     for name in changed:
         (TEMPLATE_DIRECTORY / name).write_text(rendered[name], encoding="utf-8")
-        sys.stdout.write(f"wrote {TEMPLATE_DIRECTORY.name}/{name}\n")
+        console.result(None, f"wrote {TEMPLATE_DIRECTORY.name}/{name}")
     if not changed:
-        sys.stdout.write(f"{TEMPLATE_DIRECTORY.name} unchanged\n")
+        console.result(None, f"{TEMPLATE_DIRECTORY.name} unchanged")
     return 0
 
 
