@@ -1,7 +1,5 @@
 """What one interview creates: a password, a route through the shared load balancer, and a running container."""
 
-from typing import Any
-
 from cdktf import Fn, TerraformLocal, TerraformVariable, Token
 
 from constructs import Construct
@@ -24,53 +22,9 @@ from constructs.aws import (
     Route53RecordAlias,
     SsmParameter,
 )
+from constructs.interview_containers import challenge_container, code_server_container
 from constructs.waivers import TLS_ENDS_BEFORE, waive
 from contract.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, password_parameter, task_family
-
-HOME = "/home/coder"
-CANDIDATE_USER = "1000:1000"
-"""User ``coder`` of the public code-server image."""
-
-CHALLENGE_FOLDER = f"{HOME}/challenge"
-"""What the candidate's editor opens."""
-
-OPEN_FILES = 65_535
-"""Fargate's own limit, written down; the other limits are the operating system's there
-(https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html)."""
-
-STOP_SECONDS = 10
-
-_NOT_NEEDED_TO_DELIVER = [
-    "AUDIT_WRITE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "NET_RAW",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-]
-"""Docker's default capabilities without CHOWN and DAC_OVERRIDE; Fargate lets a task drop some, and add none of them
-(https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_KernelCapabilities.html)."""
-
-# Variables are let through by name, because what the ECS agent sets, the way to the task role's credentials included,
-# is AWS's to extend. `env` replaces the shell and is replaced in turn, so that /proc/1/environ shows no more than
-# that. For the same reason the init process is the image's own: the agent's would keep every variable, readable.
-_START = (
-    f'exec env -i HOME={HOME} LANG=C.UTF-8 PASSWORD="$PASSWORD" PATH="$PATH" SHELL=/bin/bash USER=coder '
-    'setpriv --no-new-privs dumb-init -- "$@"'
-)
-
-# An empty prefix copies nothing and succeeds; without the second line the candidate would find an empty editor.
-_DELIVER = (
-    f'aws s3 cp --recursive --only-show-errors "$CHALLENGE" {CHALLENGE_FOLDER}; '
-    f'[ "$(ls -A {CHALLENGE_FOLDER})" ] || {{ echo "nothing at $CHALLENGE" >&2; exit 1; }}; '
-    f"chown -R {CANDIDATE_USER} {HOME} /tmp"
-)
 
 
 class InterviewService(Construct):
@@ -102,10 +56,17 @@ class InterviewService(Construct):
             value_wo=text["password"],
             value_wo_version=1,
         )
-        self.target_group = LbTargetGroup(
+        self.target_group = self._target_group(text)
+        self.listener_rule = self._listener_rule(text)
+        task_definition = self._task_definition(variables, text, image, password)
+        self.service = self._service(variables, text, task_definition)
+        self._record(text)
+
+    def _target_group(self, text: dict[str, str]) -> LbTargetGroup:
+        target_group = LbTargetGroup(
             self,
             "target",
-            name=interview_id,
+            name=text["interview_id"],
             vpc_id=text["vpc_id"],
             target_type="ip",
             port=CODE_SERVER_PORT,
@@ -115,8 +76,11 @@ class InterviewService(Construct):
                 path="/healthz", matcher="200", interval=5, timeout=4, healthy_threshold=2, unhealthy_threshold=3
             ),
         )
-        waive(self.target_group, *TLS_ENDS_BEFORE)
-        self.listener_rule = LbListenerRule(
+        waive(target_group, *TLS_ENDS_BEFORE)
+        return target_group
+
+    def _listener_rule(self, text: dict[str, str]) -> LbListenerRule:
+        return LbListenerRule(
             self,
             "rule",
             listener_arn=text["listener_arn"],
@@ -126,10 +90,14 @@ class InterviewService(Construct):
                 LbListenerRuleCondition(host_header=LbListenerRuleConditionHostHeader(values=[self.hostname])),
             ],
         )
-        task_definition = EcsTaskDefinition(
+
+    def _task_definition(
+        self, variables: dict[str, TerraformVariable], text: dict[str, str], image: str, password: SsmParameter
+    ) -> EcsTaskDefinition:
+        return EcsTaskDefinition(
             self,
             "task",
-            family=task_family(text["project_prefix"], interview_id),
+            family=task_family(text["project_prefix"], text["interview_id"]),
             requires_compatibilities=["FARGATE"],
             network_mode="awsvpc",
             cpu=text["code_server_cpu"],
@@ -144,13 +112,17 @@ class InterviewService(Construct):
             ),
             volume=[EcsTaskDefinitionVolume(name="home"), EcsTaskDefinitionVolume(name="tmp")],
             container_definitions=Fn.jsonencode(
-                [self._challenge_container(text), self._code_server_container(text, image, password)]
+                [challenge_container(text), code_server_container(text, image, password)]
             ),
         )
-        self.service = EcsService(
+
+    def _service(
+        self, variables: dict[str, TerraformVariable], text: dict[str, str], task_definition: EcsTaskDefinition
+    ) -> EcsService:
+        service = EcsService(
             self,
             "code_server",
-            name=interview_id,
+            name=text["interview_id"],
             cluster=text["ecs_cluster_arn"],
             task_definition=task_definition.arn,
             desired_count=1,
@@ -179,11 +151,14 @@ class InterviewService(Construct):
             depends_on=[self.listener_rule],
         )
         waive(
-            self.service,
+            service,
             "CKV_AWS_332",
             "no platform version is named, which means the latest; the embedded AWS tells an empty one",
             "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html",
         )
+        return service
+
+    def _record(self, text: dict[str, str]) -> None:
         record = Route53Record(
             self,
             "record",
@@ -195,83 +170,3 @@ class InterviewService(Construct):
             ),
         )
         record.add_override("count", "${var.create_dns_record ? 1 : 0}")
-
-    @staticmethod
-    def _challenge_container(text: dict[str, str]) -> dict[str, Any]:
-        """Copies this interview's challenge and hands both volumes to the candidate's user; then it is gone."""
-        source = f"s3://{text['instance_bucket_name']}/challenge/{text['challenge']}/"
-        return {
-            "name": "challenge",
-            "image": text["challenge_loader_image"],
-            "essential": False,
-            "entryPoint": ["/bin/sh", "-euc", Fn.raw_string(_DELIVER)],
-            "environment": [{"name": "CHALLENGE", "value": source}],
-            # Root, because Fargate's volumes are root's; nothing of the candidate's runs here.
-            "user": "0:0",
-            "privileged": False,
-            "readonlyRootFilesystem": True,
-            "linuxParameters": {"capabilities": {"drop": _NOT_NEEDED_TO_DELIVER}},
-            "stopTimeout": STOP_SECONDS,
-            "mountPoints": _mount_points(),
-            "logConfiguration": _logs(text),
-        }
-
-    @staticmethod
-    def _code_server_container(text: dict[str, str], image: str, password: SsmParameter) -> dict[str, Any]:
-        """Runs as an ordinary user on a read-only root, without capabilities and without AWS credentials.
-
-        The image must have a shell, ``env``, ``setpriv``, ``dumb-init`` and ``code-server`` on its PATH: both the
-        public one and ours do. It must not get a ``healthCheck``: ECS would run it with every variable, readable in
-        /proc; the load balancer's checks do.
-        """
-        return {
-            "name": CODE_SERVER_CONTAINER,
-            "image": image,
-            "essential": True,
-            "dependsOn": [{"containerName": "challenge", "condition": "SUCCESS"}],
-            "entryPoint": ["/bin/sh", "-euc", Fn.raw_string(_START), "start"],
-            "command": [
-                "code-server",
-                "--bind-addr",
-                f"0.0.0.0:{CODE_SERVER_PORT}",
-                "--auth",
-                "password",
-                "--disable-telemetry",
-                "--disable-update-check",
-                "--disable-workspace-trust",
-                "--welcome-text",
-                "Your interview",
-                CHALLENGE_FOLDER,
-            ],
-            "user": CANDIDATE_USER,
-            "privileged": False,
-            "readonlyRootFilesystem": True,
-            "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
-            "ulimits": [{"name": "nofile", "softLimit": OPEN_FILES, "hardLimit": OPEN_FILES}],
-            "stopTimeout": STOP_SECONDS,
-            "portMappings": [{"containerPort": CODE_SERVER_PORT, "protocol": "tcp"}],
-            "mountPoints": _mount_points(),
-            "secrets": [{"name": "PASSWORD", "valueFrom": password.arn}],
-            "logConfiguration": _logs(text),
-        }
-
-
-def _mount_points() -> list[dict[str, Any]]:
-    return [
-        {"sourceVolume": "home", "containerPath": HOME, "readOnly": False},
-        {"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False},  # noqa: S108  (the container's own volume)
-    ]
-
-
-def _logs(text: dict[str, str]) -> dict[str, Any]:
-    return {
-        "logDriver": "awslogs",
-        "options": {
-            "awslogs-group": text["log_group_name"],
-            "awslogs-region": text["aws_region"],
-            "awslogs-stream-prefix": text["interview_id"],
-            # An interview goes on when CloudWatch does not answer.
-            "mode": "non-blocking",
-            "max-buffer-size": "4m",
-        },
-    }
