@@ -46,7 +46,7 @@ PYTHON_VERSION = "3.12"
 REQUIREMENTS = "requirements-runner.txt"
 
 BUILD_MINUTES = 35
-"""A run of ours gives up after 30 (``LONGEST_RUN`` of scripts/interviews/run_lock.py); the rest is for the setup."""
+"""A run of ours gives up after 30 (``LONGEST_RUN`` of scripts/interviews/records.py); the rest is for the setup."""
 
 QUEUED_MINUTES = 60
 """What has waited longer is started anew by the reaper."""

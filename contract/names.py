@@ -33,23 +33,15 @@ CODE_SERVER_CONTAINER = "code-server"
 PORTAL_PORT = 3000
 """Where the Next.js portal listens."""
 
+WORKSPACES = "workspaces/"
 STATES = "instances/"
-"""The prefix of the interviews' Terraform states in the bucket."""
+SLOTS = "slots/"
+DISPATCHES = "dispatches/"
+HISTORY = "history/"
+"""Where the instance bucket keeps what it knows of interviews: docs/interviews.md, Objects."""
 
-
-def state_key(interview_id: str) -> str:
-    """The key of an interview's Terraform state in the bucket."""
-    return f"{STATES}{interview_id}.tfstate"
-
-
-def task_family(project_prefix: str, interview_id: str) -> str:
-    """The family of an interview's task definitions."""
-    return f"{project_prefix}-{interview_id}"
-
-
-def interview_log_group(project_prefix: str) -> str:
-    """The log group that receives the interviews' output."""
-    return f"/{project_prefix}/interviews"
+INTENT_FILE = "interview.json"
+"""The record of an interview in its workspace."""
 
 
 def bucket_name(project_prefix: str) -> str:
@@ -57,9 +49,44 @@ def bucket_name(project_prefix: str) -> str:
     return f"{project_prefix}-instance"
 
 
+def workspace_key(interview_id: str, name: str = "") -> str:
+    """The key of a workspace's file, or the workspace's prefix."""
+    return f"{WORKSPACES}{interview_id}/{name}"
+
+
+def state_key(interview_id: str) -> str:
+    """The key of an interview's Terraform state."""
+    return f"{STATES}{interview_id}.tfstate"
+
+
+def lock_key(interview_id: str) -> str:
+    """The key of Terraform's own lock on that state."""
+    return f"{state_key(interview_id)}.tflock"
+
+
+def slot_key(slot: int) -> str:
+    """The key of a slot's lease."""
+    return f"{SLOTS}{slot}.json"
+
+
+def dispatch_key(interview_id: str) -> str:
+    """The key of the record of an interview's last build."""
+    return f"{DISPATCHES}{interview_id}.json"
+
+
+def passwords_path(project_prefix: str) -> str:
+    """The path in SSM below which every interview has its password."""
+    return f"/{project_prefix}/interviews"
+
+
 def password_parameter(project_prefix: str, interview_id: str) -> str:
     """The SSM parameter that holds an interview's password."""
-    return f"/{project_prefix}/interviews/{interview_id}/password"
+    return f"{passwords_path(project_prefix)}/{interview_id}/password"
+
+
+def task_family(project_prefix: str, interview_id: str) -> str:
+    """The family of an interview's task definitions."""
+    return f"{project_prefix}-{interview_id}"
 
 
 def portal_service(project_prefix: str) -> str:
@@ -90,3 +117,8 @@ def image_indexer(project_prefix: str) -> str:
 def image_parameter(project_prefix: str) -> str:
     """The SSM parameter that names the newest indexed image."""
     return f"/{project_prefix}/images/code-server"
+
+
+def interview_log_group(project_prefix: str) -> str:
+    """The log group that receives the interviews' output."""
+    return f"/{project_prefix}/interviews"

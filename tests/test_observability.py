@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from contract.names import METRICS_NAMESPACE
 from contract.prices import interview_per_hour, standing_per_day
 from scripts.dev.docs.dashboard import body, picture
 from scripts.dev.docs.drawing import LIGHT
-from scripts.lambdas.reaper import METRICS_NAMESPACE, Pass
+from scripts.lambdas.reaper import Pass
 from scripts.project import PROJECT
 from tests.conftest import SharedStackFactory, SynthesizedStack
 

@@ -21,9 +21,11 @@ from botocore.exceptions import (
 from scripts.errors import AwsError
 
 if TYPE_CHECKING:
+    from mypy_boto3_codebuild import CodeBuildClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_ssm import SSMClient
@@ -96,6 +98,16 @@ class Aws:
     def elbv2(self) -> "ElasticLoadBalancingv2Client":
         """Elastic Load Balancing."""
         return self.client("elbv2")  # type: ignore[no-any-return]
+
+    @cached_property
+    def codebuild(self) -> "CodeBuildClient":
+        """AWS CodeBuild."""
+        return self.client("codebuild")  # type: ignore[no-any-return]
+
+    @cached_property
+    def lambda_(self) -> "LambdaClient":
+        """AWS Lambda."""
+        return self.client("lambda")  # type: ignore[no-any-return]
 
     @cached_property
     def ssm(self) -> "SSMClient":

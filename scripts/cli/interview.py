@@ -233,7 +233,7 @@ def _say_costs(context: "Context", requests: "list[Request]") -> None:
 
 
 def _created(created: "Created") -> dict[str, Any]:
-    from scripts.interviews.store import timestamp
+    from scripts.interviews.records import timestamp
 
     intent = created.intent
     return {
@@ -253,7 +253,7 @@ def _created(created: "Created") -> dict[str, Any]:
 
 def _card(created: "Created", region: str) -> str:
     from scripts.interviews.rate import Rate
-    from scripts.interviews.store import timestamp
+    from scripts.interviews.records import timestamp
 
     intent = created.intent
     lines = {
@@ -334,6 +334,7 @@ def show(id: IdArgument, *, json_lines: JsonOption = False) -> None:
     Example: prequel interview show demo
     """
     from scripts.interviews import listing
+    from scripts.interviews.documents import plain
     from scripts.interviews.records import Tombstone
 
     session = Session(json_lines=json_lines)
@@ -344,7 +345,7 @@ def show(id: IdArgument, *, json_lines: JsonOption = False) -> None:
     value = listing.row(intent, context.now()) | {
         "outputs": intent.outputs,
         "proof": proof,
-        "history": [step.model_dump(mode="json") for step in intent.history],
+        "history": plain(intent.history),
     }
     session.console.result(value, None if json_lines else _sheet(value))
 
@@ -464,8 +465,8 @@ def extend(
     Example: prequel interview extend demo --by 30m
     """
     from scripts.interviews import extend as operation
+    from scripts.interviews.records import timestamp
     from scripts.interviews.request import parsed_duration
-    from scripts.interviews.store import timestamp
 
     session = Session(json_lines=json_lines)
     extended = operation.extend(context_of(session), id, parsed_duration(by), dry_run=dry_run)

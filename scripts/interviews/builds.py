@@ -1,4 +1,4 @@
-"""Starting the work of one interview on CodeBuild: never twice at a time, and later and later while it fails.
+"""Starting the work of one interview on CodeBuild: one build at a time, retried with back-off.
 
 Nothing but the standard library and boto3 is imported here, because the reaper's Lambda function holds no packages
 (docs/decisions/0040-a-reaper-without-packages.md).
@@ -8,21 +8,15 @@ before the build is started, so of several callers one goes on; a caller that di
 build, from which the next one starts the same build again: CodeBuild knows it by its idempotency token.
 """
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from scripts.aws.clients import CONFLICTS, MISSING, Aws, error_code
-
-DISPATCHES = "dispatches/"
-
-FIRST_PAUSE = timedelta(minutes=1)
-LONGEST_PAUSE = timedelta(hours=1)
-"""Between the starts of two attempts: doubled after each failure, without end."""
+from contract.names import dispatch_key
+from scripts.aws.bucket import Bucket, LostRaceError
+from scripts.aws.clients import Aws
+from scripts.interviews.documents import UnreadableDocumentError, from_json, plain, to_json
+from scripts.interviews.records import Dispatch
 
 TOKEN_VALID = timedelta(minutes=5)
 """https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html#API_StartBuild_RequestParameters"""
@@ -40,39 +34,15 @@ class DispatchResult(Enum):
     """Somebody else is starting one at this moment."""
 
 
-@dataclass(frozen=True)
-class Dispatch:
-    """The last build for an interview; ``attempt`` counts from 1 for one ``action`` on one ``incarnation``."""
-
-    interview_id: str
-    incarnation: str
-    action: str
-    attempt: int
-    started_at: datetime
-    build_id: str = ""
-
-    @property
-    def token(self) -> str:
-        """The same for every try to start this very build."""
-        return f"{self.incarnation}-{self.action}-{self.attempt}"
-
-    @property
-    def next_at(self) -> datetime:
-        """When the next attempt may begin."""
-        pause: timedelta = FIRST_PAUSE * 2 ** min(self.attempt - 1, 10)
-        return self.started_at + min(pause, LONGEST_PAUSE)
-
-
 class Dispatcher:
-    """Starts builds of ``project`` for the interviews in ``bucket``; boto3's own errors pass through.
+    """Starts builds of ``project`` for the interviews in ``bucket``.
 
-    ``codebuild`` is a client for CodeBuild, by default one of ``aws``.
+    Raises ``AwsError`` when S3 refuses, and boto3's own error when CodeBuild does.
     """
 
-    def __init__(self, aws: Aws, *, bucket: str, project: str, codebuild: Any = None) -> None:
-        self._s3 = aws.s3
-        self._codebuild = codebuild or aws.client("codebuild")
-        self._place = aws.own_bucket(bucket)
+    def __init__(self, aws: Aws, *, bucket: str, project: str) -> None:
+        self._bucket = Bucket(aws, bucket)
+        self._codebuild = aws.codebuild
         self._project = project
 
     def dispatch(self, interview_id: str, incarnation: str, action: str, now: datetime) -> tuple[DispatchResult, str]:
@@ -80,20 +50,17 @@ class Dispatcher:
 
         Returns what became of it and the id of the build, which is empty unless it was started or is running.
         """
-        found = self._read(interview_id)
-        last, etag = found if found is not None else (None, None)
-        if last is None or (last.incarnation, last.action) != (incarnation, action):
-            if last is not None and self._runs(last.build_id):
-                return DispatchResult.RUNNING, last.build_id
-            wanted = Dispatch(interview_id, incarnation, action, 1, now)
-        elif not last.build_id and now < last.started_at + TOKEN_VALID:
-            wanted = last
-        elif self._runs(last.build_id):
+        last, etag = self._read(interview_id)
+        if last is not None and self._runs(last.build_id):
             return DispatchResult.RUNNING, last.build_id
-        elif now < last.next_at:
-            return DispatchResult.PAUSING, ""
-        else:
-            wanted = Dispatch(interview_id, incarnation, action, last.attempt + 1, now)
+        wanted = Dispatch(interview_id=interview_id, incarnation=incarnation, action=action, attempt=1, started_at=now)
+        if last is not None and (last.incarnation, last.action) == (incarnation, action):
+            if not last.build_id and now < last.started_at + TOKEN_VALID:
+                wanted = last
+            elif now < last.next_at:
+                return DispatchResult.PAUSING, ""
+            else:
+                wanted = replace(wanted, attempt=last.attempt + 1)
         etag = self._write(wanted, etag)
         if etag is None:
             return DispatchResult.CONTESTED, ""
@@ -114,7 +81,7 @@ class Dispatcher:
 
     def forget(self, interview_id: str) -> None:
         """Removes the record of an interview that is gone."""
-        self._s3.delete_object(Key=_key(interview_id), **self._place)
+        self._bucket.delete(dispatch_key(interview_id))
 
     def _runs(self, build_id: str) -> bool:
         return bool(build_id) and self.status(build_id) == "IN_PROGRESS"
@@ -130,35 +97,21 @@ class Dispatcher:
         )["build"]
         return str(build["id"])
 
-    def _read(self, interview_id: str) -> tuple[Dispatch, str] | None:
+    def _read(self, interview_id: str) -> tuple[Dispatch | None, str | None]:
         """The record and its version; one that cannot be read counts as none, and is written over."""
+        found = self._bucket.read(dispatch_key(interview_id))
+        if found is None:
+            return None, None
         try:
-            answer = self._s3.get_object(Key=_key(interview_id), **self._place)
-        except ClientError as error:
-            if error_code(error) not in MISSING:
-                raise
-            return None
-        etag = str(answer["ETag"])
-        try:
-            document = json.loads(answer["Body"].read())
-            started_at = datetime.fromisoformat(document.pop("started_at"))
-            return Dispatch(**document, started_at=started_at), etag
-        except (ValueError, KeyError, TypeError, AttributeError):
-            unreadable = Dispatch(interview_id, "", "", 0, datetime.fromtimestamp(0).astimezone())
-            return unreadable, etag
+            return from_json(Dispatch, found.body), found.etag
+        except UnreadableDocumentError:
+            return None, found.etag
 
     def _write(self, wanted: Dispatch, etag: str | None) -> str | None:
         """Writes the record over the version ``etag`` (None: there is none); None when somebody was faster."""
-        body = json.dumps(asdict(wanted) | {"started_at": wanted.started_at.isoformat()}, indent=2).encode() + b"\n"
-        condition: dict[str, Any] = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        body = to_json(plain(wanted) | {"started_at": wanted.started_at.isoformat()})
         try:
-            answer = self._s3.put_object(Key=_key(wanted.interview_id), Body=body, **self._place, **condition)
-        except ClientError as error:
-            if error_code(error) not in CONFLICTS | MISSING:
-                raise
+            key = dispatch_key(wanted.interview_id)
+            return self._bucket.write(key, body, if_match=etag, if_absent=etag is None).etag
+        except LostRaceError:
             return None
-        return str(answer["ETag"])
-
-
-def _key(interview_id: str) -> str:
-    return f"{DISPATCHES}{interview_id}.json"

@@ -4,12 +4,12 @@ import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from contract.limits import IMAGE_TAG_PATTERN
-from contract.names import LISTENER_PRIORITY_BASE, password_parameter, state_key
+from contract.names import LISTENER_PRIORITY_BASE, password_parameter, state_key, workspace_key
 from contract.prices import cost_of
 from scripts.aws.clients import explained
 from scripts.challenges.catalog import pin
@@ -32,7 +32,7 @@ from scripts.interviews.request import (
     refuse_reserved,
 )
 from scripts.interviews.run_lock import RunLock, new_run_lock
-from scripts.interviews.store import ChangedMeanwhileError, IdInUseError, workspace_key
+from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
 from scripts.interviews.workspace import Workspace, check_here, private_directory
 
 DEFAULT_WAIT_SECONDS = 300.0
@@ -198,7 +198,7 @@ def pinned(context: Context, intent: Intent) -> Inputs:
     Asked after the intent is written: `challenge remove` either sees the interview, or has been seen here.
     """
     path = pin(context.aws, context.bucket, name_of(intent.inputs.challenge))
-    return intent.inputs.model_copy(update={"challenge": path})
+    return replace(intent.inputs, challenge=path)
 
 
 def refuse_foreign(found: Inventory, interview_id: str, *, expected: frozenset[str] = frozenset()) -> None:

@@ -4,11 +4,11 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from contract.names import password_parameter, state_key
+from contract.names import INTENT_FILE, lock_key, password_parameter, state_key, workspace_key
 from scripts.aws.clients import explained
 from scripts.errors import (
     BusyInterviewError,
@@ -24,7 +24,7 @@ from scripts.interviews.records import Inputs, Intent, RunMark, Status, Tombston
 from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.run_lock import RunLock, new_run_lock, run_lock
 from scripts.interviews.slots import HeldSlot
-from scripts.interviews.store import INTENT_FILE, ChangedMeanwhileError, IdInUseError, lock_key, workspace_key
+from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
 from scripts.interviews.workspace import Workspace, check_here, private_directory, state_addresses, workspace_of
 
 ATTEMPTS = 4
@@ -177,10 +177,8 @@ def _clean_up(context: Context, run: RunLock, evidence: tuple[str, ...], log: st
     interview_id = run.intent.id
     if run.intent.status is not Status.DESTROYED:
         run.move(Status.DESTROYED, "proven gone")
-    context.intents.bury(
-        Tombstone(
-            intent=run.intent.model_copy(update={"run": None}), destroyed_at=context.now(), proof=evidence, log=log
-        )
+    context.intents.write_tombstone(
+        Tombstone(intent=replace(run.intent, run=None), destroyed_at=context.now(), proof=evidence, log=log)
     )
     prefix = workspace_key(interview_id)
     keys = [key for key in context.intents.keys(prefix) if key != workspace_key(interview_id, INTENT_FILE)]

@@ -7,20 +7,28 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from contract.limits import INTERVIEW_ID_PATTERN
-from contract.names import SHARED_VALUES_FILE, STATES
+from contract.names import (
+    HISTORY,
+    INTENT_FILE,
+    SHARED_VALUES_FILE,
+    STATES,
+    WORKSPACES,
+    lock_key,
+    workspace_key,
+)
 from scripts.aws.clients import explained
 from scripts.errors import PrequelError, RefusedError
 from scripts.images.choice import missing_image
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import destroy, free_orphan
 from scripts.interviews.inventory import balancing_tags, is_routed_here, is_tagged, listener_rules, rule_hosts
+from scripts.interviews.pending import orphan_leases
 from scripts.interviews.rate import Rate
-from scripts.interviews.reap import orphan_leases
-from scripts.interviews.records import UNFINISHED, Intent, Status
+from scripts.interviews.records import UNFINISHED, Intent, Status, timestamp
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import is_dead, run_lock
 from scripts.interviews.slots import HeldSlot
-from scripts.interviews.store import HISTORY, INTENT_FILE, WORKSPACES, Listing, lock_key, timestamp, workspace_key
+from scripts.interviews.store import Listing
 from scripts.interviews.workspace import OLDEST_FOREIGN_LOCK, LockInfo, clear_stale_lock, private_directory
 
 _ESSENTIAL = frozenset({"service", "target group", "listener rule", "password"})

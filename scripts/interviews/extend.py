@@ -1,13 +1,13 @@
 """Giving an interview more time, without touching its resources."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from scripts.errors import RefusedError
 from scripts.interviews.context import Context
-from scripts.interviews.records import Intent, Status
+from scripts.interviews.records import Intent, Status, timestamp
 from scripts.interviews.request import checked_id, shown_duration
 from scripts.interviews.run_lock import run_lock
-from scripts.interviews.store import timestamp
 
 _EXTENDABLE = frozenset({Status.SCHEDULED, Status.CREATING, Status.ACTIVE})
 
@@ -40,7 +40,7 @@ def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool 
                 f"it can be extended by {shown_duration(left)}"
             )
         if dry_run:
-            return intent.model_copy(update={"deadline": deadline})
+            return replace(intent, deadline=deadline)
         extended = run.update(deadline=deadline)
         lease = context.slots.of(extended)
         if lease is not None:

@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from contract.names import workspace_key
 from scripts.challenges.names import name_of
 from scripts.errors import RefusedError
 from scripts.interviews.context import Context
-from scripts.interviews.records import Intent, Tombstone
+from scripts.interviews.records import Intent, Tombstone, timestamp
 from scripts.interviews.request import checked_id, shown_duration
-from scripts.interviews.store import LOG_FILE, timestamp, workspace_key
+from scripts.interviews.store import LOG_FILE
 
 
 def row(intent: Intent, now: datetime) -> dict[str, Any]:

@@ -5,16 +5,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, NoFreeSlotError, PrequelError
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import free_orphan, tear_down
-from scripts.interviews.records import ENDING, Intent, Status
+from scripts.interviews.pending import PendingAction, orphan_leases, pending_actions
+from scripts.interviews.records import ENDING
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import run_lock
-from scripts.interviews.slots import HeldSlot
-from scripts.interviews.store import ChangedMeanwhileError, Listing
+from scripts.interviews.store import ChangedMeanwhileError
 from scripts.terraform.interrupts import forward_interrupts
 
 
@@ -34,53 +33,6 @@ class Report:
     failed: dict[str, str] = field(default_factory=dict)
     leaking: list[str] = field(default_factory=list)
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class PendingAction:
-    """What is due for one interview, and why."""
-
-    interview_id: str
-    what: str
-    why: str
-    lease: HeldSlot | None = None
-    """What there is to ``free``."""
-
-
-def pending_actions(listing: Listing, now: datetime) -> list[PendingAction]:
-    """What a pass at ``now`` has to do, the longest overdue first."""
-    found = [(stored.intent, _duty(stored.intent, now)) for stored in listing.intents.values()]
-    due = [(intent.deadline, duty) for intent, duty in found if duty is not None]
-    return [duty for _, duty in sorted(due, key=lambda pair: pair[0])]
-
-
-def _duty(intent: Intent, now: datetime) -> PendingAction | None:
-    if intent.retry_at is not None and now < intent.retry_at:
-        return PendingAction(intent.id, "wait", f"failed {intent.failures} times, the next try is at {intent.retry_at}")
-    if intent.status in ENDING or intent.overdue(now):
-        return PendingAction(intent.id, "destroy", "overdue" if intent.overdue(now) else f"still {intent.status}")
-    if intent.status is Status.CREATING:
-        return PendingAction(intent.id, "recover", "its create did not end")
-    if intent.status is Status.SCHEDULED and now >= intent.starts_at:
-        return PendingAction(intent.id, "start", "its time has come")
-    return None
-
-
-def orphan_leases(leases: list[HeldSlot], listing: Listing) -> list[HeldSlot]:
-    """Slots of interviews that are no more. ``leases`` must have been listed before ``listing``.
-
-    Then every lease's intent, which is written before and removed after it, would be in the listing.
-    """
-    return [
-        held
-        for held in leases
-        if held.lease.interview_id
-        and held.lease.interview_id not in listing.unreadable
-        and not (
-            (stored := listing.intents.get(held.lease.interview_id)) is not None
-            and held.lease.belongs_to(stored.intent)
-        )
-    ]
 
 
 def reap(context: Context, *, parallel: int = 4, dry_run: bool = False) -> Report:

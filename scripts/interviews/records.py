@@ -1,10 +1,13 @@
-"""What an interview is: the document that is written before anything is created, and the states that it can be in."""
+"""The records in the bucket: what an interview is, who works on it, and the states that it can be in.
 
+Only the standard library is imported here, because the reaper's Lambda function holds no packages
+(docs/decisions/0040-a-reaper-without-packages.md). ``documents`` reads and writes them.
+"""
+
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from contract.prices import cost_of
 from scripts.errors import IllegalTransitionError
@@ -12,9 +15,17 @@ from scripts.errors import IllegalTransitionError
 LONGEST_HISTORY = 40
 """Transitions kept in an intent, so that endless retries do not fill it; see ``_trimmed``."""
 
-FIRST_RETRY = timedelta(minutes=1)
-LAST_RETRY = timedelta(hours=1)
-"""Between two tries of `reap`: doubled after each failure, without end."""
+LONGEST_RUN = timedelta(minutes=30)
+"""After that a run on another machine counts as dead; a run uses less (``RunLock.seconds_left``)."""
+
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=1)
+
+
+def pause_after(failures: int) -> timedelta:
+    """How long to wait after so many failures in a row: from a minute, doubled each time, to an hour."""
+    pause: timedelta = FIRST_PAUSE * 2 ** min(failures - 1, 10)
+    return min(pause, LONGEST_PAUSE)
 
 
 class Status(StrEnum):
@@ -47,11 +58,8 @@ UNFINISHED = frozenset({Status.CREATING, Status.DESTROYING, Status.DESTROYED, St
 """States that somebody must still bring to an end; `recover` and `reap` do."""
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Inputs(_Document):
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
     """What the template is given, apart from the password, which is kept in SSM only."""
 
     candidate_name: str
@@ -59,16 +67,18 @@ class Inputs(_Document):
     image_tag: str = ""
 
 
-class Transition(_Document):
+@dataclass(frozen=True, kw_only=True)
+class Transition:
     """One step of an interview's life: who took it, when, and why."""
 
     status: Status
-    at: AwareDatetime
+    at: datetime
     actor: str
     note: str = ""
 
 
-class RunMark(_Document):
+@dataclass(frozen=True, kw_only=True)
+class RunMark:
     """The process that alone may work on the interview until it clears this mark; see ``run_lock``.
 
     ``build`` is the CodeBuild build that it runs in, if any; ``ended`` tells that CodeBuild called that build over.
@@ -79,12 +89,17 @@ class RunMark(_Document):
     actor: str
     host: str
     pid: int
-    started_at: AwareDatetime
+    started_at: datetime
     build: str = ""
     ended: bool = False
 
+    def may_be_alive(self, now: datetime) -> bool:
+        """Whether it has not ended, as far as the mark can tell, and is not older than any run can be."""
+        return not self.ended and now < self.started_at + LONGEST_RUN
 
-class Intent(_Document):
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
     """``workspaces/{id}/interview.json``: the first object of an interview to be written, and the last to be removed.
 
     ``incarnation`` tells two interviews apart that had the same id one after the other. ``slot`` is None until the
@@ -98,17 +113,17 @@ class Intent(_Document):
     incarnation: str
     release_digest: str
     inputs: Inputs
-    created_at: AwareDatetime
-    starts_at: AwareDatetime
-    deadline: AwareDatetime
-    expires_at: AwareDatetime
+    created_at: datetime
+    starts_at: datetime
+    deadline: datetime
+    expires_at: datetime
     status: Status
     slot: int | None = None
     hourly_price: float = 0.0
-    outputs: dict[str, Any] = Field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     failures: int = 0
-    retry_at: AwareDatetime | None = None
+    retry_at: datetime | None = None
     run: RunMark | None = None
     history: tuple[Transition, ...] = ()
 
@@ -125,13 +140,12 @@ class Intent(_Document):
                 f"interview {self.id} is {self.status} and cannot become {status}; from here it can become {allowed}"
             )
         step = Transition(status=status, at=at, actor=actor, note=note)
-        return self.model_copy(update={"status": status, "history": _trimmed((*self.history, step))})
+        return replace(self, status=status, history=_trimmed((*self.history, step)))
 
     def failed(self, reason: str, now: datetime) -> Self:
-        """This interview after one more failure in a row: the next pass that may try again is later than the last."""
+        """This interview after one more failure in a row, with the time of the next try."""
         failures = self.failures + 1
-        pause = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LAST_RETRY)
-        return self.model_copy(update={"error": reason, "failures": failures, "retry_at": now + pause})
+        return replace(self, error=reason, failures=failures, retry_at=now + pause_after(failures))
 
     def cost(self, now: datetime) -> float:
         """US dollars so far, from the first resource to the last or to ``now``."""
@@ -170,11 +184,58 @@ def _trimmed(history: tuple[Transition, ...]) -> tuple[Transition, ...]:
     return tuple(history[number] for number in sorted(first | set(latest)))
 
 
-class Tombstone(_Document):
+@dataclass(frozen=True, kw_only=True)
+class Tombstone:
     """``history/{id}/{created_at}.json``: what remains of an interview that is proven gone; ``log`` is redacted."""
 
     schema_version: Literal[1] = 1
     intent: Intent
-    destroyed_at: AwareDatetime
+    destroyed_at: datetime
     proof: tuple[str, ...]
     log: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """``slots/{n}.json``: who holds the slot, and until when its interview is to run."""
+
+    schema_version: Literal[1] = 1
+    interview_id: str
+    incarnation: str
+    deadline: datetime
+    claimed_at: datetime
+    actor: str
+
+    def belongs_to(self, intent: Intent) -> bool:
+        """Whether this lease is that very interview's."""
+        return self.interview_id == intent.id and self.incarnation == intent.incarnation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dispatch:
+    """``dispatches/{id}.json``: the last build for an interview.
+
+    ``attempt`` counts from 1 for one ``action`` on one ``incarnation``.
+    """
+
+    interview_id: str
+    incarnation: str
+    action: str
+    attempt: int
+    started_at: datetime
+    build_id: str = ""
+
+    @property
+    def token(self) -> str:
+        """The same for every try to start this very build."""
+        return f"{self.incarnation}-{self.action}-{self.attempt}"
+
+    @property
+    def next_at(self) -> datetime:
+        """When the next attempt may begin."""
+        return self.started_at + pause_after(self.attempt)
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -134,7 +134,7 @@ def reap_remotely(aws: Aws, project_prefix: str) -> dict[str, Any]:
     function = reaper_function(project_prefix)
     with explained(f"call {function}"):
         try:
-            answer = aws.client("lambda").invoke(FunctionName=function, InvocationType="RequestResponse")
+            answer = aws.lambda_.invoke(FunctionName=function, InvocationType="RequestResponse")
         except ClientError as error:
             if error_code(error) != "TooManyRequestsException":
                 raise

@@ -8,18 +8,17 @@ killed process leaves it behind. Then whoever comes next takes over, if the old 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from scripts.errors import BusyInterviewError, PrequelError, TerraformError
 from scripts.interviews.context import Context
+from scripts.interviews.documents import plain
 from scripts.interviews.liveness import Liveness, RunFiles, end_orphans, forget, liveness_of
-from scripts.interviews.records import Intent, RunMark, Status
-from scripts.interviews.store import ChangedMeanwhileError, Stored, timestamp
+from scripts.interviews.records import LONGEST_RUN, Intent, RunMark, Status, timestamp
+from scripts.interviews.store import ChangedMeanwhileError, Stored
 from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS
-
-LONGEST_RUN = timedelta(minutes=30)
-"""After that a run on another machine counts as dead; a run uses less (``RunLock.seconds_left``)."""
 
 CLOSING = timedelta(seconds=INTERRUPT_GRACE_SECONDS) + timedelta(minutes=1)
 """What a run keeps for its last terraform to end when told to, and for writing down how it ended."""
@@ -50,7 +49,7 @@ class RunLock:
 
     def move(self, status: Status, note: str = "", **changes: Any) -> Intent:
         """Takes the interview to ``status`` and changes other fields with it, in one write."""
-        moved = self.intent.model_copy(update=changes).moved(
+        moved = replace(self.intent, **changes).moved(
             status, at=self._context.now(), actor=self._context.actor, note=note
         )
         self._write(moved)
@@ -59,7 +58,7 @@ class RunLock:
 
     def update(self, **changes: Any) -> Intent:
         """Changes fields without a step."""
-        self._write(self.intent.model_copy(update=changes))
+        self._write(replace(self.intent, **changes))
         return self.intent
 
     @property
@@ -92,7 +91,7 @@ class RunLock:
     def release(self) -> None:
         """Clears the mark."""
         if not self.gone:
-            self._write(self.intent.model_copy(update={"run": None}))
+            self._write(replace(self.intent, run=None))
             self.files.forget()
 
     def _write(self, intent: Intent) -> None:
@@ -135,7 +134,7 @@ def run_lock(context: Context, interview_id: str, purpose: str) -> Iterator[RunL
         stored, before = _marked(context, interview_id, mark)
         if before is not None:
             forget(before, context.runs_directory)
-            context.console.event("took-over", interview=interview_id, run=before.model_dump(mode="json"))
+            context.console.event("took-over", interview=interview_id, run=plain(before))
         with _until_released(RunLock(context, stored, files, mark, before)) as run:
             yield run
     except (ChangedMeanwhileError, BusyInterviewError):
@@ -155,7 +154,7 @@ def _marked(context: Context, interview_id: str, mark: RunMark) -> tuple[Stored,
         if before is not None:
             _refuse_if_alive(context, stored.intent, before)
         try:
-            return context.intents.replace(stored, stored.intent.model_copy(update={"run": mark})), before
+            return context.intents.replace(stored, replace(stored.intent, run=mark)), before
         except ChangedMeanwhileError:
             if attempt == _TRIES:
                 raise

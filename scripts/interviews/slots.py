@@ -5,38 +5,18 @@ intent of the same incarnation is an orphan at any moment, because the intent is
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
-
-from contract.names import LISTENER_PRIORITY_BASE
+from contract.names import LISTENER_PRIORITY_BASE, SLOTS, slot_key
 from scripts.aws.bucket import Bucket, LostRaceError
 from scripts.aws.clients import Aws
 from scripts.errors import NoFreeSlotError
-from scripts.interviews.records import Intent
-from scripts.interviews.store import ChangedMeanwhileError, timestamp
+from scripts.interviews.documents import UnreadableDocumentError, from_json, to_json
+from scripts.interviews.records import Intent, Lease, timestamp
+from scripts.interviews.store import ChangedMeanwhileError
 
-SLOTS = "slots/"
 _NAMED_HOLDERS = 12
-
-
-class Lease(BaseModel):
-    """Who holds a slot, and until when its interview is to run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1] = 1
-    interview_id: str
-    incarnation: str
-    deadline: AwareDatetime
-    claimed_at: AwareDatetime
-    actor: str
-
-    def belongs_to(self, intent: Intent) -> bool:
-        """Whether this lease is that very interview's."""
-        return self.interview_id == intent.id and self.incarnation == intent.incarnation
 
 
 @dataclass(frozen=True)
@@ -65,12 +45,12 @@ class Slots:
 
     def get(self, slot: int) -> HeldSlot | None:
         """The lease of ``slot``, or None when it is free; one that cannot be read is held by nobody known."""
-        found = self._bucket.read(_key(slot))
+        found = self._bucket.read(slot_key(slot))
         if found is None:
             return None
         try:
-            lease = Lease.model_validate_json(found.body)
-        except ValidationError:
+            lease = from_json(Lease, found.body)
+        except UnreadableDocumentError:
             written = found.last_modified or datetime.now(UTC)
             lease = Lease(interview_id="", incarnation="", deadline=written, claimed_at=written, actor="unknown")
         return HeldSlot(slot, lease, found.etag)
@@ -134,9 +114,9 @@ class Slots:
 
     def extend(self, held: HeldSlot, deadline: datetime) -> HeldSlot:
         """The same lease with another deadline; raises ``ChangedMeanwhileError``."""
-        lease = held.lease.model_copy(update={"deadline": deadline})
+        lease = replace(held.lease, deadline=deadline)
         try:
-            written = self._bucket.write(_key(held.slot), _json(lease), if_match=held.etag)
+            written = self._bucket.write(slot_key(held.slot), to_json(lease), if_match=held.etag)
         except LostRaceError as error:
             raise ChangedMeanwhileError(f"slot {held.slot} was changed by somebody else; try again") from error
         return HeldSlot(held.slot, lease, written.etag)
@@ -144,7 +124,7 @@ class Slots:
     def release(self, held: HeldSlot) -> bool:
         """Frees the slot, unless it is no longer the same lease; tells which."""
         try:
-            self._bucket.delete(_key(held.slot), if_match=held.etag)
+            self._bucket.delete(slot_key(held.slot), if_match=held.etag)
         except LostRaceError:
             return False
         return True
@@ -152,7 +132,7 @@ class Slots:
     def _create(self, slot: int, lease: Lease) -> str | None:
         """Takes ``slot``; None when somebody was faster."""
         try:
-            return self._bucket.write(_key(slot), _json(lease), if_absent=True).etag
+            return self._bucket.write(slot_key(slot), to_json(lease), if_absent=True).etag
         except LostRaceError:
             return None
 
@@ -161,11 +141,3 @@ class Slots:
         if len(self.taken()) > limit:
             self.release(held)
             raise self.refusal(limit, now)
-
-
-def _key(slot: int) -> str:
-    return f"{SLOTS}{slot}.json"
-
-
-def _json(lease: Lease) -> bytes:
-    return (lease.model_dump_json(indent=2) + "\n").encode()

@@ -1,20 +1,19 @@
-"""The interviews' documents in S3, changed by compare-and-swap only."""
+"""The interviews' documents in S3, changed by compare-and-swap only.
+
+The reaper's Lambda function uses it too, so nothing here imports more than the standard library and boto3
+(docs/decisions/0040-a-reaper-without-packages.md).
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-from pydantic import ValidationError
-
-from contract.names import state_key
+from contract.names import HISTORY, INTENT_FILE, WORKSPACES, workspace_key
 from scripts.aws.bucket import Bucket, LostRaceError, StoredObject
 from scripts.aws.clients import Aws
 from scripts.errors import PrequelError, UnreadableIntentError
+from scripts.interviews.documents import UnreadableDocumentError, from_json, to_json
 from scripts.interviews.records import Intent, Tombstone
 
-WORKSPACES = "workspaces/"
-HISTORY = "history/"
-INTENT_FILE = "interview.json"
 LOG_FILE = "terraform.log"
 
 
@@ -42,16 +41,6 @@ class Listing:
     unreadable: Mapping[str, str]
 
 
-def workspace_key(interview_id: str, name: str = "") -> str:
-    """The key of a workspace's file, or the workspace's prefix."""
-    return f"{WORKSPACES}{interview_id}/{name}"
-
-
-def lock_key(interview_id: str) -> str:
-    """The key of Terraform's own lock on that state."""
-    return f"{state_key(interview_id)}.tflock"
-
-
 class IntentStore:
     """Intents, workspaces and tombstones in the instance ``bucket``.
 
@@ -69,7 +58,7 @@ class IntentStore:
     def create(self, intent: Intent) -> Stored:
         """Writes a new intent; raises ``IdInUseError`` when there is one of this id."""
         try:
-            written = self.bucket.write(workspace_key(intent.id, INTENT_FILE), _json(intent), if_absent=True)
+            written = self.bucket.write(workspace_key(intent.id, INTENT_FILE), to_json(intent), if_absent=True)
         except LostRaceError as error:
             raise IdInUseError(f"the id {intent.id} is in use; choose another") from error
         return Stored(intent, written.etag)
@@ -77,7 +66,7 @@ class IntentStore:
     def replace(self, stored: Stored, intent: Intent) -> Stored:
         """Writes ``intent`` over ``stored``; raises ``ChangedMeanwhileError`` when that is no longer the latest."""
         try:
-            written = self.bucket.write(workspace_key(intent.id, INTENT_FILE), _json(intent), if_match=stored.etag)
+            written = self.bucket.write(workspace_key(intent.id, INTENT_FILE), to_json(intent), if_match=stored.etag)
         except LostRaceError as error:
             raise _changed(intent) from error
         return Stored(intent, written.etag)
@@ -113,10 +102,10 @@ class IntentStore:
         """Writes files into the interview's workspace, several at once."""
         self.bucket.write_all({workspace_key(interview_id, name): content for name, content in files.items()})
 
-    def bury(self, tombstone: Tombstone) -> None:
+    def write_tombstone(self, tombstone: Tombstone) -> None:
         """Writes what remains of an interview; twice is once."""
         key = f"{HISTORY}{tombstone.intent.id}/{tombstone.intent.created_at:%Y%m%dT%H%M%SZ}.json"
-        self.bucket.write(key, _json(tombstone))
+        self.bucket.write(key, to_json(tombstone))
 
     def tombstone(self, interview_id: str) -> Tombstone | None:
         """The latest tombstone of the id, or None; raises ``UnreadableIntentError`` when it is not one of ours."""
@@ -125,8 +114,8 @@ class IntentStore:
         if found is None:
             return None
         try:
-            return Tombstone.model_validate_json(found)
-        except ValidationError as error:
+            return from_json(Tombstone, found)
+        except UnreadableDocumentError as error:
             raise UnreadableIntentError(_unreadable(max(keys), error)) from error
 
     def keys(self, prefix: str) -> list[str]:
@@ -143,22 +132,15 @@ def _changed(intent: Intent) -> ChangedMeanwhileError:
 
 
 def _parse(interview_id: str, found: StoredObject) -> Stored:
+    key = workspace_key(interview_id, INTENT_FILE)
     try:
-        return Stored(Intent.model_validate_json(found.body), found.etag)
-    except ValidationError as error:
-        raise UnreadableIntentError(_unreadable(workspace_key(interview_id, INTENT_FILE), error)) from error
+        intent = from_json(Intent, found.body)
+    except UnreadableDocumentError as error:
+        raise UnreadableIntentError(_unreadable(key, error)) from error
+    if intent.id != interview_id:
+        raise UnreadableIntentError(f"{key} cannot be read: it is the record of {intent.id}")
+    return Stored(intent, found.etag)
 
 
-def _unreadable(key: str, error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"])) or "the document"
-    return f"{key} cannot be read: {where}: {first['msg']}; if a newer prequel wrote it, update this one"
-
-
-def _json(document: Intent | Tombstone) -> bytes:
-    return (document.model_dump_json(indent=2) + "\n").encode()
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC, to the second."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def _unreadable(key: str, error: UnreadableDocumentError) -> str:
+    return f"{key} cannot be read: {error}; if a newer prequel wrote it, update this one"

@@ -13,13 +13,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from contract.names import LISTENER_PRIORITY_BASE, SHARED_VALUES_FILE, TEMPLATE_FILES, state_key
+from contract.names import (
+    LISTENER_PRIORITY_BASE,
+    SHARED_VALUES_FILE,
+    TEMPLATE_FILES,
+    lock_key,
+    state_key,
+    workspace_key,
+)
 from scripts.errors import BusyInterviewError, PrequelError, RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import Inventory
-from scripts.interviews.records import Intent
-from scripts.interviews.run_lock import LONGEST_RUN, RunLock
-from scripts.interviews.store import LOG_FILE, lock_key, timestamp, workspace_key
+from scripts.interviews.records import LONGEST_RUN, Intent, timestamp
+from scripts.interviews.run_lock import RunLock
+from scripts.interviews.store import LOG_FILE
 from scripts.releases.release import render_main
 from scripts.shared_stack.values import Place, check_place
 from scripts.terraform.process import Event, Terraform

@@ -1,99 +1,36 @@
 """The reaper: the Lambda function that ends what is overdue when no laptop and no portal is alive.
 
-Every minute it reads what is written down about each interview and starts one CodeBuild build for each that must not
-stay as it is; the build runs the same `prequel interview destroy` or `recover` as a person would. What is due is
-decided as in ``scripts.interviews.reap``, which does the work itself; a test holds the two together. Nothing but the
-standard library and boto3 is imported here (docs/decisions/0040-a-reaper-without-packages.md).
+Every minute it reads the record of each interview and starts one CodeBuild build for each that has a pending action;
+the build runs the same `prequel interview destroy` or `recover` as a person would. Records and decisions are those of
+`prequel interview reap` (``scripts.interviews``); nothing but the standard library and boto3 is imported here
+(docs/decisions/0040-a-reaper-without-packages.md).
 """
 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scripts.aws.clients import CONFLICTS, MISSING, Aws, error_code
+from contract.names import DISPATCHES, METRICS_NAMESPACE
+from scripts.aws.bucket import Bucket
+from scripts.aws.clients import Aws, error_code
 from scripts.errors import PrequelError
-from scripts.interviews.builds import DISPATCHES, Dispatcher, DispatchResult
+from scripts.interviews.builds import Dispatcher, DispatchResult
+from scripts.interviews.pending import orphan_leases, pending_action
+from scripts.interviews.records import ENDING, Intent, Status
+from scripts.interviews.slots import HeldSlot, Slots
+from scripts.interviews.store import ChangedMeanwhileError, IntentStore, Listing, Stored
 
-SLOTS = "slots/"
-WORKSPACES = "workspaces/"
-INTENT_FILE = "interview.json"
-
-METRICS_NAMESPACE = "Prequel"
-
-ENDING = frozenset({"destroying", "leaking", "destroyed"})
-LONGEST_RUN = timedelta(minutes=30)
-"""As in ``scripts.interviews.run_lock``: for so long a run on another machine counts as alive."""
-
-SCHEMA_VERSION = 1
-_PARALLEL = 16
 _ACTOR = "reaper@lambda"
 
 
 class ReaperError(PrequelError):
     """A pass was made, and something in it failed; the text has a line for each. The next pass tries again."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is written down about one interview: ``document`` is its interview.json, ``etag`` the version read."""
-
-    document: dict[str, Any]
-    etag: str
-
-    @property
-    def id(self) -> str:
-        """The interview's id."""
-        return str(self.document["id"])
-
-    @property
-    def status(self) -> str:
-        """Where it stands."""
-        return str(self.document["status"])
-
-    @property
-    def incarnation(self) -> str:
-        """What tells it from an earlier one of the same id."""
-        return str(self.document["incarnation"])
-
-    def time(self, name: str) -> datetime | None:
-        """One of its times, or None."""
-        text = self.document.get(name)
-        return datetime.fromisoformat(text) if text else None
-
-    def overdue(self, now: datetime) -> bool:
-        """Whether its time is over and it is not yet gone."""
-        deadline = self.time("deadline")
-        return self.status != "destroyed" and deadline is not None and now >= deadline
-
-    def worked_on(self, now: datetime) -> str:
-        """What a run that may still be alive is doing, such as ``extend``; empty when there is none."""
-        run = self.document.get("run")
-        if not run or run.get("ended") or now >= datetime.fromisoformat(run["started_at"]) + LONGEST_RUN:
-            return ""
-        return str(run["purpose"])
-
-
-def due(known: Known, now: datetime) -> str:
-    """What a pass at ``now`` has to do: ``destroy``, ``recover``, ``wait`` for a later pass, or nothing."""
-    retry_at = known.time("retry_at")
-    starts_at = known.time("starts_at")
-    if retry_at is not None and now < retry_at:
-        return "wait"
-    if known.status in ENDING or known.overdue(now):
-        return "destroy"
-    if known.status == "creating":
-        return "recover"
-    if known.status == "scheduled" and starts_at is not None and now >= starts_at:
-        return "recover"
-    return ""
 
 
 @dataclass
@@ -158,10 +95,7 @@ def embedded_metrics(done: Pass, project_prefix: str, now: datetime) -> str:
 
 
 class DeadlineReaper:
-    """One deployed shared stack, seen from its reaper.
-
-    ``say`` receives the line of metrics; ``codebuild`` is a client for CodeBuild, by default one of ``aws``.
-    """
+    """Makes passes over the interviews of one deployed shared stack; ``say`` receives the line of metrics."""
 
     def __init__(
         self,
@@ -172,117 +106,119 @@ class DeadlineReaper:
         runner: str,
         project_prefix: str,
         max_instances: int,
-        codebuild: Any = None,
-        say: Callable[[str], Any] | None = None,
+        say: Callable[[str], object] | None = None,
     ) -> None:
-        self._s3 = aws.s3
         self._ecs = aws.ecs
-        self._place = aws.own_bucket(bucket)
+        self._bucket = Bucket(aws, bucket)
+        self._intents = IntentStore(aws, bucket)
+        self._slots = Slots(aws, bucket)
         self._cluster = cluster
         self._project_prefix = project_prefix
         self._max_instances = max_instances
-        self._dispatcher = Dispatcher(aws, bucket=bucket, project=runner, codebuild=codebuild)
+        self._dispatcher = Dispatcher(aws, bucket=bucket, project=runner)
         self._say = say or _print_line
 
     def run(self, now: datetime) -> Pass:
         """One pass.
 
-        Raises boto3's own error when the slots or the interviews cannot be listed or read: then nothing was changed
-        and no metric is told. What fails for one interview hinders no other; it is raised in the end, as
-        ``ReaperError``.
+        Raises ``AwsError`` when the slots or the interviews cannot be listed or read: then nothing was changed and no
+        metric is written. What fails for one interview hinders no other; it is raised in the end, as ``ReaperError``.
         """
         done = Pass()
         # The intents last, because an intent is written before the rest and removed after it.
-        leases = self._leases()
-        dispatches = self._keys(DISPATCHES)
-        known = self._intents(done)
+        leases = self._slots.all()
+        dispatches = self._bucket.listing(DISPATCHES)
+        listing = self._intents.all()
+        done.problems.update(listing.unreadable)
+        known = sorted(listing.intents.values(), key=lambda stored: stored.intent.deadline)
+        intents = [stored.intent for stored in known]
+        active = [intent for intent in intents if intent.status is Status.ACTIVE]
         done.slots_taken = len(leases)
         done.slots_free = max(self._max_instances - len(leases), 0)
-        done.active = sum(interview.status == "active" for interview in known)
-        done.leaking = sorted(interview.id for interview in known if interview.status == "leaking")
+        done.active = len(active)
+        done.leaking = sorted(intent.id for intent in intents if intent.status is Status.LEAKING)
         with _noting(done.problems, "services"):
-            self._compare_services(sorted(i.id for i in known if i.status == "active" and not i.overdue(now)), done)
-        for interview in sorted(known, key=lambda interview: str(interview.document.get("deadline"))):
-            with _noting(done.problems, interview.id):
-                self._look_after(interview, now, done)
-        self._free_slots(leases, known, now, done)
-        self._forget_builds(dispatches, leases, known, done)
+            self._compare_services(sorted(intent.id for intent in active if not intent.overdue(now)), done)
+        for stored in known:
+            with _noting(done.problems, stored.intent.id):
+                self._look_after(stored, now, done)
+        for held in orphan_leases(leases, listing):
+            with _noting(done.problems, f"slot {held.slot}"):
+                self._free(held, listing, now, done)
+        self._forget_builds(dispatches, {held.lease.interview_id for held in leases}, listing, done)
         self._say(embedded_metrics(done, self._project_prefix, now))
         if done.problems:
             raise ReaperError("\n".join(f"{name}: {problem}" for name, problem in done.problems.items()))
         return done
 
-    def _look_after(self, interview: Known, now: datetime, done: Pass) -> None:
-        deadline = interview.time("deadline")
-        if interview.overdue(now) and deadline is not None:
-            done.overdue.append(interview.id)
-            seconds = int((now - deadline).total_seconds())
+    def _look_after(self, stored: Stored, now: datetime, done: Pass) -> None:
+        intent = stored.intent
+        if intent.overdue(now):
+            done.overdue.append(intent.id)
+            seconds = int((now - intent.deadline).total_seconds())
             done.longest_overdue_seconds = max(done.longest_overdue_seconds, seconds)
-        if interview.worked_on(now) and self._dispatcher.ended(str(interview.document["run"].get("build", ""))):
+        run = intent.run
+        if run is not None and run.may_be_alive(now) and self._dispatcher.ended(run.build):
             # A build that was stopped or ran out of time clears no mark. The next run has to know that this one died.
-            interview = self._rewritten(interview, run=interview.document["run"] | {"ended": True}) or interview
-        worked_on = interview.worked_on(now)
-        if interview.overdue(now) and worked_on != "extend" and (worked_on or self._claimed(interview, now)):
-            with _noting(done.problems, f"service {interview.id}"):
-                self._stop_spending(interview, done)
-        duty = due(interview, now)
-        if worked_on or duty == "wait":
-            done.waiting.append(interview.id)
-        elif duty:
-            self._dispatch(interview.id, interview.incarnation, duty, now, done)
+            run = replace(run, ended=True)
+            stored = self._replaced(stored, replace(intent, run=run)) or stored
+        run = stored.intent.run
+        purpose = run.purpose if run is not None and run.may_be_alive(now) else ""
+        changed = False
+        if intent.overdue(now) and purpose != "extend":
+            changed = not purpose and not self._claimed(stored, now)
+            if not changed:
+                with _noting(done.problems, f"service {intent.id}"):
+                    self._stop_spending(intent, done)
+        action = pending_action(intent, now)
+        if changed or purpose or (action is not None and action.what == "wait"):
+            done.waiting.append(intent.id)
+        elif action is not None:
+            # A build that recovers a scheduled interview starts it.
+            what = "destroy" if action.what == "destroy" else "recover"
+            self._dispatch(intent.id, intent.incarnation, what, now, done)
 
     def _dispatch(self, interview_id: str, incarnation: str, action: str, now: datetime, done: Pass) -> None:
-        outcome, build_id = self._dispatcher.dispatch(interview_id, incarnation, action, now)
-        if outcome is DispatchResult.STARTED:
+        result, build_id = self._dispatcher.dispatch(interview_id, incarnation, action, now)
+        if result is DispatchResult.STARTED:
             done.started[interview_id] = build_id
-        elif outcome is DispatchResult.RUNNING:
+        elif result is DispatchResult.RUNNING:
             done.running.append(interview_id)
         else:
             done.waiting.append(interview_id)
 
-    def _claimed(self, interview: Known, now: datetime) -> bool:
+    def _claimed(self, stored: Stored, now: datetime) -> bool:
         """Marks an overdue interview as ending, so that it cannot be extended while its service is stopped.
 
-        The one transition that is not ``scripts.interviews.records``'s own; a test holds it to that.
         False when somebody changed it since it was read; the next pass looks again.
         """
-        if interview.status in ENDING:
+        if stored.intent.status in ENDING:
             return True
-        step = {"status": "destroying", "at": now.isoformat(), "actor": _ACTOR, "note": "overdue"}
-        history = [*interview.document.get("history", []), step]
-        return self._rewritten(interview, status="destroying", history=history) is not None
+        ending = stored.intent.moved(Status.DESTROYING, at=now, actor=_ACTOR, note="overdue")
+        return self._replaced(stored, ending) is not None
 
-    def _rewritten(self, interview: Known, **changes: Any) -> Known | None:
-        """The interview with ``changes``, written over the version that was read; None when somebody was faster."""
-        document = interview.document | changes
+    def _replaced(self, stored: Stored, intent: Intent) -> Stored | None:
+        """``intent``, written over the version that was read; None when somebody changed that since."""
         try:
-            answer = self._s3.put_object(
-                **self._place,
-                Key=_intent_key(interview.id),
-                Body=(json.dumps(document, indent=2) + "\n").encode(),
-                IfMatch=interview.etag,
-            )
-        except ClientError as error:
-            if error_code(error) not in CONFLICTS | MISSING:
-                raise
+            return self._intents.replace(stored, intent)
+        except ChangedMeanwhileError:
             return None
-        return Known(document, answer["ETag"])
 
-    def _stop_spending(self, interview: Known, done: Pass) -> None:
+    def _stop_spending(self, intent: Intent, done: Pass) -> None:
         """Scales the service to 0, so that the spending stops even if the destroy fails.
 
         It is looked at first, because the reaper may change a service by its tags, and one that is gone has none.
         """
-        found = self._ecs.describe_services(cluster=self._cluster, services=[interview.id])["services"]
+        found = self._ecs.describe_services(cluster=self._cluster, services=[intent.id])["services"]
         if not any(service["status"] == "ACTIVE" and service["desiredCount"] > 0 for service in found):
             return
         try:
-            self._ecs.update_service(cluster=self._cluster, service=interview.id, desiredCount=0)
+            self._ecs.update_service(cluster=self._cluster, service=intent.id, desiredCount=0)
         except ClientError as error:
             if error_code(error) not in {"ServiceNotFoundException", "ServiceNotActiveException"}:
                 raise
         else:
-            done.scaled_down.append(interview.id)
+            done.scaled_down.append(intent.id)
 
     def _compare_services(self, names: list[str], done: Pass) -> None:
         """Notes which of the interviews that should run have fewer tasks than their service wants, or no service.
@@ -299,120 +235,32 @@ class DeadlineReaper:
             }
             done.below_desired += [name for name in asked if name not in well]
 
-    def _leases(self) -> dict[int, tuple[dict[str, Any], str]]:
-        """Every lease with the version that was read, by slot."""
-        names = [key.removeprefix(SLOTS).removesuffix(".json") for key in self._keys(SLOTS)]
-        slots = sorted(int(name) for name in names if name.isdigit())
-        read = self._read_all([f"{SLOTS}{slot}.json" for slot in slots])
-        return {slot: found for slot, found in zip(slots, read, strict=True) if found is not None}
-
-    def _intents(self, done: Pass) -> list[Known]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=WORKSPACES, Delimiter="/", **self._place)
-        names = [
-            entry["Prefix"].removeprefix(WORKSPACES).rstrip("/")
-            for page in pages
-            for entry in page.get("CommonPrefixes", [])
-        ]
-        known = []
-        for name, found in zip(names, self._read_all([_intent_key(name) for name in names]), strict=True):
-            if found is None:
-                continue  # another client's workspace, such as the portal's
-            try:
-                known.append(_checked(Known(*found), name))
-            except (KeyError, TypeError, ValueError):
-                done.problems[name] = f"{_intent_key(name)} cannot be read"
-        return known
-
-    def _free_slots(
-        self, leases: Mapping[int, tuple[dict[str, Any], str]], known: Iterable[Known], now: datetime, done: Pass
-    ) -> None:
-        """Frees the slots of interviews that are no more.
+    def _free(self, held: HeldSlot, listing: Listing, now: datetime, done: Pass) -> None:
+        """Frees the slot of an interview that is gone.
 
         One whose intent was lost may still have resources, the listener's priority among them: a build proves that
         nothing is left, and frees it.
         """
-        incarnations = {interview.id: interview.incarnation for interview in known}
-        for slot, (lease, etag) in leases.items():
-            holder, incarnation = str(lease.get("interview_id", "")), str(lease.get("incarnation", ""))
-            if not holder or holder in done.problems or incarnations.get(holder) == incarnation:
-                continue
-            with _noting(done.problems, f"slot {slot}"):
-                if holder not in incarnations:
-                    self._dispatch(holder, incarnation, "recover", now, done)
-                elif self._deleted(f"{SLOTS}{slot}.json", etag):
-                    done.freed_slots.append(slot)
+        lease = held.lease
+        if lease.interview_id not in listing.intents:
+            self._dispatch(lease.interview_id, lease.incarnation, "recover", now, done)
+        elif self._slots.release(held):
+            done.freed_slots.append(held.slot)
 
-    def _deleted(self, key: str, etag: str) -> bool:
-        """Deletes the version that was read; False when somebody changed or deleted it since."""
-        try:
-            self._s3.delete_object(Key=key, IfMatch=etag, **self._place)
-        except ClientError as error:
-            if error_code(error) not in CONFLICTS | MISSING:
-                raise
-            return False
-        return True
-
-    def _forget_builds(
-        self,
-        dispatches: Iterable[str],
-        leases: Mapping[int, tuple[dict[str, Any], str]],
-        known: Iterable[Known],
-        done: Pass,
-    ) -> None:
-        names = {interview.id for interview in known} | set(done.problems)
-        names |= {str(lease.get("interview_id", "")) for lease, _ in leases.values()}
-        for name in (key.removeprefix(DISPATCHES).removesuffix(".json") for key in dispatches):
-            if name not in names:
-                with _noting(done.problems, f"build of {name}"):
-                    self._dispatcher.forget(name)
-
-    def _keys(self, prefix: str) -> list[str]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
-        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-
-    def _read_all(self, keys: list[str]) -> list[tuple[dict[str, Any], str] | None]:
-        with ThreadPoolExecutor(_PARALLEL) as pool:
-            return list(pool.map(self._read, keys))
-
-    def _read(self, key: str) -> tuple[dict[str, Any], str] | None:
-        """An object as JSON with its version; None when it is gone, an empty document when it is not JSON."""
-        try:
-            answer = self._s3.get_object(Key=key, **self._place)
-        except ClientError as error:
-            if error_code(error) not in MISSING:
-                raise
-            return None
-        try:
-            document = json.loads(answer["Body"].read())
-        except ValueError:
-            document = None
-        return (document if isinstance(document, dict) else {}), answer["ETag"]
+    def _forget_builds(self, keys: Iterable[str], holders: set[str], listing: Listing, done: Pass) -> None:
+        names = {key.removeprefix(DISPATCHES).removesuffix(".json") for key in keys}
+        for name in sorted(names - holders - listing.intents.keys() - done.problems.keys()):
+            with _noting(done.problems, f"build of {name}"):
+                self._dispatcher.forget(name)
 
 
 @contextmanager
 def _noting(problems: dict[str, str], name: str) -> Iterator[None]:
-    """Writes an AWS error inside down under ``name`` instead of raising it."""
+    """Keeps an error inside as the problem of ``name`` instead of raising it."""
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except (PrequelError, ClientError, BotoCoreError) as error:
         problems[name] = " ".join(str(error).split())
-
-
-def _checked(known: Known, name: str) -> Known:
-    """``known`` if all that a pass reads of it is there; raises ``ValueError``, ``KeyError`` or ``TypeError``."""
-    document = known.document
-    if document.get("schema_version") != SCHEMA_VERSION or known.id != name or known.time("deadline") is None:
-        raise ValueError(name)
-    known.worked_on(datetime.now(UTC))
-    for needed in ("starts_at", "retry_at"):
-        known.time(needed)
-    if not (known.status and known.incarnation):
-        raise ValueError(name)
-    return known
-
-
-def _intent_key(interview_id: str) -> str:
-    return f"{WORKSPACES}{interview_id}/{INTENT_FILE}"
 
 
 def _print_line(line: str) -> None:
@@ -420,7 +268,7 @@ def _print_line(line: str) -> None:
     sys.stdout.flush()
 
 
-def handler(event: object, context: object) -> dict[str, Any]:  # noqa: ARG001  (Lambda gives both)
+def handler(event: object, context: object) -> dict[str, object]:  # noqa: ARG001  (Lambda gives both)
     """What Lambda calls, once a minute or for `prequel interview reap --remote`; returns the pass."""
     environment = os.environ
     reaper = DeadlineReaper(

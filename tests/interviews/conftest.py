@@ -8,7 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,7 @@ class Place:
             Status.DESTROYING: [Status.DESTROYING],
             Status.LEAKING: [Status.DESTROYING, Status.LEAKING],
         }[status]
-        intent = intent.model_copy(update={"slot": held.slot})
+        intent = replace(intent, slot=held.slot)
         for step in path:
             intent = intent.moved(step, at=now, actor="ada@host")
         context.intents.create(intent)

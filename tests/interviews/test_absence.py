@@ -12,8 +12,7 @@ from scripts.errors import LeakingError, RefusedError, TerraformError
 from scripts.interviews.create import create
 from scripts.interviews.destroy import ATTEMPTS, destroy
 from scripts.interviews.inventory import take_inventory
-from scripts.interviews.records import Status
-from scripts.interviews.run_lock import LONGEST_RUN
+from scripts.interviews.records import LONGEST_RUN, Status
 from scripts.interviews.workspace import Workspace
 from tests.interviews.conftest import Place, PlaceFactory
 

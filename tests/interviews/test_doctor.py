@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from contract.names import state_key
+from contract.names import lock_key, state_key
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import AwsError
@@ -14,7 +14,7 @@ from scripts.interviews.destroy import destroy
 from scripts.interviews.doctor import Difference, diagnose, fix
 from scripts.interviews.records import RunMark, Status
 from scripts.interviews.run_lock import run_lock
-from scripts.interviews.store import Listing, lock_key
+from scripts.interviews.store import Listing
 from tests.interviews.conftest import Place, PlaceFactory
 from tests.interviews.test_absence import KINDS, a_password
 

@@ -1,6 +1,7 @@
 """Destroying ends with AWS's own word, and goes on until it has it. None of these needs terraform."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -289,6 +290,6 @@ def test_a_client_that_died_between_intent_and_lease_leaves_nothing_after_a_pass
     context = place.context()
     stored = context.intents.load("a")
     assert stored is not None
-    context.intents.replace(stored, intent.model_copy(update={"slot": None}))
+    context.intents.replace(stored, replace(intent, slot=None))
     destroy(context, "a")
     assert [json.dumps(key) for key in place.objects() if not key.startswith("history/")] == []

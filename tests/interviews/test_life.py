@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from contract.names import state_key
+from contract.names import lock_key, state_key
 from scripts.errors import NotReadyError, TerraformError
 from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy
@@ -17,7 +17,6 @@ from scripts.interviews.reap import reap
 from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import RunLock
-from scripts.interviews.store import lock_key
 from scripts.interviews.workspace import Workspace, state_addresses
 from tests.interviews.conftest import Place, PlaceFactory
 

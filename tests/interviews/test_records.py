@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from scripts.errors import IllegalTransitionError
 from scripts.interviews.records import LONGEST_HISTORY, TRANSITIONS, Inputs, Intent, Status
@@ -13,7 +13,7 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def intent(status: Status = Status.CREATING, **changes: object) -> Intent:
-    fields = {
+    fields: dict[str, Any] = {
         "id": "demo",
         "incarnation": "1",
         "release_digest": "0" * 64,
@@ -24,7 +24,7 @@ def intent(status: Status = Status.CREATING, **changes: object) -> Intent:
         "expires_at": NOW + timedelta(minutes=90),
         "status": status,
     }
-    return Intent.model_validate(fields | changes).moved(status, at=NOW, actor="ada@host")
+    return Intent(**(fields | changes)).moved(status, at=NOW, actor="ada@host")
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(Status, Status)))
@@ -71,17 +71,6 @@ def test_an_interview_that_began_as_scheduled_keeps_its_cost_however_often_it_le
         assert interview.cost(NOW + timedelta(hours=15)) == pytest.approx(0.90)
     assert len(interview.history) == LONGEST_HISTORY
     assert interview.history[0].status is Status.SCHEDULED
-
-
-def test_an_intent_of_another_schema_is_not_read_as_this_one() -> None:
-    document = intent().model_dump_json().replace('"schema_version":1', '"schema_version":2')
-    with pytest.raises(ValidationError):
-        Intent.model_validate_json(document)
-
-
-def test_times_without_a_zone_are_refused() -> None:
-    with pytest.raises(ValidationError):
-        intent(deadline=datetime(2026, 1, 31, 13))  # noqa: DTZ001
 
 
 def test_cost_runs_from_the_first_resource_until_it_is_gone() -> None:

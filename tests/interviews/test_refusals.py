@@ -1,6 +1,7 @@
 """What cannot work is refused before anything is touched."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,9 @@ from scripts.embedded.launcher import EmbeddedAws
 from scripts.errors import AlteredReleaseError, AwsError, NoFreeSlotError, PrequelError, RefusedError
 from scripts.interviews.create import create, slot_for
 from scripts.interviews.destroy import destroy
-from scripts.interviews.records import Status
+from scripts.interviews.records import LONGEST_RUN, Status
 from scripts.interviews.recover import recover
-from scripts.interviews.run_lock import LONGEST_RUN, run_lock
+from scripts.interviews.run_lock import run_lock
 from scripts.interviews.workspace import Workspace, private_directory
 from tests.interviews.conftest import Place, PlaceFactory, publish
 from tests.interviews.test_absence import a_target_group
@@ -152,7 +153,7 @@ def stored_without_slot(place: Place, name: str) -> None:
     context = place.context()
     stored = context.intents.load(name)
     assert stored is not None
-    context.intents.replace(stored, intent.model_copy(update={"slot": None}))
+    context.intents.replace(stored, replace(intent, slot=None))
 
 
 def test_without_a_release_there_is_nothing_to_create_from(place: Place) -> None:

@@ -9,12 +9,13 @@ from datetime import timedelta
 
 import pytest
 
+from contract.names import lock_key
 from scripts.errors import BusyInterviewError, TerraformError
 from scripts.interviews.context import Context
 from scripts.interviews.liveness import Liveness, liveness_of
-from scripts.interviews.records import RunMark, Status
-from scripts.interviews.run_lock import LONGEST_RUN, new_run_lock, run_lock
-from scripts.interviews.store import ChangedMeanwhileError, lock_key
+from scripts.interviews.records import LONGEST_RUN, RunMark, Status
+from scripts.interviews.run_lock import new_run_lock, run_lock
+from scripts.interviews.store import ChangedMeanwhileError
 from scripts.interviews.workspace import clear_stale_lock
 from scripts.project import PROJECT
 from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS
@@ -23,7 +24,7 @@ from tests.interviews.test_records import intent
 
 
 def an_interview(context: Context) -> None:
-    with new_run_lock(context, lambda run: intent(run=run.model_dump()), "create"):
+    with new_run_lock(context, lambda run: intent(run=run), "create"):
         pass
 
 
@@ -122,7 +123,7 @@ def test_terraform_that_outlived_its_client_is_ended_before_the_take_over(bucket
 def test_a_run_on_a_lost_machine_is_taken_over_only_when_it_is_older_than_any_run_can_be(bucket: Place) -> None:
     context = bucket.context()
     elsewhere = RunMark(id="1", purpose="create", actor="ci@lost", host="lost", pid=7, started_at=bucket.clock())
-    context.intents.create(intent(run=elsewhere.model_dump()))
+    context.intents.create(intent(run=elsewhere))
     bucket.clock.forward(seconds=LONGEST_RUN.total_seconds() - 1)
     with (
         pytest.raises(BusyInterviewError, match="if that process is lost, it can be taken over after"),
@@ -196,7 +197,7 @@ def test_two_that_ask_at_once_whether_a_dead_run_lives_both_hear_that_it_does_no
 def test_the_state_lock_of_a_dead_run_is_cleared_though_it_died_before_its_first_step(bucket: Place) -> None:
     context = bucket.context()
     dead = RunMark(id="1", purpose="destroy", actor="ci@build-1", host="build-1", pid=7, started_at=bucket.clock())
-    context.intents.create(intent(run=dead.model_dump()))
+    context.intents.create(intent(run=dead))
     lock = {"Who": "ci@build-1", "Created": f"{bucket.clock():%Y-%m-%dT%H:%M:%S}.123456789Z", "Operation": "apply"}
     context.aws.s3.put_object(Bucket=context.bucket, Key=lock_key("demo"), Body=json.dumps(lock).encode())
     bucket.clock.forward(seconds=LONGEST_RUN.total_seconds())

@@ -120,7 +120,7 @@ def test_a_state_lock_is_cleared_only_if_its_owner_is_ours_and_dead_or_it_is_too
         Bucket=context.bucket, Key="instances/demo.tfstate.tflock", Body=json.dumps(lock).encode()
     )
     bucket.clock.forward(minutes=age)
-    with new_run_lock(context, lambda run: intent(run=run.model_dump()), "recover") as held:
+    with new_run_lock(context, lambda run: intent(run=run), "recover") as held:
         if cleared:
             clear_stale_lock(context, held)
         else:

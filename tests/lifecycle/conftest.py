@@ -21,6 +21,7 @@ from scripts.interviews.context import Context
 from scripts.lambdas.reaper import DeadlineReaper
 from tests.conftest import SharedStackFactory, SynthesizedStack
 from tests.interviews.conftest import Place, filled
+from tests.lifecycle.builds import Builds
 
 _numbers = count()
 
@@ -93,8 +94,11 @@ class Shared:
         """The operations on this stack."""
         return self.place.context(console=Console(json_lines=True, out=io.StringIO(), err=io.StringIO()), **changes)
 
-    def reaper(self, aws: Aws | None = None, **changes: Any) -> DeadlineReaper:
-        """The reaper of this stack; its metrics go nowhere."""
+    def reaper(self, aws: Aws | None = None, *, codebuild: Builds | None = None, **changes: Any) -> DeadlineReaper:
+        """The reaper of this stack, which starts ``codebuild``'s builds; its metrics go nowhere."""
+        aws = aws or self.place.embedded.aws
+        if codebuild is not None:
+            aws.__dict__["codebuild"] = codebuild
         defaults: dict[str, Any] = {
             "bucket": self.place.values["instance_bucket_name"],
             "cluster": self.place.values["ecs_cluster_arn"],
@@ -103,7 +107,7 @@ class Shared:
             "max_instances": 10,
             "say": lambda _: None,
         }
-        return DeadlineReaper(aws or self.place.embedded.aws, **(defaults | changes))
+        return DeadlineReaper(aws, **(defaults | changes))
 
 
 @pytest.fixture

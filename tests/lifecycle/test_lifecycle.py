@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from scripts.lambdas.reaper import METRICS_NAMESPACE, Pass
+from contract.names import METRICS_NAMESPACE
+from scripts.lambdas.reaper import Pass
 from scripts.project import PROJECT
 from tests.conftest import SynthesizedStack
 

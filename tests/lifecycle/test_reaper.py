@@ -2,28 +2,25 @@
 
 import json
 from collections import Counter
-from contextlib import nullcontext, suppress
-from datetime import timedelta
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given
-from hypothesis import strategies as st
 
-from contract import names
 from scripts.costs.charges import LISTS_A_PASS
-from scripts.errors import BusyInterviewError, LeakingError
+from scripts.errors import AwsError, BusyInterviewError, LeakingError
 from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy
 from scripts.interviews.extend import extend
-from scripts.interviews.reap import pending_actions
-from scripts.interviews.records import TRANSITIONS, Inputs, Intent, RunMark, Status, Transition
+from scripts.interviews.pending import pending_actions
+from scripts.interviews.records import RunMark, Status, Transition
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import run_lock
-from scripts.interviews.slots import SLOTS
-from scripts.interviews.store import INTENT_FILE, WORKSPACES, Listing, Stored
-from scripts.lambdas.reaper import LONGEST_RUN, Known, Pass, ReaperError, due
+from scripts.interviews.store import Listing, Stored
+from scripts.lambdas.reaper import ReaperError
 from tests.interviews.conftest import Clock
 from tests.lifecycle.builds import Builds
 from tests.lifecycle.conftest import RecordingAws, Shared, run_service
@@ -50,7 +47,7 @@ def mark(shared: Shared, interview_id: str, **changes: Any) -> None:
     intents = shared.context().intents
     stored = intents.load(interview_id)
     assert stored is not None
-    intents.replace(stored, stored.intent.model_copy(update=changes))
+    intents.replace(stored, replace(stored.intent, **changes))
 
 
 def desired_tasks(shared: Shared, name: str) -> int:
@@ -58,44 +55,33 @@ def desired_tasks(shared: Shared, name: str) -> int:
     return ecs.describe_services(cluster=cluster, services=[name])["services"][0]["desiredCount"]
 
 
-@given(
-    status=st.sampled_from(list(Status)),
-    starts=st.integers(-90, 90),
-    lasts=st.integers(1, 90),
-    retry=st.none() | st.integers(-90, 90),
-)
-def test_the_reaper_calls_due_what_reap_calls_due(status: Status, starts: int, lasts: int, retry: int | None) -> None:
-    now = Clock().moment
-    starts_at = now + timedelta(minutes=starts)
-    intent = Intent(
-        id="one",
-        incarnation="1",
-        release_digest="0" * 64,
-        inputs=Inputs(candidate_name="Ada", challenge="python"),
-        created_at=now - timedelta(days=1),
-        starts_at=starts_at,
-        deadline=starts_at + timedelta(minutes=lasts),
-        expires_at=starts_at,
-        status=status,
-        retry_at=None if retry is None else now + timedelta(minutes=retry),
-    ).moved(status, at=now, actor="ada@host")
-    found = pending_actions(Listing({"one": Stored(intent, "etag")}, {}), now)
-    expected = {"start": "recover"}.get(found[0].what, found[0].what) if found else ""
-    assert due(Known(json.loads(intent.model_dump_json()), "etag"), now) == expected
-
-
-def test_the_reaper_shares_its_constants_with_the_operations() -> None:
-    from scripts.interviews.run_lock import LONGEST_RUN as liveness_limit  # noqa: N811
-    from scripts.lambdas import reaper
-
-    assert liveness_limit == LONGEST_RUN
-    assert (reaper.SLOTS, reaper.WORKSPACES, reaper.INTENT_FILE) == (SLOTS, WORKSPACES, INTENT_FILE)
-    assert reaper.METRICS_NAMESPACE == names.METRICS_NAMESPACE
-    assert {status.value for status in Status} >= reaper.ENDING
+def test_the_reaper_starts_a_build_for_whatever_reap_would_do(shared: Shared, builds: Builds) -> None:
+    place, clock = shared.place, shared.place.clock
+    for status in (Status.ACTIVE, Status.CREATING, Status.DESTROYING, Status.LEAKING, Status.FAILED):
+        place.stored(status, status)
+    place.stored("overdue", Status.ACTIVE, deadline=clock())
+    place.stored("due", Status.ACTIVE)
+    mark(shared, "due", status=Status.SCHEDULED)
+    place.stored("waiting", Status.LEAKING, retry_at=clock() + timedelta(minutes=1), failures=1)
+    expected = {
+        action.interview_id: {"start": "recover"}.get(action.what, action.what)
+        for action in pending_actions(place.context().intents.all(), clock())
+    }
+    done = shared.reaper(codebuild=builds).run(clock())
+    assert expected.pop("waiting") == "wait"
+    assert done.waiting == ["waiting"]
+    assert {build["PREQUEL_INTERVIEW_ID"]: build["PREQUEL_ACTION"] for build in builds.started} == expected
+    assert expected == {
+        "creating": "recover",
+        "destroying": "destroy",
+        "leaking": "destroy",
+        "overdue": "destroy",
+        "due": "recover",
+    }
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.CREATING, Status.ACTIVE, Status.FAILED])
-def test_the_reapers_own_step_is_a_legal_one_that_the_operations_can_read(
+def test_an_overdue_interview_is_marked_as_ending_with_the_reapers_name(
     shared: Shared, builds: Builds, status: Status
 ) -> None:
     place = shared.place
@@ -105,7 +91,6 @@ def test_the_reapers_own_step_is_a_legal_one_that_the_operations_can_read(
     shared.reaper(codebuild=builds).run(place.clock())
     stored = place.context().intents.load("one")
     assert stored is not None
-    assert stored.intent.status in TRANSITIONS[status]
     step = Transition(status=Status.DESTROYING, at=place.clock(), actor="reaper@lambda", note="overdue")
     assert stored.intent.history == (*before.history, step)
 
@@ -136,13 +121,13 @@ def test_a_slot_that_somebody_else_freed_meanwhile_is_no_problem(
     place.stored("one", Status.ACTIVE)
     mark(shared, "one", incarnation="another life of that id")
     reaper = shared.reaper(codebuild=builds)
-    read = reaper._intents
+    read = reaper._intents.all
 
-    def read_and_lose_the_slot(done: Pass) -> list[Known]:
+    def read_and_lose_the_slot() -> Listing:
         place.embedded.aws.s3.delete_object(Bucket=place.values["instance_bucket_name"], Key="slots/0.json")
-        return read(done)
+        return read()
 
-    monkeypatch.setattr(reaper, "_intents", read_and_lose_the_slot)
+    monkeypatch.setattr(reaper._intents, "all", read_and_lose_the_slot)
     assert reaper.run(place.clock()).problems == {}
 
 
@@ -299,14 +284,14 @@ def test_an_extension_that_came_first_keeps_the_interview(
     reaper = shared.reaper(codebuild=builds)
     real = reaper._claimed
 
-    def claimed_too_late(interview: Known, now: Any) -> bool:
+    def claimed_too_late(stored: Stored, now: datetime) -> bool:
         extend(shared.context(), "one", timedelta(minutes=30))
-        return real(interview, now)
+        return real(stored, now)
 
     monkeypatch.setattr(reaper, "_claimed", claimed_too_late)
     run_service(shared, "one")
-    with suppress(ReaperError):
-        reaper.run(place.clock())
+    assert reaper.run(place.clock()).waiting == ["one"]
+    assert builds.started == []
     stored = place.context().intents.load("one")
     assert stored is not None
     assert (stored.intent.status, desired_tasks(shared, "one")) == (Status.ACTIVE, 1)
@@ -320,8 +305,9 @@ def test_a_listing_that_fails_changes_nothing(
     place.stored("one", Status.ACTIVE)
     place.clock.forward(hours=2)
     said: list[str] = []
-    reaper = shared.reaper(codebuild=builds, say=said.append)
-    real = reaper._s3.get_paginator
+    aws = shared.place.embedded.aws
+    reaper = shared.reaper(aws, codebuild=builds, say=said.append)
+    real = aws.s3.get_paginator
 
     class Refusing:
         def paginate(self, **given: Any) -> Any:
@@ -329,9 +315,9 @@ def test_a_listing_that_fails_changes_nothing(
                 raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "ListObjectsV2")
             return real("list_objects_v2").paginate(**given)
 
-    monkeypatch.setattr(reaper._s3, "get_paginator", lambda _: Refusing())
+    monkeypatch.setattr(aws.s3, "get_paginator", lambda _: Refusing())
     before = {key: place.context().intents.read(key) for key in place.objects()}
-    with pytest.raises(ClientError):
+    with pytest.raises(AwsError, match="SlowDown"):
         reaper.run(place.clock())
     assert {key: place.context().intents.read(key) for key in place.objects()} == before
     assert (builds.started, said) == ([], [])

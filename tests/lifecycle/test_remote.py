@@ -25,8 +25,9 @@ from tests.lifecycle.conftest import Shared
 
 
 def remote(shared: Shared, builds: Builds, while_waiting: Callable[[], object]) -> Remote:
-    context = shared.context()
-    dispatcher = Dispatcher(context.aws, bucket=context.bucket, project="runner", codebuild=builds)
+    context = shared.place.breakable_context()
+    context.aws.__dict__["codebuild"] = builds
+    dispatcher = Dispatcher(context.aws, bucket=context.bucket, project="runner")
     return Remote(context, dispatcher, pause=lambda _: while_waiting())
 
 
@@ -130,8 +131,9 @@ def test_a_create_whose_build_the_reaper_starts_first_waits_for_that_build(share
                 shared.reaper(codebuild=builds, runner="runner").run(shared.place.clock())
             return found
 
-    context = shared.context()
-    dispatcher = Overtaken(context.aws, bucket=context.bucket, project="runner", codebuild=builds)
+    context = shared.place.breakable_context()
+    context.aws.__dict__["codebuild"] = builds
+    dispatcher = Overtaken(context.aws, bucket=context.bucket, project="runner")
     passed = iter(range(3))
 
     def wait() -> None:

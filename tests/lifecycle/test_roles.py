@@ -1,5 +1,6 @@
 """The runner and the reaper may do what they do, and nothing else: each call recorded, each right used."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -111,8 +112,8 @@ def test_passes_take_each_right_of_the_reaper_and_no_other(
     gone = place.stored("again", Status.ACTIVE)
     stored = place.context().intents.load("again")
     assert stored is not None
-    another_life = {"incarnation": "another life of that id", "deadline": gone.deadline + timedelta(days=1)}
-    place.context().intents.replace(stored, gone.model_copy(update=another_life))
+    later = gone.deadline + timedelta(days=1)
+    place.context().intents.replace(stored, replace(gone, incarnation="another life of that id", deadline=later))
     admin.s3.put_object(
         Bucket=place.values["instance_bucket_name"], Key="workspaces/portals/terraform.tfvars", Body=b""
     )

@@ -1,5 +1,6 @@
 """The runner: what CodeBuild is given, and its build spec, executed as CodeBuild's shell would."""
 
+import ast
 import hashlib
 import json
 import re
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from constructs.bundle import PROJECT, pack, sources
+from constructs.bundle import PROJECT, _imports, pack, sources
 from constructs.lifecycle import SOURCES
 from constructs.runner import BUILD_SPEC, REQUIREMENTS, TERRAFORM_SHA256, TERRAFORM_VERSION
 from scripts.interviews.records import Status
@@ -114,7 +115,18 @@ def test_a_build_that_finds_no_free_slot_is_no_failure_that_rings(
 def test_the_reapers_archive_runs_with_nothing_but_boto3(tmp_path: Path) -> None:
     pack(tmp_path / "reaper.zip", SOURCES)
     shutil.unpack_archive(tmp_path / "reaper.zip", tmp_path / "task")
-    allowed = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3", "scripts", "context"}
+    allowed = {
+        "boto3",
+        "botocore",
+        "s3transfer",
+        "jmespath",
+        "dateutil",
+        "six",
+        "urllib3",
+        "contract",
+        "scripts",
+        "site",
+    }
     allowed.add("certifi")  # which botocore takes where it finds it, and its own certificates otherwise
     code = (
         "import sys; from scripts.lambdas.reaper import handler\n"
@@ -126,6 +138,10 @@ def test_the_reapers_archive_runs_with_nothing_but_boto3(tmp_path: Path) -> None
     )
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) <= allowed
+    imported = {
+        name.partition(".")[0] for path in SOURCES for name in _imports(ast.parse((PROJECT / path).read_text()))
+    }
+    assert imported - sys.stdlib_module_names == {"boto3", "botocore", "contract", "scripts"}
 
 
 def test_the_runners_packages_are_locked_with_hashes_to_the_projects_own_versions() -> None:
