@@ -37,12 +37,12 @@ class AlteredReleaseError(ReleaseError):
     """A stored file is missing or is not what was published; the text names it."""
 
 
-class GateError(ReleaseError):
+class TemplateError(ReleaseError):
     """A template set failed a check before it was published; the text has one line for each problem."""
 
 
 class SharedValuesError(PrequelError):
-    """The shared stack's outputs cannot be read, are incomplete, or belong to another place."""
+    """The shared stack's outputs cannot be read, are incomplete, or belong to another deployment."""
 
 
 class RefusedError(PrequelError):

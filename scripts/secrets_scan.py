@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Finding:
+class SecretFinding:
     """Something that looks like a credential: its ``kind`` and the ``line``, from 1, on which it begins."""
 
     kind: str
@@ -64,9 +64,9 @@ _FORMS = (
 )
 
 
-def find_secrets(content: bytes) -> list[Finding]:
+def find_secrets(content: bytes) -> list[SecretFinding]:
     """What looks like a credential in a file's ``content``, in the order in which it stands there."""
     # Looking for plain bytes first makes megabytes a matter of milliseconds.
     suspected = [form for form in _FORMS if any(mark in content for mark in form.marks)]
     found = sorted((match.start(), form.kind) for form in suspected for match in form.pattern.finditer(content))
-    return [Finding(kind, content.count(b"\n", 0, start) + 1) for start, kind in found]
+    return [SecretFinding(kind, content.count(b"\n", 0, start) + 1) for start, kind in found]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.secrets_scan import Finding, find_secrets
+from scripts.secrets_scan import SecretFinding, find_secrets
 
 # In parts, so that no scanner takes this file for a leak.
 SECRETS = {
@@ -22,7 +22,7 @@ SECRETS = {
 
 @pytest.mark.parametrize("kind", SECRETS)
 def test_a_secret_is_found_with_its_kind_and_line(kind: str) -> None:
-    assert find_secrets(f"first\nx = {SECRETS[kind]}\n".encode()) == [Finding(kind, 2)]
+    assert find_secrets(f"first\nx = {SECRETS[kind]}\n".encode()) == [SecretFinding(kind, 2)]
 
 
 def test_several_secrets_are_found_in_the_order_in_which_they_stand() -> None:
@@ -46,4 +46,4 @@ def test_what_only_resembles_a_secret_is_left_alone(harmless: str) -> None:
 
 
 def test_a_binary_file_is_searched_too() -> None:
-    assert find_secrets(b"\x00\xff" + SECRETS["GitHub token"].encode() + b"\x00") == [Finding("GitHub token", 1)]
+    assert find_secrets(b"\x00\xff" + SECRETS["GitHub token"].encode() + b"\x00") == [SecretFinding("GitHub token", 1)]

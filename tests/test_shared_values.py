@@ -13,10 +13,10 @@ from scripts.aws.clients import Aws
 from scripts.embedded.launcher import ACCOUNT_ID
 from scripts.errors import AwsError, SharedValuesError
 from scripts.shared_stack.values import (
-    Place,
+    Deployment,
     SharedValues,
     TemplateVariables,
-    check_place,
+    check_deployment,
     parse_outputs,
     read_outputs,
 )
@@ -24,7 +24,7 @@ from stacks.configuration import Configuration
 from stacks.settings import BackendSettings, Settings
 
 SETTINGS = Settings(aws_region="us-east-1", environment="test", domain_name="")
-HERE = Place(ACCOUNT_ID, "us-east-1", "test")
+HERE = Deployment(ACCOUNT_ID, "us-east-1", "test")
 VARIABLES = TemplateVariables(
     """
     variable "interview_id" { type = string }
@@ -155,9 +155,9 @@ def test_a_template_that_is_not_hcl_is_one_line() -> None:
 )
 def test_values_of_another_place_are_refused(name: str, value: str) -> None:
     good = {"aws_account_id": ACCOUNT_ID, "aws_region": "us-east-1", "environment": "test"}
-    check_place(good, HERE)
-    with pytest.raises(SharedValuesError, match=f"of another place: {name} is {value}, expected {good[name]}"):
-        check_place(good | {name: value}, HERE)
+    check_deployment(good, HERE)
+    with pytest.raises(SharedValuesError, match=f"of another deployment: {name} is {value}, expected {good[name]}"):
+        check_deployment(good | {name: value}, HERE)
 
 
 def test_a_value_that_happens_to_be_an_object_is_not_taken_apart() -> None:

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 
 from scripts.aws.bucket import Bucket
-from scripts.challenges.manifest import AlteredManifestError, Manifest
+from scripts.challenges.manifest import AlteredManifestError, ChallengeManifest
 from scripts.challenges.names import MANIFESTS, is_name, manifest_key
 
 
 @dataclass(frozen=True)
-class Seen:
+class ManifestSnapshot:
     """A manifest as it was read, for a later write over exactly this one.
 
     ``etag`` is None when there is none; ``manifest`` also when it is ``altered``, of which that is the description.
     """
 
-    manifest: Manifest | None = None
+    manifest: ChallengeManifest | None = None
     etag: str | None = None
     altered: str = ""
 
@@ -22,17 +22,17 @@ class Seen:
 class ChallengeBucket(Bucket):
     """The bucket ``name``; every method raises ``AwsError`` with one line when S3 refuses."""
 
-    def look(self, name: str) -> Seen:
+    def look(self, name: str) -> ManifestSnapshot:
         """The manifest of a challenge; an altered one is told, not raised, so that it can be replaced."""
         stored = self.read(manifest_key(name))
         if stored is None:
-            return Seen()
+            return ManifestSnapshot()
         try:
-            return Seen(Manifest.parse(stored.body, manifest_key(name)), stored.etag)
+            return ManifestSnapshot(ChallengeManifest.parse(stored.body, manifest_key(name)), stored.etag)
         except AlteredManifestError as error:
-            return Seen(None, stored.etag, str(error))
+            return ManifestSnapshot(None, stored.etag, str(error))
 
-    def put_manifest(self, manifest: Manifest, seen: Seen) -> None:
+    def put_manifest(self, manifest: ChallengeManifest, seen: ManifestSnapshot) -> None:
         """Writes ``manifest`` over the one that was ``seen``; raises ``LostRaceError`` when that is no longer there."""
         self.write(manifest_key(manifest.name), manifest.to_json(), if_match=seen.etag, if_absent=seen.etag is None)
 

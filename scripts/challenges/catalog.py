@@ -10,7 +10,7 @@ from scripts.errors import ChallengeError
 
 if TYPE_CHECKING:
     from scripts.challenges.bucket import ChallengeBucket
-    from scripts.challenges.manifest import Manifest
+    from scripts.challenges.manifest import ChallengeManifest
 
 
 def exists(aws: Aws, bucket: str, name: str) -> bool:
@@ -36,7 +36,7 @@ def pin(aws: Aws, bucket: str, name: str) -> str:
     return find(_bucket(aws, bucket), name).path
 
 
-def find(bucket: "ChallengeBucket", name: str) -> "Manifest":
+def find(bucket: "ChallengeBucket", name: str) -> "ChallengeManifest":
     """The manifest of a challenge; raises ``ChallengeError`` when there is none to be used."""
     seen = bucket.look(name) if is_name(name) else None
     if seen is None or seen.etag is None:
@@ -50,12 +50,12 @@ def find(bucket: "ChallengeBucket", name: str) -> "Manifest":
     return seen.manifest
 
 
-def manifests(bucket: "ChallengeBucket") -> "list[Manifest]":
+def manifests(bucket: "ChallengeBucket") -> "list[ChallengeManifest]":
     """Every manifest, by name; raises ``ChallengeError`` naming one that cannot be read."""
-    from scripts.challenges.manifest import Manifest
+    from scripts.challenges.manifest import ChallengeManifest
 
     stored = bucket.read_all(manifest_key(name) for name in bucket.names())
-    return [Manifest.parse(found.body, key) for key, found in stored.items() if found is not None]
+    return [ChallengeManifest.parse(found.body, key) for key, found in stored.items() if found is not None]
 
 
 def not_published(name: str, published: Iterable[str]) -> ChallengeError:

@@ -19,22 +19,22 @@ class AlteredManifestError(ChallengeError):
     """What is stored is no manifest; publishing the challenge again repairs it."""
 
 
-class _Document(BaseModel):
+class _ChallengeDocument(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class _Versioned(_Document):
+class _Versioned(_ChallengeDocument):
     schema_version: int = SCHEMA_VERSION
 
 
-class File(_Document):
+class File(_ChallengeDocument):
     """One file: its SHA-256 in hexadecimal and its size in bytes."""
 
     sha256: Sha256
     size: int
 
 
-class Manifest(_Versioned):
+class ChallengeManifest(_Versioned):
     """``challenge-manifests/{kind}/{name}.json``: the current version, complete in the bucket before this was written.
 
     ``files`` are by their path within the challenge. ``retired_at`` is set while the challenge is being removed:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from scripts.aws.bucket import LostRaceError
-from scripts.challenges.bucket import ChallengeBucket, Seen
-from scripts.challenges.manifest import Manifest
+from scripts.challenges.bucket import ChallengeBucket, ManifestSnapshot
+from scripts.challenges.manifest import ChallengeManifest
 from scripts.challenges.names import plain_prefix, version_prefix
 from scripts.challenges.source import Challenge, SourceFile
 from scripts.errors import ChallengeError, InterruptedRunError, PrequelError
@@ -22,7 +22,7 @@ Status = Literal["new", "changed", "repaired", "unchanged"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChallengeResult:
     """What publishing a challenge did, or would do: ``written`` and ``deleted`` count objects, the manifest included.
 
     ``repaired`` is a challenge whose current version is the same, but whose objects were not.
@@ -45,7 +45,7 @@ class _Difference:
 
 def publish_all(
     bucket: ChallengeBucket, challenges: list[Challenge], *, dry_run: bool = False
-) -> Iterator[Outcome | PrequelError]:
+) -> Iterator[ChallengeResult | PrequelError]:
     """Publishes several challenges at a time; yields the outcome or the failure of each as it comes."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         futures = [pool.submit(publish, bucket, challenge, dry_run=dry_run) for challenge in challenges]
@@ -62,7 +62,7 @@ def publish_all(
             ) from None
 
 
-def publish(bucket: ChallengeBucket, challenge: Challenge, *, dry_run: bool = False) -> Outcome:
+def publish(bucket: ChallengeBucket, challenge: Challenge, *, dry_run: bool = False) -> ChallengeResult:
     """Makes ``challenge`` the current version of itself; writes nothing when it is that already.
 
     Killed at any moment, it leaves the former version as the current one, and the next call completes the work.
@@ -87,7 +87,7 @@ def publish(bucket: ChallengeBucket, challenge: Challenge, *, dry_run: bool = Fa
             bucket.in_parallel(lambda item: bucket.write(item[0], item[1].read()), difference.missing.items())
             bucket.in_parallel(bucket.delete, difference.surplus)
         try:
-            bucket.put_manifest(Manifest.of(challenge, by=bucket.aws.caller_arn, at=datetime.now(UTC)), seen)
+            bucket.put_manifest(ChallengeManifest.of(challenge, by=bucket.aws.caller_arn, at=datetime.now(UTC)), seen)
         except LostRaceError:
             continue  # somebody else published in between, and may have written over our plain copy
         return outcome
@@ -102,7 +102,7 @@ def _difference(bucket: ChallengeBucket, challenge: Challenge, prefix: str) -> _
     )
 
 
-def _outcome(challenge: Challenge, seen: Seen, differences: Mapping[str, _Difference]) -> Outcome:
+def _outcome(challenge: Challenge, seen: ManifestSnapshot, differences: Mapping[str, _Difference]) -> ChallengeResult:
     written = sum(len(difference.missing) for difference in differences.values())
     deleted = sum(len(difference.surplus) for difference in differences.values())
     status: Status
@@ -113,5 +113,5 @@ def _outcome(challenge: Challenge, seen: Seen, differences: Mapping[str, _Differ
     elif seen.altered or written or deleted:
         status = "repaired"
     else:
-        return Outcome(challenge.name, challenge.digest, "unchanged")
-    return Outcome(challenge.name, challenge.digest, status, written + 1, deleted)
+        return ChallengeResult(challenge.name, challenge.digest, "unchanged")
+    return ChallengeResult(challenge.name, challenge.digest, status, written + 1, deleted)

@@ -14,7 +14,7 @@ from scripts.errors import PrequelError
 
 if TYPE_CHECKING:
     from scripts.challenges.bucket import ChallengeBucket
-    from scripts.challenges.publish import Outcome
+    from scripts.challenges.publish import ChallengeResult
     from scripts.challenges.source import Challenge
 
 app = command_group("Publish, list and remove the challenges that candidates get.")
@@ -153,12 +153,12 @@ def _ask(action: str, *, json_lines: bool) -> None:
 
 def _publish_all(
     console: Console, bucket: "ChallengeBucket", challenges: "list[Challenge]", *, dry_run: bool
-) -> "tuple[list[Outcome], list[str]]":
+) -> "tuple[list[ChallengeResult], list[str]]":
     """What became of each challenge, by name, and a line for each that failed."""
     from scripts.challenges.publish import publish_all
 
     console.say(f"{_count(challenges, 'challenge')}, {_size(sum(challenge.size for challenge in challenges))} …")
-    outcomes: list[Outcome] = []
+    outcomes: list[ChallengeResult] = []
     problems: list[str] = []
     start = time.monotonic()
     for found in publish_all(bucket, challenges, dry_run=dry_run):
@@ -195,7 +195,7 @@ def _remove_all(
     return removed
 
 
-def _summary(outcomes: "list[Outcome]", removed: list[str], *, dry_run: bool) -> str:
+def _summary(outcomes: "list[ChallengeResult]", removed: list[str], *, dry_run: bool) -> str:
     changed = [outcome for outcome in outcomes if outcome.status != "unchanged"]
     if not changed and not removed:
         return f"{_count(outcomes, 'challenge')} unchanged, nothing written"
@@ -205,7 +205,7 @@ def _summary(outcomes: "list[Outcome]", removed: list[str], *, dry_run: bool) ->
     )
 
 
-def _count(things: "list[Challenge] | list[Outcome]", noun: str) -> str:
+def _count(things: "list[Challenge] | list[ChallengeResult]", noun: str) -> str:
     return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 

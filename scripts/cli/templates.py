@@ -59,7 +59,7 @@ def publish(
     from scripts.images.choice import with_existing_image
     from scripts.releases.publishing import Publisher
     from scripts.releases.release import Limits, Release
-    from scripts.shared_stack.values import Place, SharedValues, TemplateVariables, check_place, read_outputs
+    from scripts.shared_stack.values import Deployment, SharedValues, TemplateVariables, check_deployment, read_outputs
 
     session = Session(json_lines=json_lines)
     settings = session.configuration.settings
@@ -69,7 +69,7 @@ def publish(
         raise ReleaseError(f"{directory} has no variables.tf; give the template set with --templates")
     outputs = read_outputs(session.configuration, session.aws, outputs_file)
     values = SharedValues.of(outputs, TemplateVariables(variables.read_text(encoding="utf-8")))
-    check_place(values.template, Place(session.aws.account_id, settings.aws_region, settings.environment))
+    check_deployment(values.template, Deployment(session.aws.account_id, settings.aws_region, settings.environment))
     catalog = Catalog(session.aws, settings.project_prefix)
     template = with_existing_image(values.template, catalog, session.console.warn, indexing=settings.soci_indexing)
     release = Release.assemble(directory, template, Limits.of(values.limits))
@@ -116,11 +116,11 @@ def show(digest: OptionalDigest = "", *, json_lines: JsonOption = False) -> None
     Examples: prequel templates show; prequel templates show 1b2a79c
     """
     from scripts.errors import ReleaseError
-    from scripts.releases.release import Manifest, Pointer
+    from scripts.releases.release import Pointer, ReleaseManifest
 
     session = Session(json_lines=json_lines)
     store = _store(session)
-    document: Manifest | Pointer | None = store.manifest(store.resolve(digest)) if digest else store.current()
+    document: ReleaseManifest | Pointer | None = store.manifest(store.resolve(digest)) if digest else store.current()
     if document is None:
         raise ReleaseError("nothing is published yet; run `prequel templates publish`")
     session.console.result(document.model_dump(mode="json"), "\n".join(_lines(document.model_dump(mode="json"))))
@@ -163,13 +163,13 @@ def rollback(
     from dataclasses import asdict
 
     from scripts.releases.publishing import Publisher
-    from scripts.shared_stack.values import Place
+    from scripts.shared_stack.values import Deployment
 
     session = Session(json_lines=json_lines)
     store = _store(session)
     settings = session.configuration.settings
     publisher = Publisher(store, session.console, _ask(session, yes=yes), rehearse=not skip_rehearsal, dry_run=dry_run)
-    here = Place(session.aws.account_id, settings.aws_region, settings.environment)
+    here = Deployment(session.aws.account_id, settings.aws_region, settings.environment)
     outcome = publisher.roll_back(store.resolve(digest) if digest else None, here)
     session.console.result(asdict(outcome), outcome.digest)
 

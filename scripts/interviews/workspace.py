@@ -28,7 +28,7 @@ from scripts.interviews.records import LONGEST_RUN, Intent, timestamp
 from scripts.interviews.run_lock import RunLock
 from scripts.interviews.store import LOG_FILE
 from scripts.releases.release import render_main
-from scripts.shared_stack.values import Place, check_place
+from scripts.shared_stack.values import Deployment, check_deployment
 from scripts.terraform.process import Event, Terraform
 from scripts.terraform.providers import pin_provider
 
@@ -297,7 +297,7 @@ def check_here(context: Context, values: Mapping[str, Any]) -> None:
 
     In another region nothing of an interview would be found, which must not pass for a proof that it is gone.
     """
-    check_place(values, Place(context.aws.account_id, context.aws.region))
+    check_deployment(values, Deployment(context.aws.account_id, context.aws.region))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from contract.names import CODE_SERVER_CONTAINER
 
-SENTINEL_PASSWORD = "sentinel-" + "password-of-the-gate"
+SENTINEL_PASSWORD = "sentinel-" + "password-of-the-validation"
 """Given to the plan, and looked for in everything that the plan holds."""
 
 RESOURCE_TYPES = frozenset(

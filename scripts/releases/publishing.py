@@ -10,11 +10,11 @@ from typing import Literal
 from scripts.console import Console
 from scripts.errors import AlteredReleaseError, PrequelError, ReleaseError
 from scripts.images.choice import missing_image
-from scripts.releases import gate, rehearsal
+from scripts.releases import rehearsal, validation
 from scripts.releases.difference import changed_files, coloured, difference
-from scripts.releases.release import Manifest, Origin, Pointer, Rehearsal, Release, short
-from scripts.releases.store import ReleaseStore, Seen
-from scripts.shared_stack.values import Place, check_place
+from scripts.releases.release import Origin, Pointer, Rehearsal, Release, ReleaseManifest, short
+from scripts.releases.store import PointerSnapshot, ReleaseStore
+from scripts.shared_stack.values import Deployment, check_deployment
 
 Ask = Callable[[str], bool]
 """Puts a yes-or-no question to the user."""
@@ -24,7 +24,7 @@ Commit = Callable[[], tuple[str | None, bool]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PublishResult:
     """What became of a publish or a rollback; ``changed`` names the files that differ from what was current."""
 
     status: Literal["published", "unchanged", "declined", "dry-run"]
@@ -48,10 +48,10 @@ class Publisher:
     rehearse: bool = True
     dry_run: bool = False
 
-    def publish(self, release: Release, source: Path) -> Outcome:
+    def publish(self, release: Release, source: Path) -> PublishResult:
         """Makes ``release`` the current one; its template files came from the directory ``source``.
 
-        Raises ``GateError``, ``SupersededError`` or ``AwsError``, with the old release current and whole.
+        Raises ``TemplateError``, ``SupersededError`` or ``AwsError``, with the old release current and whole.
         """
         seen = self._look()
         known = self._known(release.digest, seen.pointer)
@@ -59,14 +59,14 @@ class Publisher:
             return self._unchanged(release, known, seen)
         return self._replace(release, known, seen, lambda: git_commit(source))
 
-    def roll_back(self, digest: str | None, here: Place) -> Outcome:
+    def roll_back(self, digest: str | None, here: Deployment) -> PublishResult:
         """Makes the templates and images of a stored release current again, the previous one's without a ``digest``.
 
         The other shared values and the limits stay those of the current release: the load balancer and subnets of a
-        former one may be gone. Where they differ that makes another release, which passes the gate and the rehearsal.
+        former one may be gone. Where they differ that makes another release, which passes the validation and the rehearsal.
 
         Raises as ``publish`` does, ``AlteredReleaseError`` when the release is not whole any more,
-        ``SharedValuesError`` when it was made for another place than ``here``, and ``ReleaseError`` when its image is
+        ``SharedValuesError`` when it was made for another deployment than ``here``, and ``ReleaseError`` when its image is
         gone from the stack's own repository.
         """
         seen = self._look()
@@ -76,7 +76,7 @@ class Publisher:
                 "there is no release before the current one; give a digest from `prequel templates list`"
             )
         manifest, stored = self.store.read(wanted)
-        check_place(stored.shared_values, here)
+        check_deployment(stored.shared_values, here)
         release = self._with_present_values(stored, seen)
         image = missing_image(release.shared_values, self.store.aws)
         if image:
@@ -89,7 +89,7 @@ class Publisher:
             return self._unchanged(release, known, seen)
         return self._replace(release, known, seen, lambda: (manifest.origin.git_commit, manifest.origin.git_dirty))
 
-    def _with_present_values(self, stored: Release, seen: Seen) -> Release:
+    def _with_present_values(self, stored: Release, seen: PointerSnapshot) -> Release:
         if seen.pointer is None or seen.pointer.digest == stored.digest:
             return stored
         try:
@@ -105,20 +105,20 @@ class Publisher:
             self.console.say(f"the templates of {short(stored.digest)} with the present values of {', '.join(kept)}")
         return release
 
-    def _known(self, digest: str, pointer: Pointer | None) -> Manifest | None:
+    def _known(self, digest: str, pointer: Pointer | None) -> ReleaseManifest | None:
         """What is on record of the release, if it was ever published; the pointer tells when its manifest is lost."""
         try:
             return self.store.manifest(digest)
         except AlteredReleaseError:
             if pointer is None or pointer.digest != digest:
                 return None
-        told = pointer.model_dump(include=set(Manifest.model_fields))
-        return Manifest.model_validate(told)
+        told = pointer.model_dump(include=set(ReleaseManifest.model_fields))
+        return ReleaseManifest.model_validate(told)
 
-    def _is_good_enough(self, manifest: Manifest) -> bool:
+    def _is_good_enough(self, manifest: ReleaseManifest) -> bool:
         return manifest.rehearsal.status == "passed" or not self.rehearse
 
-    def _unchanged(self, release: Release, manifest: Manifest, seen: Seen) -> Outcome:
+    def _unchanged(self, release: Release, manifest: ReleaseManifest, seen: PointerSnapshot) -> PublishResult:
         """Nothing to switch; but what was altered, or left half done by a crash, is put right."""
         if not self.dry_run:
             stored = self.store.store(release, manifest)
@@ -128,14 +128,16 @@ class Publisher:
         self.console.say(f"unchanged: {short(release.digest)} is the current release")
         return self._outcome("unchanged", release, seen, [], manifest.rehearsal.status)
 
-    def _look(self) -> Seen:
+    def _look(self) -> PointerSnapshot:
         """What is there to be replaced, once the bucket can be used at all."""
         self.store.bucket.check_usable()
         for key in self.store.foreign_keys():
             self.console.warn(f"{key} is of no release, and clients that copy instance/ would run it; delete it")
         return self.store.look()
 
-    def _replace(self, release: Release, known: Manifest | None, seen: Seen, commit: Commit) -> Outcome:
+    def _replace(
+        self, release: Release, known: ReleaseManifest | None, seen: PointerSnapshot, commit: Commit
+    ) -> PublishResult:
         changed = self._show(release, seen)
         current = short(seen.pointer.digest) if seen.pointer else "no release"
         if not self.dry_run and not self.ask(f"Switch from {current} to {short(release.digest)}?"):
@@ -154,7 +156,7 @@ class Publisher:
         self.console.say(f"{short(pointer.digest)} is the current release")
         return self._outcome("published", release, seen, changed, pointer.rehearsal.status)
 
-    def _show(self, release: Release, seen: Seen) -> list[str]:
+    def _show(self, release: Release, seen: PointerSnapshot) -> list[str]:
         """Shows the difference to the current release and returns the names of what differs."""
         if seen.altered:
             self.console.warn(f"{seen.altered}; it will be replaced")
@@ -171,19 +173,19 @@ class Publisher:
             self.console.say(coloured(difference(old, release)))
         return changed
 
-    def _passed(self, release: Release, known: Manifest | None, commit: Commit) -> Manifest:
-        """The manifest of a release that has passed the gate, now or before."""
+    def _passed(self, release: Release, known: ReleaseManifest | None, commit: Commit) -> ReleaseManifest:
+        """The manifest of a release that has passed the validation, now or before."""
         if known is not None and self._is_good_enough(known):
             self.console.say(f"rehearsal: {known.rehearsal.status} at {known.rehearsal.at:%Y-%m-%d %H:%M} UTC")
             return known
-        checks = gate.check(release, self.console)
-        terraform, provider = gate.version_ranges(release)
+        checks = validation.check(release, self.console)
+        terraform, provider = validation.version_ranges(release)
         if self.rehearse:
             passed = rehearsal.rehearse(release, self.console)
         else:
             self.console.warn("the rehearsal is skipped, and the release will say so")
             passed = Rehearsal(status="skipped", at=datetime.now(UTC))
-        return Manifest(
+        return ReleaseManifest(
             digest=release.digest,
             target=release.target,
             limits=release.limits,
@@ -204,12 +206,12 @@ class Publisher:
     def _outcome(
         status: Literal["published", "unchanged", "declined", "dry-run"],
         release: Release,
-        seen: Seen,
+        seen: PointerSnapshot,
         changed: list[str],
         rehearsed: str,
-    ) -> Outcome:
+    ) -> PublishResult:
         previous = seen.pointer.digest if seen.pointer else None
-        return Outcome(status, release.digest, previous, changed, rehearsed)
+        return PublishResult(status, release.digest, previous, changed, rehearsed)
 
 
 def git_commit(directory: Path) -> tuple[str | None, bool]:

@@ -17,7 +17,7 @@ from scripts.aws.clients import Aws
 from scripts.console import Console
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.embedded.seed import seed_shared_infrastructure
-from scripts.errors import GateError, TerraformError
+from scripts.errors import TemplateError, TerraformError
 from scripts.releases.release import Rehearsal, Release, render_main
 from scripts.terraform.process import Terraform
 
@@ -51,7 +51,7 @@ _REGION = "us-east-1"
 def rehearse(release: Release, console: Console) -> Rehearsal:
     """Creates, plans again, destroys, and looks for leftovers, in about fifteen seconds.
 
-    Raises ``GateError`` with what went wrong, and ``PrequelError`` when the embedded AWS does not start.
+    Raises ``TemplateError`` with what went wrong, and ``PrequelError`` when the embedded AWS does not start.
     """
     start = time.monotonic()
     values = release.shared_values
@@ -111,19 +111,19 @@ def _run(
             terraform.apply(values, on_event=note, variables={"password": secrets.token_urlsafe(12)})
         made = inventory(aws, seeded) - before
         if not made:
-            raise GateError("the rehearsal's create left nothing on AWS that could be looked for")
+            raise TemplateError("the rehearsal's create left nothing on AWS that could be looked for")
         with console.step("Rehearsal: second plan is empty"):
             changes = terraform.changes(values)
             if changes:
                 told = ", ".join(f"{c['address']} ({'/'.join(c['change']['actions'])})" for c in changes)
-                raise GateError(f"a second plan right after the create would change {told}")
+                raise TemplateError(f"a second plan right after the create would change {told}")
         with console.step("Rehearsal: destroy, and nothing is left"):
             terraform.destroy(values)
             left = inventory(aws, seeded) - before
             if left:
-                raise GateError(f"after the rehearsal's destroy something is left: {', '.join(sorted(left))}")
+                raise TemplateError(f"after the rehearsal's destroy something is left: {', '.join(sorted(left))}")
     except TerraformError as error:
-        raise GateError("\n".join(f"rehearsal: {line}" for line in error.diagnostics or (str(error),))) from error
+        raise TemplateError("\n".join(f"rehearsal: {line}" for line in error.diagnostics or (str(error),))) from error
     return sorted(created), terraform.versions()
 
 

@@ -27,7 +27,7 @@ SCHEMA_VERSION = 1
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class _Document(BaseModel):
+class _ReleaseDocument(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     def to_json(self) -> bytes:
@@ -35,7 +35,7 @@ class _Document(BaseModel):
         return (self.model_dump_json(indent=2) + "\n").encode()
 
 
-class Limits(_Document):
+class Limits(_ReleaseDocument):
     """What the shared stack's settings allow; for the operations, not for the template."""
 
     max_instances: int = Field(ge=INTERVIEWS[0], le=INTERVIEWS[1], strict=True)
@@ -53,7 +53,7 @@ class Limits(_Document):
             raise SharedValuesError(f"the shared stack's outputs are wrong: {'; '.join(told)}") from error
 
 
-class FileRecord(_Document):
+class FileRecord(_ReleaseDocument):
     """One file: its SHA-256 in hexadecimal and its size in bytes."""
 
     sha256: Digest
@@ -75,7 +75,7 @@ class PublishedFile(FileRecord):
     version_id: str
 
 
-class Target(_Document):
+class Target(_ReleaseDocument):
     """Where a release may be used: the account, region and environment of its shared values."""
 
     aws_account_id: str
@@ -83,7 +83,7 @@ class Target(_Document):
     environment: str
 
 
-class Rehearsal(_Document):
+class Rehearsal(_ReleaseDocument):
     """The trial run on an embedded AWS: create, empty second plan, destroy, nothing left.
 
     ``seconds`` is its duration; ``resources`` are the addresses that it created.
@@ -97,7 +97,7 @@ class Rehearsal(_Document):
     provider_version: str = ""
 
 
-class Origin(_Document):
+class Origin(_ReleaseDocument):
     """Where a release came from; ``git_commit`` is None outside a git checkout."""
 
     published_by: str
@@ -106,7 +106,7 @@ class Origin(_Document):
     git_dirty: bool = False
 
 
-class _Described(_Document):
+class _Described(_ReleaseDocument):
     """What the manifest and the pointer both tell of a release."""
 
     schema_version: int = SCHEMA_VERSION
@@ -118,7 +118,7 @@ class _Described(_Document):
     provider_versions: str
     """The compatible range of hashicorp/aws, as Terraform writes it."""
     checks: tuple[str, ...]
-    """The gate's checks that it passed."""
+    """The checks of the validation that it passed."""
     rehearsal: Rehearsal
     origin: Origin
     files: Mapping[str, FileRecord]
@@ -150,7 +150,7 @@ class _Described(_Document):
             raise AlteredReleaseError(f"{key} was altered: it is not a release document") from error
 
 
-class Manifest(_Described):
+class ReleaseManifest(_Described):
     """``releases/{digest}/manifest.json``: a release that is completely stored."""
 
 

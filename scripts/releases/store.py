@@ -19,7 +19,7 @@ from typing import Any
 from scripts.aws.bucket import Bucket, LostRaceError, StoredObject
 from scripts.aws.clients import Aws
 from scripts.errors import AlteredReleaseError, ReleaseError
-from scripts.releases.release import RELEASE_FILES, Manifest, Pointer, PublishedFile, Release, short
+from scripts.releases.release import RELEASE_FILES, Pointer, PublishedFile, Release, ReleaseManifest, short
 
 POINTER_KEY = "instance/manifest.json"
 SHORTEST_DIGEST = 7
@@ -39,7 +39,7 @@ class SupersededError(ReleaseError):
 
 
 @dataclass(frozen=True)
-class Seen:
+class PointerSnapshot:
     """The pointer as a publisher saw it: what it wants to replace, and nothing newer.
 
     ``pointer`` is None when there is none or when it was ``altered``, of which that is the description.
@@ -56,7 +56,7 @@ class Entry:
 
     digest: str
     last_modified: datetime
-    manifest: Manifest | None
+    manifest: ReleaseManifest | None
     problem: str
 
     @property
@@ -84,24 +84,24 @@ class ReleaseStore:
             raise AlteredReleaseError(seen.altered)
         return seen.pointer
 
-    def look(self) -> Seen:
+    def look(self) -> PointerSnapshot:
         """The pointer for a later ``switch``; an unreadable one is told, not raised, so that it can be replaced."""
         stored = self.bucket.read(POINTER_KEY)
         if stored is None:
-            return Seen(None, None)
+            return PointerSnapshot(None, None)
         try:
-            return Seen(Pointer.parse(stored.body, POINTER_KEY), stored.etag)
+            return PointerSnapshot(Pointer.parse(stored.body, POINTER_KEY), stored.etag)
         except AlteredReleaseError as error:
-            return Seen(None, stored.etag, str(error))
+            return PointerSnapshot(None, stored.etag, str(error))
 
-    def manifest(self, digest: str) -> Manifest:
+    def manifest(self, digest: str) -> ReleaseManifest:
         """The manifest of a stored release; raises ``AlteredReleaseError`` when there is none or it is not right."""
         stored = self.bucket.read(manifest_key(digest))
         if stored is None:
             raise AlteredReleaseError(f"{manifest_key(digest)} is missing: the release was never completely published")
         return self._parse(stored, digest)
 
-    def read(self, digest: str) -> tuple[Manifest, Release]:
+    def read(self, digest: str) -> tuple[ReleaseManifest, Release]:
         """A stored release, every byte verified; raises ``AlteredReleaseError`` naming the first file that is wrong."""
         manifest = self.manifest(digest)
         stored = self.bucket.read_all(file_key(digest, name) for name in RELEASE_FILES)
@@ -112,7 +112,7 @@ class ReleaseStore:
         bodies = {name: found.body for name in RELEASE_FILES if (found := stored[file_key(digest, name)])}
         return manifest, Release(bodies, manifest.limits)
 
-    def download(self, digest: str, directory: Path) -> Manifest:
+    def download(self, digest: str, directory: Path) -> ReleaseManifest:
         """Writes the five files of a release into ``directory``, once every byte has been verified.
 
         Raises ``AlteredReleaseError`` naming the file that is missing or altered; then nothing was written.
@@ -158,7 +158,7 @@ class ReleaseStore:
     # Writing.
 
     def store(
-        self, release: Release, manifest: Manifest, *, on_stored: Callable[[str], None] | None = None
+        self, release: Release, manifest: ReleaseManifest, *, on_stored: Callable[[str], None] | None = None
     ) -> list[str]:
         """Makes ``release`` completely stored, its manifest last, and returns the names of what it had to write.
 
@@ -193,7 +193,7 @@ class ReleaseStore:
             return [*missing, "manifest.json"]
         raise ReleaseError(f"others keep writing the release {short(digest)}; try again")
 
-    def switch(self, release: Release, manifest: Manifest, seen: Seen) -> Pointer:
+    def switch(self, release: Release, manifest: ReleaseManifest, seen: PointerSnapshot) -> Pointer:
         """Makes the stored ``release`` the current one, if the current one is still as ``seen``.
 
         The plain copies first, then the pointer by compare-and-swap, then a look at both. Raises ``SupersededError``
@@ -273,7 +273,7 @@ class ReleaseStore:
         return versions | {name: written[plain_key(name)] for name in differing}
 
     def _pointer(
-        self, release: Release, manifest: Manifest, versions: Mapping[str, str], before: Pointer | None
+        self, release: Release, manifest: ReleaseManifest, versions: Mapping[str, str], before: Pointer | None
     ) -> Pointer:
         told = manifest.model_dump(exclude={"files"})
         previous = before.previous_digest if before and before.digest == release.digest else before and before.digest
@@ -290,18 +290,18 @@ class ReleaseStore:
             }
         )
 
-    def _swap(self, seen: Seen, pointer: Pointer) -> None:
+    def _swap(self, seen: PointerSnapshot, pointer: Pointer) -> None:
         self.bucket.write(POINTER_KEY, pointer.to_json(), if_match=seen.etag, if_absent=seen.etag is None)
 
     @staticmethod
-    def _parse(stored: StoredObject, digest: str) -> Manifest:
+    def _parse(stored: StoredObject, digest: str) -> ReleaseManifest:
         key = manifest_key(digest)
-        manifest = Manifest.parse(stored.body, key)
+        manifest = ReleaseManifest.parse(stored.body, key)
         if manifest.digest != digest:
             raise AlteredReleaseError(f"{key} was altered: it describes the release {short(manifest.digest)}")
         return manifest
 
-    def _parse_or_none(self, stored: StoredObject | None, digest: str) -> Manifest | None:
+    def _parse_or_none(self, stored: StoredObject | None, digest: str) -> ReleaseManifest | None:
         try:
             return self._parse(stored, digest) if stored else None
         except AlteredReleaseError:
@@ -323,7 +323,7 @@ def plain_key(name: str) -> str:
     return f"instance/{name}"
 
 
-def _same_release(now: Seen, seen: Seen) -> bool:
+def _same_release(now: PointerSnapshot, seen: PointerSnapshot) -> bool:
     """Whether the pointer still means what it did; a repair writes it again without a switch."""
     if now.pointer is not None and seen.pointer is not None:
         return now.pointer.digest == seen.pointer.digest
@@ -336,7 +336,7 @@ def _problem(stored: StoredObject | None, matches: Any) -> str:
     return "" if matches(stored.body) else "was altered"
 
 
-def _merged(known: Manifest | None, new: Manifest) -> Manifest:
+def _merged(known: ReleaseManifest | None, new: ReleaseManifest) -> ReleaseManifest:
     """What is known of a release, and a rehearsal that it passed only now."""
     if known is None:
         return new

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 from scripts.errors import AlteredReleaseError
-from scripts.releases.release import RELEASE_FILES, Manifest
+from scripts.releases.release import RELEASE_FILES, ReleaseManifest
 from scripts.releases.store import POINTER_KEY, ReleaseStore, file_key, manifest_key
 
 
 @dataclass
-class Findings:
+class Verification:
     """``checked`` is the number of objects read; ``problems`` has a line for each that is wrong; ``mended`` keys."""
 
     checked: int = 0
@@ -16,13 +16,13 @@ class Findings:
     mended: list[str] = field(default_factory=list)
 
 
-def verify(store: ReleaseStore, digest: str | None = None, *, dry_run: bool = False) -> Findings:
+def verify(store: ReleaseStore, digest: str | None = None, *, dry_run: bool = False) -> Verification:
     """Checks one release, or all of them with the pointer and the plain copies.
 
     Plain copies that are not those of the pointer are written again, unless ``dry_run``: a switch that was cut off
     leaves them so. What is wrong in ``releases/`` is only told; publishing the same set again restores it.
     """
-    findings = Findings()
+    findings = Verification()
     for one in [digest] if digest else sorted({key.split("/")[1] for key in store.bucket.listing("releases/")}):
         _verify_release(store, one, findings)
     if digest is None:
@@ -30,7 +30,7 @@ def verify(store: ReleaseStore, digest: str | None = None, *, dry_run: bool = Fa
     return findings
 
 
-def _verify_release(store: ReleaseStore, digest: str, findings: Findings) -> None:
+def _verify_release(store: ReleaseStore, digest: str, findings: Verification) -> None:
     key = manifest_key(digest)
     stored = store.bucket.read_all([key, *(file_key(digest, name) for name in RELEASE_FILES)])
     findings.checked += sum(found is not None for found in stored.values())
@@ -42,7 +42,7 @@ def _verify_release(store: ReleaseStore, digest: str, findings: Findings) -> Non
         )
         return
     try:
-        parsed = Manifest.parse(manifest.body, key)
+        parsed = ReleaseManifest.parse(manifest.body, key)
     except AlteredReleaseError as error:
         findings.problems.append(str(error))
         return
@@ -57,7 +57,7 @@ def _verify_release(store: ReleaseStore, digest: str, findings: Findings) -> Non
             findings.problems.append(f"{file_key(digest, name)} was altered")
 
 
-def _verify_current(store: ReleaseStore, findings: Findings, *, dry_run: bool) -> None:
+def _verify_current(store: ReleaseStore, findings: Verification, *, dry_run: bool) -> None:
     findings.problems += [
         f"{key} is of no release, and clients that copy instance/ would run it; delete it"
         for key in store.foreign_keys()

@@ -1,4 +1,4 @@
-"""The shared stack's outputs, as the template set takes them: from its state or a file, complete, and of this place."""
+"""The shared stack's outputs, as the template set takes them: from its state or a file, and complete."""
 
 import json
 from collections.abc import Mapping
@@ -28,8 +28,8 @@ Outputs = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where something is deployed; without an ``environment``, any of that account and region."""
+class Deployment:
+    """Where a shared stack is deployed; without an ``environment``, any of that account and region."""
 
     aws_account_id: str
     aws_region: str
@@ -93,7 +93,7 @@ class SharedValues:
         return cls({name: outputs[name] for name in published}, {name: outputs[name] for name in LIMITS})
 
 
-def check_place(values: Mapping[str, Any], here: Place) -> None:
+def check_deployment(values: Mapping[str, Any], here: Deployment) -> None:
     """Raises ``SharedValuesError`` when ``values`` are of another account, region or environment than ``here``."""
     differing = [
         f"{name} is {values.get(name)}, expected {expected}"
@@ -101,7 +101,7 @@ def check_place(values: Mapping[str, Any], here: Place) -> None:
         if expected is not None and values.get(name) != expected
     ]
     if differing:
-        raise SharedValuesError(f"the shared values are of another place: {'; '.join(differing)}")
+        raise SharedValuesError(f"the shared values are of another deployment: {'; '.join(differing)}")
 
 
 def read_outputs(configuration: "Configuration", aws: Aws, outputs_file: Path | None = None) -> Outputs:

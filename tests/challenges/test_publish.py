@@ -10,7 +10,7 @@ import pytest
 
 from scripts.challenges import catalog
 from scripts.challenges.bucket import ChallengeBucket
-from scripts.challenges.publish import Outcome, publish, publish_all
+from scripts.challenges.publish import ChallengeResult, publish, publish_all
 from scripts.challenges.source import Challenge, read_challenges
 from scripts.errors import AwsError, ChallengeError
 from tests.challenges.conftest import Calls, Killed, Tree, beside, stored
@@ -77,7 +77,7 @@ def test_the_manifest_is_written_last(bucket: ChallengeBucket, tmp_path: Path) -
 def test_publishing_the_same_again_writes_nothing(bucket: ChallengeBucket, tmp_path: Path) -> None:
     publish(bucket, challenge(tmp_path, FIRST))
     calls = Calls(bucket)
-    assert publish(bucket, challenge(tmp_path, FIRST)) == Outcome(
+    assert publish(bucket, challenge(tmp_path, FIRST)) == ChallengeResult(
         NAME, challenge(tmp_path, FIRST).digest, "unchanged", written=0, deleted=0
     )
     assert calls.writes == []
@@ -225,10 +225,10 @@ def test_a_failing_challenge_does_not_hold_up_the_others(bucket: ChallengeBucket
     challenges = read_challenges(tree({f"python/c{n}/README.md": "# One\n" for n in range(6)}))
     challenges[2].files["README.md"].location.write_text("edited")
     found = list(publish_all(bucket, challenges))
-    assert sorted(outcome.name for outcome in found if isinstance(outcome, Outcome)) == [
+    assert sorted(outcome.name for outcome in found if isinstance(outcome, ChallengeResult)) == [
         "python/c0", "python/c1", "python/c3", "python/c4", "python/c5",
     ]  # fmt: skip
-    assert [type(outcome) for outcome in found if not isinstance(outcome, Outcome)] == [ChallengeError]
+    assert [type(outcome) for outcome in found if not isinstance(outcome, ChallengeResult)] == [ChallengeError]
 
 
 def test_every_call_names_the_buckets_owner(bucket: ChallengeBucket, tmp_path: Path) -> None:

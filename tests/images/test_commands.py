@@ -15,7 +15,7 @@ from scripts.errors import ImageError, MissingToolError, PrequelError
 from scripts.images.catalog import Catalog
 from scripts.images.choice import lazy_tag, with_existing_image
 from scripts.images.mirror import Mirroring, mirror, plan
-from scripts.releases import gate
+from scripts.releases import validation
 from tests.images.conftest import Ecr, Registry, make_image
 
 OUTSIDE = "docker.io/codercom/code-server:4.99.4"
@@ -223,7 +223,7 @@ def test_publishing_names_the_indexed_image_only_while_indexing_is_on(
     outputs.write_text(json.dumps(values))
     monkeypatch.setenv("PREQUEL_SOCI_INDEXING", str(indexing).lower())
     # Takes terraform ten seconds, and tests/releases has it.
-    monkeypatch.setattr(gate, "check", lambda *_: ("formatted",))
+    monkeypatch.setattr(validation, "check", lambda *_: ("formatted",))
     templates.app(
         ["publish", "--yes", "--skip-rehearsal", "--outputs-file", str(outputs)],
         standalone_mode=False,

@@ -26,7 +26,16 @@ from scripts.interviews.context import Context
 from scripts.interviews.create import Request
 from scripts.interviews.records import Inputs, Intent, Status
 from scripts.project import PROJECT
-from scripts.releases.release import FileRecord, Limits, Manifest, Origin, Pointer, PublishedFile, Rehearsal, Release
+from scripts.releases.release import (
+    FileRecord,
+    Limits,
+    Origin,
+    Pointer,
+    PublishedFile,
+    Rehearsal,
+    Release,
+    ReleaseManifest,
+)
 from scripts.releases.store import POINTER_KEY, ReleaseStore, plain_key
 from scripts.shared_stack.values import LIMITS
 
@@ -177,11 +186,11 @@ class Place:
 
 
 def publish(place_values: dict[str, Any], aws: Aws, max_instances: int) -> str:
-    """Publishes the committed template set as it is, without the gate, and returns its digest."""
+    """Publishes the committed template set as it is, without the validation, and returns its digest."""
     values = {name: value for name, value in place_values.items() if name not in LIMITS}
     limits = Limits(max_instances=max_instances, interview_default_minutes=90, interview_maximum_minutes=240)
     release = Release.assemble(PROJECT / "instance_templates", values, limits)
-    manifest = Manifest(
+    manifest = ReleaseManifest(
         digest=release.digest,
         target=release.target,
         limits=limits,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from contract.names import SHARED_VALUES_FILE
 from scripts.aws.clients import Aws
-from scripts.releases.release import RELEASE_FILES, Limits, Manifest, Origin, Pointer, Rehearsal, Release
+from scripts.releases.release import RELEASE_FILES, Limits, Origin, Pointer, Rehearsal, Release, ReleaseManifest
 from scripts.releases.store import POINTER_KEY, ReleaseStore, plain_key
 
 LIMITS = Limits(max_instances=10, interview_default_minutes=90, interview_maximum_minutes=240)
@@ -23,10 +23,10 @@ def release(label: str, *, values: str | None = None, limits: Limits = LIMITS) -
     return Release(files, limits)
 
 
-def manifest(release: Release, *, rehearsed: bool = True, age: timedelta = timedelta()) -> Manifest:
+def manifest(release: Release, *, rehearsed: bool = True, age: timedelta = timedelta()) -> ReleaseManifest:
     """Its manifest, as if published ``age`` ago."""
     then = datetime.now(UTC) - age
-    return Manifest(
+    return ReleaseManifest(
         digest=release.digest,
         target=release.target,
         limits=release.limits,

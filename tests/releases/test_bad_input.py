@@ -18,7 +18,7 @@ from tests.releases.steering import before_each_call, is_write, refusal
 
 
 def refused(store: ReleaseStore) -> str:
-    """Tries to publish, and gives the reason why that could not be; the gate is never reached."""
+    """Tries to publish, and gives the reason why that could not be; the validation is never reached."""
 
     def nobody(question: str) -> bool:
         raise AssertionError(question)

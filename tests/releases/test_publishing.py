@@ -1,4 +1,4 @@
-"""Publishing and rolling back, with the gate and the rehearsal stood in for: those have tests of their own."""
+"""Publishing and rolling back, with the validation and the rehearsal replaced: those have tests of their own."""
 
 import io
 import json
@@ -10,18 +10,18 @@ import pytest
 
 from contract.names import SHARED_VALUES_FILE
 from scripts.console import Console
-from scripts.errors import AlteredReleaseError, GateError, PrequelError, ReleaseError, SharedValuesError
-from scripts.releases import gate, rehearsal
-from scripts.releases.publishing import Outcome, Publisher, git_commit, refuse_to_ask
+from scripts.errors import AlteredReleaseError, PrequelError, ReleaseError, SharedValuesError, TemplateError
+from scripts.releases import rehearsal, validation
+from scripts.releases.publishing import Publisher, PublishResult, git_commit, refuse_to_ask
 from scripts.releases.release import Rehearsal, Release
 from scripts.releases.store import POINTER_KEY, file_key, manifest_key, plain_key
-from scripts.shared_stack.values import Place
+from scripts.shared_stack.values import Deployment
 from tests.releases.conftest import Cloud
 from tests.releases.samples import LIMITS, SHARED, assert_settled, objects, published, release
 from tests.releases.steering import Counter
 
 MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"})
-HERE = Place("123456789012", "us-east-1", "test")
+HERE = Deployment("123456789012", "us-east-1", "test")
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def rehearsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return Rehearsal(status="passed", at=datetime.now(UTC), seconds=1)
 
     monkeypatch.setattr(rehearsal, "rehearse", rehearse)
-    monkeypatch.setattr(gate, "check", lambda *_: ("formatted",))
-    monkeypatch.setattr(gate, "version_ranges", lambda _: (">= 1.11", ">= 5.100.0"))
+    monkeypatch.setattr(validation, "check", lambda *_: ("formatted",))
+    monkeypatch.setattr(validation, "version_ranges", lambda _: (">= 1.11", ">= 5.100.0"))
     return digests
 
 
@@ -55,7 +55,7 @@ class Run:
 
         return Publisher(self.cloud.store(), Console(err=self.said), ask, rehearse=rehearse, dry_run=dry_run)
 
-    def publish(self, label: str, **options: bool) -> Outcome:
+    def publish(self, label: str, **options: bool) -> PublishResult:
         """Templates that hold ``label``, with the shared values of one deployment."""
         return self.publisher(**options).publish(release(label, values="deployed"), Path())
 
@@ -108,15 +108,17 @@ def test_a_dry_run_rehearses_and_writes_nothing(run: Run, cloud: Cloud, rehearse
     assert run.asked == []
 
 
-def test_a_set_that_fails_the_gate_changes_nothing(run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_that_fails_the_validation_changes_nothing(
+    run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run.publish("one")
     before = objects(cloud.operator, cloud.bucket)
 
     def fail(*_: object) -> None:
-        raise GateError("no")
+        raise TemplateError("no")
 
     monkeypatch.setattr(rehearsal, "rehearse", fail)
-    with pytest.raises(GateError):
+    with pytest.raises(TemplateError):
         run.publish("two")
     assert objects(cloud.operator, cloud.bucket) == before
 
@@ -219,7 +221,7 @@ def test_rolling_back_to_a_release_of_another_place_is_refused(run: Run) -> None
     run.publish("one")
     run.publish("two")
     with pytest.raises(SharedValuesError, match="environment is test, expected prod"):
-        run.publisher().roll_back(None, Place("123456789012", "us-east-1", "prod"))
+        run.publisher().roll_back(None, Deployment("123456789012", "us-east-1", "prod"))
 
 
 def test_rolling_back_to_a_release_whose_image_is_gone_is_refused(run: Run, cloud: Cloud) -> None:

@@ -1,4 +1,4 @@
-"""The gate and the rehearsal as they are: the real Terraform, the real AWS provider, an embedded AWS."""
+"""The validation and the rehearsal as they are: the real Terraform, the real AWS provider, an embedded AWS."""
 
 import io
 import json
@@ -14,13 +14,13 @@ from scripts.console import Console
 from scripts.dev.render import TEMPLATE_DIRECTORY
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.embedded.seed import seed_shared_infrastructure
-from scripts.errors import GateError
+from scripts.errors import TemplateError
 from scripts.project import PROJECT
-from scripts.releases import gate
+from scripts.releases import validation
 from scripts.releases.rehearsal import rehearse
 from scripts.releases.release import Limits, Release
 from scripts.shared_stack.values import SharedValues, TemplateVariables
-from tests.releases.test_gate import with_text
+from tests.releases.test_validation import with_text
 
 pytestmark = pytest.mark.e2e
 
@@ -53,7 +53,7 @@ def only_one_task(release: Release, extra: str) -> Release:
 
 
 def refusal(check: Callable[[Release, Console], Any], release: Release) -> str:
-    with pytest.raises(GateError) as raised:
+    with pytest.raises(TemplateError) as raised:
         check(release, Console(err=io.StringIO()))
     return str(raised.value)
 
@@ -117,17 +117,17 @@ def test_a_set_whose_second_plan_is_not_empty_is_refused_with_the_address(commit
     assert told.startswith("a second plan right after the create would change aws_ecs_task_definition.task")
 
 
-def test_the_gate_judges_the_published_values_themselves(committed: Release) -> None:
+def test_the_validation_judges_the_published_values_themselves(committed: Release) -> None:
     wrong = committed.shared_values | {"vpc_id": "nonsense", "code_server_cpu": 3}
     release = with_text(committed, "shared.auto.tfvars.json", lambda _: json.dumps(wrong))
-    told = refusal(gate.check, release)
+    told = refusal(validation.check, release)
     assert "vpc_id must be" in told
     assert "code_server_cpu must be a Fargate size" in told
 
 
-def test_the_gate_finds_a_broken_policy_in_the_template_itself(committed: Release) -> None:
+def test_the_validation_finds_a_broken_policy_in_the_template_itself(committed: Release) -> None:
     public = with_text(
         committed, "service.tf", lambda text: text.replace("assign_public_ip = false", "assign_public_ip = true")
     )
-    told = refusal(gate.check, public)
+    told = refusal(validation.check, public)
     assert told == "aws_ecs_service.code_server gives its containers a public address (no public address)"

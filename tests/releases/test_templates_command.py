@@ -1,4 +1,4 @@
-"""`prequel templates`, as a person and as a machine use it; the gate and the rehearsal are stood in for."""
+"""`prequel templates`, as a person and as a machine use it; the validation and the rehearsal are replaced."""
 
 import json
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ import typer
 from scripts.cli import templates
 from scripts.dev.render import TEMPLATE_DIRECTORY
 from scripts.errors import PrequelError
-from scripts.releases import gate, rehearsal
+from scripts.releases import rehearsal, validation
 from scripts.releases.release import Rehearsal
 from scripts.releases.store import file_key
 from scripts.shared_stack.values import TemplateVariables
@@ -33,7 +33,7 @@ def configured(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for name, value in (("PREQUEL_CONFIG_DIR", tmp_path), ("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")):
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(rehearsal, "rehearse", lambda *_: Rehearsal(status="passed", at=datetime.now(UTC)))
-    monkeypatch.setattr(gate, "check", lambda *_: ("formatted",))
+    monkeypatch.setattr(validation, "check", lambda *_: ("formatted",))
     return tmp_path
 
 
@@ -122,7 +122,7 @@ def test_values_of_another_environment_are_refused_before_anything_is_read_from_
     (prequel.directory / "outputs.json").write_text(
         (prequel.directory / "outputs.json").read_text().replace('"environment": "test"', '"environment": "prod"')
     )
-    with pytest.raises(PrequelError, match="another place: environment is prod, expected test"):
+    with pytest.raises(PrequelError, match="another deployment: environment is prod, expected test"):
         prequel.publish()
     assert objects(cloud.operator, BUCKET) == {}
 

@@ -1,4 +1,4 @@
-"""What the gate refuses, without Terraform's provider."""
+"""What the validation refuses, without Terraform's provider."""
 
 import io
 import json
@@ -11,8 +11,8 @@ import pytest
 from contract.names import PLACEHOLDERS, SHARED_VALUES_FILE
 from scripts.console import Console
 from scripts.dev.render import TEMPLATE_DIRECTORY
-from scripts.errors import GateError, SharedValuesError
-from scripts.releases import gate
+from scripts.errors import SharedValuesError, TemplateError
+from scripts.releases import validation
 from scripts.releases.policy import POLICIES, SENTINEL_PASSWORD, Plan
 from scripts.releases.release import Limits, Release
 from scripts.shared_stack.values import TemplateVariables
@@ -38,8 +38,8 @@ def with_text(release: Release, name: str, change: Callable[[str], str]) -> Rele
 
 
 def refusal(release: Release) -> str:
-    with pytest.raises(GateError) as raised:
-        gate.check(release, Console(err=io.StringIO()))
+    with pytest.raises(TemplateError) as raised:
+        validation.check(release, Console(err=io.StringIO()))
     return str(raised.value)
 
 
@@ -77,7 +77,7 @@ def test_a_secret_among_the_shared_values_is_refused() -> None:
 def test_references_to_secrets_are_no_secrets() -> None:
     text = 'password = var.password\nsecret = "${var.secret}"\ndefault = ""\nname = "PASSWORD"\n'
     release = with_text(committed(), "outputs.tf", lambda old: old + text)
-    assert list(gate._secrets(release)) == []
+    assert list(validation._secrets(release)) == []
 
 
 def test_unformatted_hcl_is_refused() -> None:
@@ -109,7 +109,7 @@ def test_all_problems_of_the_text_are_told_at_once() -> None:
 
 
 def test_the_compatible_versions_are_read_from_the_template() -> None:
-    assert gate.version_ranges(committed()) == (">= 1.11", ">= 5.100.0, < 7.0.0")
+    assert validation.version_ranges(committed()) == (">= 1.11", ">= 5.100.0, < 7.0.0")
 
 
 def test_limits_that_no_load_balancer_can_keep_are_refused() -> None:

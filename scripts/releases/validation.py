@@ -9,14 +9,14 @@ import hcl2
 
 from contract.names import PLACEHOLDERS
 from scripts.console import Console
-from scripts.errors import GateError, ReleaseError, TerraformError
+from scripts.errors import ReleaseError, TemplateError, TerraformError
 from scripts.releases.policy import POLICIES, SENTINEL_PASSWORD, Plan
 from scripts.releases.release import Release
 from scripts.secrets_scan import find_secrets
 from scripts.shared_stack.values import TemplateVariables
 from scripts.terraform.process import Terraform
 
-CLIENT_INPUTS = {"interview_id": "gate", "candidate_name": "Ada Lovelace", "challenge": "python/rate-limiter"}
+CLIENT_INPUTS = {"interview_id": "validation", "candidate_name": "Ada Lovelace", "challenge": "python/rate-limiter"}
 """What every client gives."""
 
 CONTRACT_VARIABLES = frozenset({*CLIENT_INPUTS, "password", "aws_region"})
@@ -40,17 +40,17 @@ _LITERAL_SECRET = re.compile(
     re.IGNORECASE,
 )
 
-_MOCKED_PLAN = "gate.tftest.hcl"
+_MOCKED_PLAN = "validation.tftest.hcl"
 _ACCOUNT = "123456789012"
 
 
 def check(release: Release, console: Console) -> tuple[str, ...]:
     """Every check, in about seven seconds; returns the names of the checks.
 
-    Raises ``GateError`` with a line for each problem, and ``MissingToolError`` without Terraform.
+    Raises ``TemplateError`` with a line for each problem, and ``MissingToolError`` without Terraform.
     """
     names = ["placeholders", "contract with clients", "no secrets", "formatted", "valid"]
-    with tempfile.TemporaryDirectory(prefix="prequel-gate-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="prequel-validation-") as scratch:
         directory = Path(scratch)
         release.write(directory)
         terraform = Terraform(directory)
@@ -62,7 +62,7 @@ def check(release: Release, console: Console) -> tuple[str, ...]:
                 terraform.init("-backend=false")
                 terraform.validate()
             except TerraformError as error:
-                raise GateError("\n".join(error.diagnostics) or str(error)) from error
+                raise TemplateError("\n".join(error.diagnostics) or str(error)) from error
         with console.step(f"Checking {len(POLICIES)} policies on a plan with the shared values"):
             plan = _plan(terraform, release)
             _refuse([f"{problem} ({policy.name})" for policy in POLICIES for problem in policy.problems(plan)])
@@ -70,19 +70,19 @@ def check(release: Release, console: Console) -> tuple[str, ...]:
 
 
 def version_ranges(release: Release) -> tuple[str, str]:
-    """The ranges of Terraform and of the AWS provider that main.tf accepts; raises ``GateError`` without them."""
+    """The ranges of Terraform and of the AWS provider that main.tf accepts; raises ``TemplateError`` without them."""
     settings = hcl2.loads(release.files["main.tf"].decode()).get("terraform", [{}])[0]
     providers = settings.get("required_providers", [{}])[0]
     terraform = settings.get("required_version", "").strip('"')
     provider = (providers.get("aws") or {}).get("version", "").strip('"')
     if not terraform or not provider:
-        raise GateError("main.tf does not say which versions of Terraform and hashicorp/aws it is made for")
+        raise TemplateError("main.tf does not say which versions of Terraform and hashicorp/aws it is made for")
     return terraform, provider
 
 
 def _refuse(problems: list[str]) -> None:
     if problems:
-        raise GateError("\n".join(problems))
+        raise TemplateError("\n".join(problems))
 
 
 def _placeholders(release: Release) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _unformatted(terraform: Terraform) -> list[str]:
     try:
         return terraform.unformatted()
     except TerraformError as error:
-        raise GateError(str(error)) from error
+        raise TemplateError(str(error)) from error
 
 
 def _plan(terraform: Terraform, release: Release) -> Plan:
@@ -137,7 +137,7 @@ def _plan(terraform: Terraform, release: Release) -> Plan:
 mock_provider "aws" {{
   mock_resource "aws_ssm_parameter" {{
     override_during = plan
-    defaults        = {{ arn = "arn:aws:ssm:{region}:{account}:parameter/gate", value = "", insecure_value = "" }}
+    defaults        = {{ arn = "arn:aws:ssm:{region}:{account}:parameter/validation", value = "", insecure_value = "" }}
   }}
 }}
 
@@ -151,7 +151,7 @@ run "plan" {{
     try:
         plan = terraform.tested_plan()
     except TerraformError as error:
-        raise GateError("\n".join(dict.fromkeys(error.diagnostics)) or str(error)) from error
+        raise TemplateError("\n".join(dict.fromkeys(error.diagnostics)) or str(error)) from error
     changes = plan.get("resource_changes")
     if not changes:
         raise ReleaseError("the plan of the template set makes nothing, so that no policy could be checked")
