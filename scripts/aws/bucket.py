@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import retry, retry_if_exception, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from scripts.aws.clients import (
     CONFLICTS,
@@ -33,8 +32,9 @@ if TYPE_CHECKING:
 WORKERS = 8
 """Requests under way at one time."""
 
-_CONFLICT_ATTEMPTS = 6
-_CONFLICT_PAUSE_SECONDS = 0.05
+BACK_OFF = wait_random_exponential(multiplier=0.05, max=0.5)
+"""Seconds between two attempts: a random part of a limit that doubles
+(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)."""
 
 _FORBIDDEN = {"AccessDenied", "Forbidden", "403", "AllAccessDisabled"}
 _ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "301", "TemporaryRedirect", "307"}
@@ -47,6 +47,12 @@ _Result = TypeVar("_Result")
 
 class LostRaceError(AwsError):
     """A conditional write found another object than it expected: somebody else wrote first."""
+
+
+retry_lost_races = retry(
+    retry=retry_if_exception_type(LostRaceError), wait=BACK_OFF, stop=stop_after_attempt(20), reraise=True
+)
+"""Decorates what reads, decides and writes: it is done again when somebody else wrote in between."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class Bucket:
                 version_id = answer.get("VersionId", "null")
                 return StoredObject(answer["Body"].read(), answer["ETag"], version_id, answer["LastModified"])
         except AwsError as error:
-            if isinstance(error.__cause__, ClientError) and error_code(error.__cause__) in _GONE:
+            if _code(error) in _GONE:
                 return None
             raise
 
@@ -116,34 +122,36 @@ class Bucket:
         ``LostRaceError``. A write that S3 made but whose answer was lost counts as made.
         """
         condition: dict[str, Any] = {"IfMatch": if_match} if if_match else {"IfNoneMatch": "*"} if if_absent else {}
-        checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        for attempt in range(_CONFLICT_ATTEMPTS):
-            try:
-                with self._explained("s3:PutObject", key):
-                    answer = self._s3.put_object(
-                        Key=key,
-                        Body=body,
-                        ChecksumSHA256=checksum,
-                        ContentType="application/json" if key.endswith(".json") else "text/plain; charset=utf-8",
-                        **self._place,
-                        **condition,
-                    )
-                    return StoredObject(body, answer["ETag"], answer.get("VersionId", "null"))
-            except AwsError as error:
-                code = error_code(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
-                # S3 answers so while another write of the key is under way, and asks to try again
-                # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
-                if condition and code in {"ConditionalRequestConflict", "409"}:
-                    time.sleep(random.uniform(0.5, 1.5) * _CONFLICT_PAUSE_SECONDS * 2**attempt)  # noqa: S311
-                    continue
-                if not condition or code not in {"PreconditionFailed", "412", *_GONE}:
-                    raise
-                # botocore repeats a request whose answer it did not get; the repetition then meets our own object.
-                stored = self.read(key)
-                if stored is not None and stored.body == body:
-                    return stored
-                raise LostRaceError(f"{self._address(key)} was just written by somebody else") from error
-        raise LostRaceError(f"{self._address(key)} is being written by others all the time; try again")
+        try:
+            return self._put(key, body, condition)
+        except AwsError as error:
+            if not condition or _code(error) not in CONFLICTS | _GONE:
+                raise
+            # botocore repeats a request whose answer it did not get; the repetition then meets our own object.
+            stored = self.read(key)
+            if stored is not None and stored.body == body:
+                return stored
+            raise LostRaceError(f"{self._address(key)} was just written by somebody else; try again") from error
+
+    @retry(
+        # S3 answers so while another write of the key is under way, and asks to try again
+        # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+        retry=retry_if_exception(lambda error: _code(error) in {"ConditionalRequestConflict", "409"}),
+        wait=BACK_OFF,
+        stop=stop_after_attempt(6),
+        reraise=True,
+    )
+    def _put(self, key: str, body: bytes, condition: Mapping[str, Any]) -> StoredObject:
+        with self._explained("s3:PutObject", key):
+            answer = self._s3.put_object(
+                Key=key,
+                Body=body,
+                ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
+                ContentType="application/json" if key.endswith(".json") else "text/plain; charset=utf-8",
+                **self._place,
+                **condition,
+            )
+            return StoredObject(body, answer["ETag"], answer.get("VersionId", "null"))
 
     def write_all(self, bodies: Mapping[str, bytes], *, on_written: Callable[[str], None] | None = None) -> None:
         """Stores several objects at a time, and tells each key once it is stored."""
@@ -203,8 +211,7 @@ class Bucket:
             with self._explained("s3:DeleteObject", key):
                 self._s3.delete_object(Key=key, **self._place, **condition)
         except AwsError as error:
-            code = error_code(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
-            if not condition or code not in CONFLICTS | _GONE:
+            if not condition or _code(error) not in CONFLICTS | _GONE:
                 raise
             raise LostRaceError(f"{key} was just written by somebody else; try again") from error
 
@@ -256,3 +263,8 @@ class Bucket:
         if code in REFUSED_CREDENTIALS:
             return reason(error)
         return f"{permission} on {self._address(key)} failed: {reason(error)}"
+
+
+def _code(error: BaseException) -> str:
+    """S3's code behind an ``AwsError``; empty when S3 did not answer."""
+    return error_code(error.__cause__) if isinstance(error.__cause__, ClientError) else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from scripts.aws.bucket import LostRaceError
+from scripts.aws.bucket import retry_lost_races
 from scripts.challenges.bucket import ChallengeBucket, ManifestSnapshot
 from scripts.challenges.manifest import ChallengeManifest
 from scripts.challenges.names import plain_prefix, version_prefix
@@ -15,8 +15,6 @@ from scripts.errors import ChallengeError, InterruptedRunError, PrequelError
 
 _AT_ONCE = 4
 """Challenges at one time; each has ``scripts.aws.bucket.WORKERS`` requests under way."""
-
-_ATTEMPTS = 8
 
 Status = Literal["new", "changed", "repaired", "unchanged"]
 
@@ -62,36 +60,32 @@ def publish_all(
             ) from None
 
 
+@retry_lost_races  # somebody else published in between, and may have written over our plain copy
 def publish(bucket: ChallengeBucket, challenge: Challenge, *, dry_run: bool = False) -> ChallengeResult:
     """Makes ``challenge`` the current version of itself; writes nothing when it is that already.
 
     Killed at any moment, it leaves the former version as the current one, and the next call completes the work.
     Raises ``ChallengeError`` when the challenge is being removed, and ``AwsError`` when S3 refuses.
     """
-    for _ in range(_ATTEMPTS):
-        seen = bucket.look(challenge.name)
-        if seen.manifest and seen.manifest.retired_at:
-            raise ChallengeError(
-                f"{challenge.name} is being removed since {seen.manifest.retired_at:%Y-%m-%dT%H:%M:%SZ}; "
-                f"finish it with `prequel challenge remove {challenge.name}`, then publish again"
-            )
-        # The version before the plain copy: the manifest must never point at less than the whole.
-        differences = {
-            prefix: _difference(bucket, challenge, prefix)
-            for prefix in (version_prefix(challenge.name, challenge.digest), plain_prefix(challenge.name))
-        }
-        outcome = _outcome(challenge, seen, differences)
-        if dry_run or outcome.status == "unchanged":
-            return outcome
-        for difference in differences.values():
-            bucket.in_parallel(lambda item: bucket.write(item[0], item[1].read()), difference.missing.items())
-            bucket.in_parallel(bucket.delete, difference.surplus)
-        try:
-            bucket.put_manifest(ChallengeManifest.of(challenge, by=bucket.aws.caller_arn, at=datetime.now(UTC)), seen)
-        except LostRaceError:
-            continue  # somebody else published in between, and may have written over our plain copy
-        return outcome
-    raise ChallengeError(f"{challenge.name} is being published by others all the time; publish again later")
+    seen = bucket.look(challenge.name)
+    if seen.manifest and seen.manifest.retired_at:
+        raise ChallengeError(
+            f"{challenge.name} is being removed since {seen.manifest.retired_at:%Y-%m-%dT%H:%M:%SZ}; "
+            f"finish it with `prequel challenge remove {challenge.name}`, then publish again"
+        )
+    # The version before the plain copy: the manifest must never point at less than the whole.
+    differences = {
+        prefix: _difference(bucket, challenge, prefix)
+        for prefix in (version_prefix(challenge.name, challenge.digest), plain_prefix(challenge.name))
+    }
+    result = _result(challenge, seen, differences)
+    if dry_run or result.status == "unchanged":
+        return result
+    for difference in differences.values():
+        bucket.in_parallel(lambda item: bucket.write(item[0], item[1].read()), difference.missing.items())
+        bucket.in_parallel(bucket.delete, difference.surplus)
+    bucket.put_manifest(ChallengeManifest.of(challenge, by=bucket.aws.caller_arn, at=datetime.now(UTC)), seen)
+    return result
 
 
 def _difference(bucket: ChallengeBucket, challenge: Challenge, prefix: str) -> _Difference:
@@ -102,7 +96,7 @@ def _difference(bucket: ChallengeBucket, challenge: Challenge, prefix: str) -> _
     )
 
 
-def _outcome(challenge: Challenge, seen: ManifestSnapshot, differences: Mapping[str, _Difference]) -> ChallengeResult:
+def _result(challenge: Challenge, seen: ManifestSnapshot, differences: Mapping[str, _Difference]) -> ChallengeResult:
     written = sum(len(difference.missing) for difference in differences.values())
     deleted = sum(len(difference.surplus) for difference in differences.values())
     status: Status

@@ -10,8 +10,9 @@ from scripts.cli.session import DryRunOption, JsonOption, Session, YesOption, co
 from scripts.project import PROJECT
 
 if TYPE_CHECKING:
+    from scripts.releases.archive import CatalogueEntry
     from scripts.releases.publishing import Ask
-    from scripts.releases.store import Entry, ReleaseStore
+    from scripts.releases.store import ReleaseStore
 
 app = command_group("Publish the interview templates, look at them, and go back.")
 
@@ -89,6 +90,7 @@ def list_releases(*, json_lines: JsonOption = False) -> None:
     Example: prequel templates list --json
     """
     from scripts.errors import PrequelError
+    from scripts.releases.store import NO_RELEASE
     from scripts.releases.usage import interviews_by_release
 
     session = Session(json_lines=json_lines)
@@ -104,7 +106,7 @@ def list_releases(*, json_lines: JsonOption = False) -> None:
         session.console.warn(current.altered)
     digest = current.pointer.digest if current.pointer else None
     rows = [_row(entry, digest, interviews) for entry in entries]
-    session.console.result(rows, _table(rows) if rows else "nothing is published yet")
+    session.console.result(rows, _table(rows) if rows else NO_RELEASE)
 
 
 @app.command()
@@ -117,12 +119,13 @@ def show(digest: OptionalDigest = "", *, json_lines: JsonOption = False) -> None
     """
     from scripts.errors import ReleaseError
     from scripts.releases.release import Pointer, ReleaseManifest
+    from scripts.releases.store import NO_RELEASE
 
     session = Session(json_lines=json_lines)
     store = _store(session)
     document: ReleaseManifest | Pointer | None = store.manifest(store.resolve(digest)) if digest else store.current()
     if document is None:
-        raise ReleaseError("nothing is published yet; run `prequel templates publish`")
+        raise ReleaseError(NO_RELEASE)
     session.console.result(document.model_dump(mode="json"), "\n".join(_lines(document.model_dump(mode="json"))))
 
 
@@ -179,24 +182,23 @@ def verify(digest: OptionalDigest = "", *, dry_run: DryRunOption = False, json_l
     """Check every stored byte against its hash.
 
     Names each file that is missing or altered. Plain copies in instance/ that a cut-off switch left behind are written
-    again. Exit code 1 when anything is wrong that this cannot mend; publishing the same set again does.
+    again; publishing the same set again restores the rest. Exit code 1 when a problem remains, or there is no release.
 
     Examples: prequel templates verify; prequel templates verify --dry-run
     """
-    from dataclasses import asdict
-
     from scripts.releases.verification import verify
 
     session = Session(json_lines=json_lines)
     store = _store(session)
     with session.console.step("Reading every stored byte"):
         findings = verify(store, store.resolve(digest) if digest else None, dry_run=dry_run)
-    for key in findings.mended:
+    for key in findings.repaired:
         session.console.warn(f"{key} was not that of the current release; it is now")
     for problem in findings.problems:
         session.console.error(problem)
-    right = "everything is right" if not findings.problems else f"{len(findings.problems)} wrong"
-    session.console.result(asdict(findings), f"{findings.checked} objects read, {right}")
+    count = f"{len(findings.problems) or 'no'} problem{'' if len(findings.problems) == 1 else 's'} found"
+    result = {"checked": findings.checked, "problems": findings.problems, "mended": findings.repaired}
+    session.console.result(result, f"{findings.checked} objects read, {count}")
     if findings.problems:
         raise typer.Exit(1)
 
@@ -219,7 +221,7 @@ def _ask(session: Session, *, yes: bool) -> "Ask":
     return lambda question: typer.confirm(question, err=True)
 
 
-def _row(entry: "Entry", current: str | None, interviews: dict[str, list[str]] | None) -> dict[str, Any]:
+def _row(entry: "CatalogueEntry", current: str | None, interviews: dict[str, list[str]] | None) -> dict[str, Any]:
     manifest = entry.manifest
     return {
         "digest": entry.digest,

@@ -62,13 +62,13 @@ class Policy:
 def _known_types(plan: Plan) -> Iterator[str]:
     for change in plan.resource_changes:
         if change["mode"] == "managed" and change["type"] not in RESOURCE_TYPES:
-            yield f"{change['address']} is of a type that cannot be proven gone"
+            yield f"{change['address']} is of a type that cannot be verified to be gone"
 
 
 def _containers_known(plan: Plan) -> Iterator[str]:
     for address, task in plan.planned("aws_ecs_task_definition"):
         if not task.get("container_definitions"):
-            yield f"{address} has container definitions that a plan cannot tell"
+            yield f"{address} has container definitions that are unknown before the apply"
 
 
 def _no_public_address(plan: Plan) -> Iterator[str]:

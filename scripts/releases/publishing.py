@@ -36,7 +36,7 @@ class PublishResult:
 
 @dataclass(frozen=True)
 class Publisher:
-    """One publish or rollback: where to, who hears of it, who is asked, and what is allowed.
+    """One publish or rollback: where to, what reports it, who is asked, and what is allowed.
 
     With ``rehearse`` False a release that was never rehearsed is switched to all the same, and says so.
     With ``dry_run`` everything is looked at and checked, and nothing is written.
@@ -63,11 +63,11 @@ class Publisher:
         """Makes the templates and images of a stored release current again, the previous one's without a ``digest``.
 
         The other shared values and the limits stay those of the current release: the load balancer and subnets of a
-        former one may be gone. Where they differ that makes another release, which passes the validation and the rehearsal.
+        former one may be gone. Where they differ that makes another release, which is validated and rehearsed.
 
         Raises as ``publish`` does, ``AlteredReleaseError`` when the release is not whole any more,
-        ``SharedValuesError`` when it was made for another deployment than ``here``, and ``ReleaseError`` when its image is
-        gone from the stack's own repository.
+        ``SharedValuesError`` when it was made for another deployment than ``here``, and ``ReleaseError`` when its
+        image is gone from the stack's own repository.
         """
         seen = self._look()
         wanted = digest or (seen.pointer.previous_digest if seen.pointer else None)
@@ -106,25 +106,24 @@ class Publisher:
         return release
 
     def _known(self, digest: str, pointer: Pointer | None) -> ReleaseManifest | None:
-        """What is on record of the release, if it was ever published; the pointer tells when its manifest is lost."""
+        """What is on record of the release, if it was ever published; the pointer knows when its manifest is lost."""
         try:
             return self.store.manifest(digest)
         except AlteredReleaseError:
             if pointer is None or pointer.digest != digest:
                 return None
-        told = pointer.model_dump(include=set(ReleaseManifest.model_fields))
-        return ReleaseManifest.model_validate(told)
+        return ReleaseManifest.model_validate(pointer.model_dump(include=set(ReleaseManifest.model_fields)))
 
     def _is_good_enough(self, manifest: ReleaseManifest) -> bool:
         return manifest.rehearsal.status == "passed" or not self.rehearse
 
     def _unchanged(self, release: Release, manifest: ReleaseManifest, seen: PointerSnapshot) -> PublishResult:
-        """Nothing to switch; but what was altered, or left half done by a crash, is put right."""
+        """Nothing to switch; but what was altered, or left half done by a crash, is repaired."""
         if not self.dry_run:
             stored = self.store.store(release, manifest)
-            mended = self.store.settle()
-            if stored or mended:
-                self.console.warn(f"restored {', '.join([*stored, *mended])}, which was missing or altered")
+            repaired = self.store.settle()
+            if stored or repaired:
+                self.console.warn(f"restored {', '.join([*stored, *repaired])}, which was missing or altered")
         self.console.say(f"unchanged: {short(release.digest)} is the current release")
         return self._outcome("unchanged", release, seen, [], manifest.rehearsal.status)
 
@@ -132,7 +131,7 @@ class Publisher:
         """What is there to be replaced, once the bucket can be used at all."""
         self.store.bucket.check_usable()
         for key in self.store.foreign_keys():
-            self.console.warn(f"{key} is of no release, and clients that copy instance/ would run it; delete it")
+            self.console.warn(f"{key} belongs to no release, and clients that copy instance/ would run it; delete it")
         return self.store.look()
 
     def _replace(
@@ -230,5 +229,5 @@ def git_commit(directory: Path) -> tuple[str | None, bool]:
 
 
 def refuse_to_ask(question: str) -> bool:
-    """For machines and pipes: raises ``PrequelError`` instead of waiting for an answer that nobody gives."""
-    raise PrequelError(f"{question} There is nobody to ask; say --yes")
+    """For machines and pipes: raises ``PrequelError`` instead of waiting for an answer."""
+    raise PrequelError(f"{question} Not interactive: pass --yes")

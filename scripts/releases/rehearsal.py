@@ -115,8 +115,8 @@ def _run(
         with console.step("Rehearsal: second plan is empty"):
             changes = terraform.changes(values)
             if changes:
-                told = ", ".join(f"{c['address']} ({'/'.join(c['change']['actions'])})" for c in changes)
-                raise TemplateError(f"a second plan right after the create would change {told}")
+                planned = ", ".join(f"{c['address']} ({'/'.join(c['change']['actions'])})" for c in changes)
+                raise TemplateError(f"a second plan right after the create would change {planned}")
         with console.step("Rehearsal: destroy, and nothing is left"):
             terraform.destroy(values)
             left = inventory(aws, seeded) - before

@@ -49,8 +49,8 @@ class Limits(_ReleaseDocument):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            told = [f"{e['loc'][0]} is {json.dumps(e['input'])}: {e['msg']}" for e in error.errors()]
-            raise SharedValuesError(f"the shared stack's outputs are wrong: {'; '.join(told)}") from error
+            problems = [f"{e['loc'][0]} is {json.dumps(e['input'])}: {e['msg']}" for e in error.errors()]
+            raise SharedValuesError(f"the shared stack's outputs are wrong: {'; '.join(problems)}") from error
 
 
 class FileRecord(_ReleaseDocument):
@@ -107,7 +107,7 @@ class Origin(_ReleaseDocument):
 
 
 class _Described(_ReleaseDocument):
-    """What the manifest and the pointer both tell of a release."""
+    """What the manifest and the pointer both say of a release."""
 
     schema_version: int = SCHEMA_VERSION
     digest: Digest

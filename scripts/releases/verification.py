@@ -2,28 +2,33 @@
 
 from dataclasses import dataclass, field
 
-from scripts.errors import AlteredReleaseError
+from scripts.errors import AlteredReleaseError, ReleaseError
+from scripts.releases.keys import POINTER_KEY, file_key, manifest_key
 from scripts.releases.release import RELEASE_FILES, ReleaseManifest
-from scripts.releases.store import POINTER_KEY, ReleaseStore, file_key, manifest_key
+from scripts.releases.store import NO_RELEASE, PointerSnapshot, ReleaseStore
 
 
 @dataclass
 class Verification:
-    """``checked`` is the number of objects read; ``problems`` has a line for each that is wrong; ``mended`` keys."""
+    """``checked`` objects were read; ``problems`` has a line for each that is wrong; ``repaired`` are keys."""
 
     checked: int = 0
     problems: list[str] = field(default_factory=list)
-    mended: list[str] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
 
 
 def verify(store: ReleaseStore, digest: str | None = None, *, dry_run: bool = False) -> Verification:
     """Checks one release, or all of them with the pointer and the plain copies.
 
     Plain copies that are not those of the pointer are written again, unless ``dry_run``: a switch that was cut off
-    leaves them so. What is wrong in ``releases/`` is only told; publishing the same set again restores it.
+    leaves them so. What is wrong in ``releases/`` is only reported; publishing the same set again restores it.
+    Raises ``ReleaseError`` before the first release.
     """
     findings = Verification()
-    for one in [digest] if digest else sorted({key.split("/")[1] for key in store.bucket.listing("releases/")}):
+    digests = [digest] if digest else store.digests()
+    if not digests and store.look() == PointerSnapshot(None, None):
+        raise ReleaseError(NO_RELEASE)
+    for one in digests:
         _verify_release(store, one, findings)
     if digest is None:
         _verify_current(store, findings, dry_run=dry_run)
@@ -59,7 +64,7 @@ def _verify_release(store: ReleaseStore, digest: str, findings: Verification) ->
 
 def _verify_current(store: ReleaseStore, findings: Verification, *, dry_run: bool) -> None:
     findings.problems += [
-        f"{key} is of no release, and clients that copy instance/ would run it; delete it"
+        f"{key} belongs to no release, and clients that copy instance/ would run it; delete it"
         for key in store.foreign_keys()
     ]
     seen = store.look()
@@ -76,4 +81,4 @@ def _verify_current(store: ReleaseStore, findings: Verification, *, dry_run: boo
     if dry_run:
         findings.problems += [f"{key} is not that of the current release" for key in wrong]
     else:
-        findings.mended += wrong
+        findings.repaired += wrong

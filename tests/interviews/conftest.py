@@ -26,6 +26,7 @@ from scripts.interviews.context import Context
 from scripts.interviews.create import Request
 from scripts.interviews.records import Inputs, Intent, Status
 from scripts.project import PROJECT
+from scripts.releases.keys import POINTER_KEY, plain_key
 from scripts.releases.release import (
     FileRecord,
     Limits,
@@ -36,7 +37,7 @@ from scripts.releases.release import (
     Release,
     ReleaseManifest,
 )
-from scripts.releases.store import POINTER_KEY, ReleaseStore, plain_key
+from scripts.releases.store import ReleaseStore
 from scripts.shared_stack.values import LIMITS
 
 CHALLENGE = "python/rate-limiter"

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+from scripts.aws.bucket import BACK_OFF
 from scripts.errors import PrequelError
-from scripts.releases.store import POINTER_KEY, ReleaseStore, SupersededError
+from scripts.releases.keys import POINTER_KEY
+from scripts.releases.store import ReleaseStore, SupersededError
 from tests.releases.conftest import Cloud
 from tests.releases.samples import assert_readers_are_safe, assert_settled, manifest, published, release
 from tests.releases.steering import Counter, before_each_call, interleave, is_write, refusal
@@ -200,11 +202,10 @@ def test_a_conflict_answer_is_tried_again(served_cloud: Cloud, key: str) -> None
 
 
 @pytest.mark.parametrize("key", [POINTER_KEY, "instance/main.tf"])
-def test_conflicts_without_end_are_told_and_leave_the_old_release(
+def test_conflicts_without_end_are_reported_and_leave_the_old_release(
     served_cloud: Cloud, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scripts.aws.bucket._CONFLICT_PAUSE_SECONDS", 0)
-    monkeypatch.setattr("scripts.releases.store._PAUSE_SECONDS", 0)
+    monkeypatch.setattr(BACK_OFF, "multiplier", 0)
     before = published(served_cloud.observer(), "before")
     store = served_cloud.store()
     answering(store, key, [refusal(409, "ConditionalRequestConflict") for _ in range(500)])

@@ -12,9 +12,9 @@ from contract.names import SHARED_VALUES_FILE
 from scripts.console import Console
 from scripts.errors import AlteredReleaseError, PrequelError, ReleaseError, SharedValuesError, TemplateError
 from scripts.releases import rehearsal, validation
+from scripts.releases.keys import POINTER_KEY, file_key, manifest_key, plain_key
 from scripts.releases.publishing import Publisher, PublishResult, git_commit, refuse_to_ask
 from scripts.releases.release import Rehearsal, Release
-from scripts.releases.store import POINTER_KEY, file_key, manifest_key, plain_key
 from scripts.shared_stack.values import Deployment
 from tests.releases.conftest import Cloud
 from tests.releases.samples import LIMITS, SHARED, assert_settled, objects, published, release
@@ -272,7 +272,7 @@ def test_publishing_replaces_an_unreadable_pointer(run: Run, cloud: Cloud) -> No
 def test_publishing_warns_of_what_no_release_holds(run: Run, cloud: Cloud) -> None:
     cloud.observer().bucket.write("instance/evil.tf", b"")
     run.publish("one")
-    assert "instance/evil.tf is of no release" in run.said.getvalue()
+    assert "instance/evil.tf belongs to no release" in run.said.getvalue()
 
 
 def test_a_release_remembers_the_commit_that_it_came_from_and_whether_its_files_differ(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_a_release_remembers_the_commit_that_it_came_from_and_whether_its_files_
 
 
 def test_a_question_to_nobody_is_an_error() -> None:
-    with pytest.raises(PrequelError, match="say --yes"):
+    with pytest.raises(PrequelError, match="pass --yes"):
         refuse_to_ask("Switch?")
 
 

@@ -12,8 +12,8 @@ from scripts.cli import templates
 from scripts.dev.render import TEMPLATE_DIRECTORY
 from scripts.errors import PrequelError
 from scripts.releases import rehearsal, validation
+from scripts.releases.keys import file_key
 from scripts.releases.release import Rehearsal
-from scripts.releases.store import file_key
 from scripts.shared_stack.values import TemplateVariables
 from tests.releases.conftest import BUCKET, Cloud
 from tests.releases.samples import LIMITS, SHARED, objects
@@ -111,7 +111,7 @@ def test_the_table_is_for_people(prequel: Prequel) -> None:
 def test_verify_exits_1_and_names_the_file(prequel: Prequel, cloud: Cloud) -> None:
     digest = prequel.publish()["digest"]
     cloud.observer().bucket.write(file_key(digest, "service.tf"), b"altered")
-    assert prequel("verify") == "12 objects read, 1 wrong\n"
+    assert prequel("verify") == "12 objects read, 1 problem found\n"
     assert prequel.exit_code == 1
     assert f"error: releases/{digest}/service.tf was altered\n" in prequel.err
 
@@ -127,13 +127,13 @@ def test_values_of_another_environment_are_refused_before_anything_is_read_from_
     assert objects(cloud.operator, BUCKET) == {}
 
 
-def test_without_a_deployed_shared_stack_the_way_out_is_told(prequel: Prequel) -> None:
+def test_without_a_deployed_shared_stack_the_error_says_what_to_do(prequel: Prequel) -> None:
     with pytest.raises(PrequelError, match=r"terraform\.shared\.tfstate is not there; deploy the shared stack first"):
         prequel("publish", "--yes")
 
 
 def test_a_machine_is_never_asked(prequel: Prequel, cloud: Cloud) -> None:
-    with pytest.raises(PrequelError, match="say --yes"):
+    with pytest.raises(PrequelError, match="pass --yes"):
         prequel("publish", "--json", "--outputs-file", str(prequel.directory / "outputs.json"))
     assert objects(cloud.operator, BUCKET) == {}
 
@@ -148,7 +148,8 @@ def test_every_help_has_an_example(tmp_path: Path, capsys: pytest.CaptureFixture
     assert f"prequel templates {command}" in " ".join(Prequel(tmp_path, capsys)(command, "--help").split())
 
 
-def test_show_before_the_first_publish_says_what_to_do(prequel: Prequel) -> None:
-    with pytest.raises(PrequelError, match="nothing is published yet; run `prequel templates publish`"):
-        prequel("show")
-    assert prequel("list") == "nothing is published yet\n"
+def test_before_the_first_publish_show_and_verify_fail_and_say_what_to_do(prequel: Prequel) -> None:
+    for command in ("show", "verify"):
+        with pytest.raises(PrequelError, match="there is no release yet; publish one with `prequel templates publish`"):
+            prequel(command)
+    assert prequel("list") == "there is no release yet; publish one with `prequel templates publish`\n"

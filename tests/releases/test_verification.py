@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from scripts.releases.keys import POINTER_KEY, file_key, manifest_key, plain_key
 from scripts.releases.release import RELEASE_FILES
-from scripts.releases.store import POINTER_KEY, ReleaseStore, file_key, manifest_key, plain_key
+from scripts.releases.store import ReleaseStore
 from scripts.releases.verification import verify
 from tests.releases.samples import assert_settled, published, stored
 
@@ -19,7 +20,7 @@ def digests(store: ReleaseStore) -> list[str]:
 
 def test_everything_right_is_said_so(store: ReleaseStore, digests: list[str]) -> None:
     findings = verify(store)
-    assert (findings.checked, findings.problems, findings.mended) == (len(digests) * 6 + 6, [], [])
+    assert (findings.checked, findings.problems, findings.repaired) == (len(digests) * 6 + 6, [], [])
 
 
 @pytest.mark.parametrize("name", [*RELEASE_FILES, "manifest.json"])
@@ -43,7 +44,7 @@ def test_verify_repairs_a_plain_copy_and_says_which(store: ReleaseStore) -> None
     store.bucket.write(plain_key("service.tf"), b"altered")
     assert verify(store, dry_run=True).problems == ["instance/service.tf is not that of the current release"]
     findings = verify(store)
-    assert (findings.problems, findings.mended) == ([], ["instance/service.tf"])
+    assert (findings.problems, findings.repaired) == ([], ["instance/service.tf"])
     assert assert_settled(store) == sample.digest
 
 
@@ -54,7 +55,7 @@ def test_verify_names_what_a_client_that_copies_the_prefix_would_run_though_no_r
     published(store, "one")
     store.bucket.write(f"instance/{name}", b"")
     (problem,) = verify(store).problems
-    assert problem.startswith(f"instance/{name} is of no release")
+    assert problem.startswith(f"instance/{name} belongs to no release")
 
 
 def test_verify_tells_of_an_altered_pointer(store: ReleaseStore) -> None:
