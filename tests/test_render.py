@@ -38,7 +38,8 @@ from constructs.aws import (
 )
 from contract.names import PLACEHOLDERS, TEMPLATE_FILES
 from scripts.dev import render as renderer
-from scripts.dev.render import RenderError, difference, main, render
+from scripts.dev.blocks import RenderError
+from scripts.dev.render import difference, main, render
 from scripts.terraform.providers import terraform_environment
 from stacks.base import ReadableStack, aws_provider
 from stacks.interview import InterviewStack
