@@ -11,7 +11,7 @@ DIRECTORY = Path(".prequel/local")
 
 @app.command()
 def up(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
-    """Start an embedded AWS and deploy the shared stack on it (about two minutes).
+    """Start an embedded AWS with the shared stack (two minutes).
 
     Example: prequel local up && eval "$(prequel local env)" && prequel interview list
     """
