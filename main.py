@@ -1,7 +1,6 @@
 """Defines the two stacks from the configuration; cdktf runs this file."""
 
 import os
-import sys
 from pathlib import Path
 
 from scripts.console import Console
@@ -25,15 +24,16 @@ def main() -> int:
     # isort: split
     from cdktf import App
 
+    from scripts.programs import PROGRAMS
     from stacks.interview import InterviewStack
     from stacks.shared import SharedStack
 
     app = App()
-    SharedStack(app, "shared", configuration=configuration)
+    SharedStack(app, "shared", configuration=configuration, programs=PROGRAMS)
     InterviewStack(app, "interview")
     app.synth()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

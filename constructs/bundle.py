@@ -1,9 +1,11 @@
-"""Code of this project as an archive that is the same, byte for byte, wherever it is packed."""
+"""A program of this project as an archive that is the same, byte for byte, wherever it is packed."""
 
 import ast
 import hashlib
+import io
 import zipfile
 from collections.abc import Iterable, Iterator
+from importlib.util import resolve_name
 from pathlib import Path
 
 from cdktf import App, AssetType, TerraformAsset
@@ -13,77 +15,93 @@ from constructs import Construct
 PROJECT = Path(__file__).resolve().parent.parent
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The first moment that a zip archive can write down."""
+"""The earliest time that a zip archive can hold."""
 
 _MODE = 0o100644 << 16
 _UNIX = 3
 
 
 class Bundle(Construct):
-    """The files at ``paths``, which are relative to the project, as a zip archive beside the synthesized stack.
+    """A zip archive, beside the synthesized stack, of ``module`` and everything of this project that it imports.
 
-    Only content and names enter it: no times, owners or modes, and no compression, whose bytes depend on the machine's
-    zlib. Outputs: ``path`` (relative, for Terraform) and ``sha256`` of the archive in hexadecimal.
+    ``files`` are added; their paths are relative to the project. Outputs: ``path`` (relative, for Terraform) and
+    ``sha256`` of the archive in hexadecimal.
     """
 
-    def __init__(self, scope: Construct, id: str, *, paths: Iterable[str]) -> None:
+    def __init__(self, scope: Construct, id: str, *, module: str, files: Iterable[str] = ()) -> None:
         super().__init__(scope, id)
+        content = archive(module, files)
+        self.sha256 = hashlib.sha256(content).hexdigest()
         # Written where the app writes all else; the asset copies it beside the stack.
-        directory = Path(App.of(self).outdir) / "bundles"
-        directory.mkdir(parents=True, exist_ok=True)
-        draft = directory / f"{id}.zip"
-        pack(draft, sorted(set(paths)))
-        self.sha256 = hashlib.sha256(draft.read_bytes()).hexdigest()
-        archive = draft.rename(directory / f"{self.sha256}.zip")
-        asset = TerraformAsset(
-            self, "archive", path=str(archive.resolve()), type=AssetType.FILE, asset_hash=self.sha256
-        )
-        self.path = asset.path
+        file = Path(App.of(self).outdir).resolve() / "bundles" / f"{self.sha256}.zip"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        self.path = TerraformAsset(self, "archive", path=str(file), type=AssetType.FILE, asset_hash=self.sha256).path
 
 
-def pack(archive: Path, paths: Iterable[str]) -> None:
-    """Writes the project's files at ``paths`` into a new zip ``archive``."""
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as bundle:
-        for path in paths:
+def archive(module: str, files: Iterable[str] = ()) -> bytes:
+    """The zip archive of ``module``, what it imports, and ``files``.
+
+    Only content and names enter it: no times, owners or modes, and no compression, whose bytes depend on the machine's
+    zlib.
+    """
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as bundle:
+        for path in sorted({*sources(module), *files}):
             entry = zipfile.ZipInfo(path, _EPOCH)
             entry.create_system = _UNIX
             entry.external_attr = _MODE
             bundle.writestr(entry, (PROJECT / path).read_bytes())
+    return content.getvalue()
 
 
-def sources(module: str) -> list[str]:
-    """The project's files that importing ``module`` can load, however deep or late; as ``Bundle`` takes them.
+def sources(module: str) -> set[str]:
+    """The paths, relative to the project, of all its files that importing ``module`` can load, at once or later.
 
-    Imports for the type checker alone do not count.
+    Imports for the type checker alone do not count. Raises ``ValueError`` for a module that is not the project's.
     """
-    found: set[Path] = set()
-    waiting = [module]
+    return {path.relative_to(PROJECT).as_posix() for path in _files(module)}
+
+
+def packages(module: str) -> set[str]:
+    """The top-level names that ``module`` and everything of this project that it imports take from elsewhere."""
+    names = set().union(*_files(module).values())
+    return {name.partition(".")[0] for name in names if not PROJECT.joinpath(name.partition(".")[0]).is_dir()}
+
+
+def _files(module: str) -> dict[Path, set[str]]:
+    """The names that each file imports, for all files of the project that importing ``module`` can load."""
+    if _file(module) is None:
+        raise ValueError(f'no module "{module}" in {PROJECT}')
+    found: dict[Path, set[str]] = {}
+    waiting = {module}
     while waiting:
         name = waiting.pop()
         path = _file(name)
-        if path is None or path in found:
-            continue
-        found.add(path)
-        waiting += [name.rpartition(".")[0], *_imports(ast.parse(path.read_bytes()))]
-    return sorted(path.relative_to(PROJECT).as_posix() for path in found)
+        if path is not None and path not in found:
+            parent = name.rpartition(".")[0]
+            package = name if path.name == "__init__.py" else parent
+            found[path] = set(_imports([ast.parse(path.read_bytes())], package))
+            waiting |= {parent, *found[path]}
+    return found
 
 
 def _file(module: str) -> Path | None:
-    """Where ``module`` lies in the project; None for any other module."""
+    """The file of ``module`` in the project; None for any other module."""
     path = PROJECT.joinpath(*module.split("."))
     candidates = (path / "__init__.py", path.with_suffix(".py")) if module else ()
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def _imports(node: ast.AST) -> Iterator[str]:
-    """The names of all that ``node`` imports, of which some may be no modules."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            yield from (alias.name for alias in child.names)
-        elif isinstance(child, ast.ImportFrom) and child.module:
-            yield child.module
-            yield from (f"{child.module}.{alias.name}" for alias in child.names)
-        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            yield from (name for branch in child.orelse for name in _imports(branch))
+def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
+    """The names of everything that ``nodes``, of ``package``, import; some of them may not be modules."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), package)
+            yield from (origin, *(f"{origin}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            yield from _imports(node.orelse, package)
         else:
-            yield from _imports(child)
+            yield from _imports(ast.iter_child_nodes(node), package)

@@ -1,4 +1,4 @@
-"""One CloudWatch dashboard: what to look at first when somebody calls."""
+"""One CloudWatch dashboard: what to look at first when something is wrong."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,14 +7,19 @@ from typing import Any
 
 from constructs import Construct
 from constructs.aws import CloudwatchDashboard
-from constructs.observability import Metric
+from constructs.cluster import Cluster
+from constructs.load_balancer import LoadBalancer
+from constructs.log_group import LogGroup
+from constructs.metric import Metric
+from constructs.reaper import Reaper
+from constructs.runner import Runner
 from contract.names import METRICS_NAMESPACE
 
 COLUMNS = 24
 HEIGHT = 6
 
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
-"""Of a graph's lines, of which it has no more: CloudWatch's own first four."""
+"""CloudWatch's first four; no graph has more lines."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,8 @@ class Graph:
 class Dashboard(Construct):
     """Interviews, load balancer, tasks, reaper, runner and an estimate of the cost, a row each. Output: ``name``.
 
-    ``load_balancer`` is its name in CloudWatch. Dollars are an interview's for each hour that it runs, and those of
-    everything that is there without interviews; ``price_list`` says whose and of when.
+    Dollars are an interview's for each hour that it runs, and those of everything that costs without interviews too;
+    ``price_list`` says whose prices and of when.
     """
 
     def __init__(
@@ -47,11 +52,11 @@ class Dashboard(Construct):
         *,
         project_prefix: str,
         region: str,
-        load_balancer: str,
-        cluster_name: str,
-        interview_log_group_name: str,
-        reaper_name: str,
-        runner_name: str,
+        load_balancer: LoadBalancer,
+        cluster: Cluster,
+        interview_logs: LogGroup,
+        reaper: Reaper,
+        runner: Runner,
         interview_dollars_per_hour: float,
         standing_dollars_per_day: float,
         price_list: str,
@@ -59,10 +64,10 @@ class Dashboard(Construct):
         super().__init__(scope, id)
         rows = [
             _interviews({"Project": project_prefix}),
-            _load_balancer({"LoadBalancer": load_balancer}),
-            _tasks({"ClusterName": cluster_name}, {"LogGroupName": interview_log_group_name}),
-            _reaper({"Project": project_prefix}, {"FunctionName": reaper_name}),
-            _runner({"ProjectName": runner_name}),
+            _load_balancer({"LoadBalancer": load_balancer.arn_suffix}),
+            _tasks({"ClusterName": cluster.name}, {"LogGroupName": interview_logs.name}),
+            _reaper({"Project": project_prefix}, {"FunctionName": reaper.name}),
+            _runner({"ProjectName": runner.name}),
             _cost({"Project": project_prefix}, interview_dollars_per_hour, standing_dollars_per_day, price_list),
         ]
         # No expression in it holds a quote, so that it can be plain JSON.

@@ -10,8 +10,6 @@ from constructs.aws import (
     IamRole,
     IamRolePolicy,
 )
-from constructs.waivers import waive
-from contract.names import reaper_function, runner_project
 
 
 class ServiceRole(Construct):
@@ -43,8 +41,8 @@ class ServiceRole(Construct):
                     principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="Service", identifiers=[service])],
                     actions=["sts:AssumeRole"],
                     condition=[
-                        _condition("StringEquals", "aws:SourceAccount", account.account_id),
-                        _condition("ArnLike", "aws:SourceArn", source_arn),
+                        condition("StringEquals", "aws:SourceAccount", account.account_id),
+                        condition("ArnLike", "aws:SourceArn", source_arn),
                     ],
                 )
             ],
@@ -115,7 +113,7 @@ class InterviewExecutionRole(TaskServiceRole):
                     sid="DecryptPassword",
                     actions=["kms:Decrypt"],
                     resources=[kms_key_arn],
-                    condition=[_condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords)],
+                    condition=[condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords)],
                 ),
             ],
         )
@@ -132,7 +130,7 @@ class InterviewTaskRole(TaskServiceRole):
         self, scope: Construct, id: str, *, project_prefix: str, account: Account, bucket_name: str, vpc_id: str
     ) -> None:
         bucket = account.bucket_arn(bucket_name)
-        inside = _condition("StringEquals", "aws:SourceVpc", vpc_id)
+        inside = condition("StringEquals", "aws:SourceVpc", vpc_id)
         super().__init__(
             scope,
             id,
@@ -150,7 +148,7 @@ class InterviewTaskRole(TaskServiceRole):
                     sid="ListChallenges",
                     actions=["s3:ListBucket"],
                     resources=[bucket],
-                    condition=[inside, _condition("StringLike", "s3:prefix", "challenge/*")],
+                    condition=[inside, condition("StringLike", "s3:prefix", "challenge/*")],
                 ),
             ],
         )
@@ -222,135 +220,6 @@ INTERVIEW_WAIVERS = [
 """What parliament finds in ``interview_resources``, why it is no fault, and where that stands; for ``waive``."""
 
 
-class RunnerRole(ServiceRole):
-    """What one interview's life takes: its objects in the bucket, its resources, and the two roles that it runs as.
-
-    AWS offers no resource for most calls that only describe. What changes something is held to interviews by name
-    where their names are ours to choose, and otherwise by the tag ``InterviewId``, which neither the portal's resources
-    nor anybody else's carry. ``hosted_zone_id`` is ``None`` when interviews need no DNS record. Output: ``arn``.
-    """
-
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        project_prefix: str,
-        account: Account,
-        bucket_arn: str,
-        kms_key_arn: str,
-        passed_role_arns: list[str],
-        log_group_name: str,
-        domain_name: str,
-        hosted_zone_id: str | None,
-    ) -> None:
-        name = runner_project(project_prefix)
-        super().__init__(
-            scope,
-            id,
-            name=name,
-            description="Creates and destroys interviews",
-            service="codebuild.amazonaws.com",
-            account=account,
-            source_arn=account.arn("codebuild", f"project/{name}"),
-            statements=[
-                *_interview_documents(bucket_arn),
-                *interview_resources(
-                    account,
-                    project_prefix=project_prefix,
-                    kms_key_arn=kms_key_arn,
-                    passed_role_arns=passed_role_arns,
-                    domain_name=domain_name,
-                    hosted_zone_id=hosted_zone_id,
-                ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="WriteLogs",
-                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                    resources=[account.arn("logs", f"log-group:{log_group_name}:*")],
-                ),
-            ],
-        )
-        for waiver in INTERVIEW_WAIVERS:
-            waive(self.policy, *waiver)
-
-
-class ReaperRole(ServiceRole):
-    """What the reaper does itself: read what is written down, stop an overdue service, start a build.
-
-    Output: ``arn``.
-    """
-
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        project_prefix: str,
-        account: Account,
-        bucket_arn: str,
-        log_group_name: str,
-        failures_arn: str,
-    ) -> None:
-        name = reaper_function(project_prefix)
-        super().__init__(
-            scope,
-            id,
-            name=name,
-            description="Ends what is overdue",
-            service="lambda.amazonaws.com",
-            account=account,
-            source_arn=account.arn("lambda", f"function:{name}"),
-            statements=[
-                list_bucket(bucket_arn),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="ReadInterviews",
-                    actions=["s3:GetObject"],
-                    resources=[
-                        f"{bucket_arn}/slots/*",
-                        f"{bucket_arn}/workspaces/*/interview.json",
-                        f"{bucket_arn}/dispatches/*",
-                    ],
-                ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="MarkInterviews",
-                    actions=["s3:PutObject"],
-                    resources=[f"{bucket_arn}/workspaces/*/interview.json", f"{bucket_arn}/dispatches/*"],
-                ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="FreeSlots",
-                    actions=["s3:DeleteObject"],
-                    resources=[f"{bucket_arn}/slots/*", f"{bucket_arn}/dispatches/*"],
-                ),
-                # A service that is gone has no tags, so the right to stop it would not hold for it.
-                DataAwsIamPolicyDocumentStatement(
-                    sid="LookAtServices",
-                    actions=["ecs:DescribeServices"],
-                    resources=[account.arn("ecs", f"service/{project_prefix}/*")],
-                    condition=[_in_cluster(account, project_prefix)],
-                ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="StopOverdueServices",
-                    actions=["ecs:UpdateService"],
-                    resources=[account.arn("ecs", f"service/{project_prefix}/*")],
-                    condition=[_in_cluster(account, project_prefix), _of_an_interview("Resource")],
-                ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="StartBuilds",
-                    actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
-                    resources=[account.arn("codebuild", f"project/{runner_project(project_prefix)}")],
-                ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="KeepFailedPasses", actions=["sqs:SendMessage"], resources=[failures_arn]
-                ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="WriteLogs",
-                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                    resources=[account.arn("logs", f"log-group:{log_group_name}:*")],
-                ),
-            ],
-        )
-
-
 def interview_resources(
     account: Account,
     *,
@@ -369,31 +238,6 @@ def interview_resources(
         *_interview_route(account, project_prefix),
         *_interview_task(account, project_prefix, passed_role_arns),
         *(_interview_record(account, domain_name, hosted_zone_id) if hosted_zone_id else []),
-    ]
-
-
-def _interview_documents(bucket: str) -> list[DataAwsIamPolicyDocumentStatement]:
-    """Its workspace, state, slot and tombstone; releases and challenges to read only."""
-    kept = [f"{bucket}/{prefix}/*" for prefix in ("workspaces", "instances", "slots")]
-    return [
-        DataAwsIamPolicyDocumentStatement(
-            sid="ReadReleases",
-            actions=["s3:GetObject"],
-            resources=[
-                f"{bucket}/{key}"
-                for key in ("instance/manifest.json", "releases/*", "challenge-manifests/*", "runner/*", "history/*")
-            ],
-        ),
-        # CodeBuild asks for the object's version when it fetches the source
-        # (https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html).
-        DataAwsIamPolicyDocumentStatement(
-            sid="FetchSource", actions=["s3:GetObjectVersion"], resources=[f"{bucket}/runner/*"]
-        ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="KeepInterviews", actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources=kept
-        ),
-        DataAwsIamPolicyDocumentStatement(sid="Bury", actions=["s3:PutObject"], resources=[f"{bucket}/history/*"]),
-        list_bucket(bucket),
     ]
 
 
@@ -424,7 +268,7 @@ def _interview_password(
             sid="EncryptPassword",
             actions=["kms:Decrypt", "kms:Encrypt"],
             resources=[kms_key_arn],
-            condition=[_condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords)],
+            condition=[condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords)],
         ),
     ]
 
@@ -439,14 +283,14 @@ def _interview_route(account: Account, project_prefix: str) -> list[DataAwsIamPo
             sid="CreateRoute",
             actions=["elasticloadbalancing:CreateRule", "elasticloadbalancing:CreateTargetGroup"],
             resources=[groups, listeners],
-            condition=[_of_this_project("Request", project_prefix), _of_an_interview("Request")],
+            condition=[_of_this_project("Request", project_prefix), of_an_interview("Request")],
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="TagRoute",
             actions=["elasticloadbalancing:AddTags"],
             resources=[groups, rules],
             condition=[
-                _condition("StringEquals", "elasticloadbalancing:CreateAction", "CreateRule", "CreateTargetGroup")
+                condition("StringEquals", "elasticloadbalancing:CreateAction", "CreateRule", "CreateTargetGroup")
             ],
         ),
         DataAwsIamPolicyDocumentStatement(
@@ -457,7 +301,7 @@ def _interview_route(account: Account, project_prefix: str) -> list[DataAwsIamPo
                 "elasticloadbalancing:ModifyTargetGroupAttributes",
             ],
             resources=[groups, rules],
-            condition=[_of_this_project("Resource", project_prefix), _of_an_interview("Resource")],
+            condition=[_of_this_project("Resource", project_prefix), of_an_interview("Resource")],
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="DescribeRoutes",
@@ -479,48 +323,48 @@ def _interview_task(
     """Its task definition and its service, which starts the tasks by itself."""
     services = account.arn("ecs", f"service/{project_prefix}/*")
     definitions = account.arn("ecs", f"task-definition/{project_prefix}-*:*")
-    in_cluster = _in_cluster(account, project_prefix)
+    inside = in_cluster(account, project_prefix)
     return [
         DataAwsIamPolicyDocumentStatement(
             sid="RegisterTask",
             actions=["ecs:RegisterTaskDefinition"],
             resources=[definitions],
-            condition=[_of_this_project("Request", project_prefix), _of_an_interview("Request")],
+            condition=[_of_this_project("Request", project_prefix), of_an_interview("Request")],
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="CreateService",
             actions=["ecs:CreateService"],
             resources=[services],
-            condition=[in_cluster, _of_this_project("Request", project_prefix), _of_an_interview("Request")],
+            condition=[inside, _of_this_project("Request", project_prefix), of_an_interview("Request")],
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="TagTask",
             actions=["ecs:TagResource"],
             resources=[services, definitions],
             condition=[
-                _condition("StringEquals", "ecs:CreateAction", "CreateService", "RegisterTaskDefinition"),
+                condition("StringEquals", "ecs:CreateAction", "CreateService", "RegisterTaskDefinition"),
             ],
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="ChangeService",
             actions=["ecs:DeleteService", "ecs:UpdateService"],
             resources=[services],
-            condition=[in_cluster, _of_this_project("Resource", project_prefix), _of_an_interview("Resource")],
+            condition=[inside, _of_this_project("Resource", project_prefix), of_an_interview("Resource")],
         ),
         DataAwsIamPolicyDocumentStatement(
-            sid="DescribeServices", actions=["ecs:DescribeServices"], resources=[services], condition=[in_cluster]
+            sid="DescribeServices", actions=["ecs:DescribeServices"], resources=[services], condition=[inside]
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="DescribeTasks",
             actions=["ecs:DescribeTasks"],
             resources=[account.arn("ecs", f"task/{project_prefix}/*")],
-            condition=[in_cluster],
+            condition=[inside],
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="ListTasks",
             actions=["ecs:ListTasks"],
             resources=["*"],
-            condition=[in_cluster],
+            condition=[inside],
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="KnowTaskDefinitions",
@@ -531,7 +375,7 @@ def _interview_task(
             sid="PassTaskRoles",
             actions=["iam:PassRole"],
             resources=passed_role_arns,
-            condition=[_condition("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")],
+            condition=[condition("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")],
         ),
     ]
 
@@ -546,12 +390,12 @@ def _interview_record(
             actions=["route53:ChangeResourceRecordSets"],
             resources=[zone],
             condition=[
-                _condition(
+                condition(
                     "ForAllValues:StringLike",
                     "route53:ChangeResourceRecordSetsNormalizedRecordNames",
                     f"*.{domain_name}",
                 ),
-                _condition("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A"),
+                condition("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A"),
             ],
         ),
         DataAwsIamPolicyDocumentStatement(
@@ -566,18 +410,21 @@ def _interview_record(
     ]
 
 
-def _condition(test: str, variable: str, *values: str) -> DataAwsIamPolicyDocumentStatementCondition:
+def condition(test: str, variable: str, *values: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """A condition of a policy statement, in one line."""
     return DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=list(values))
 
 
-def _in_cluster(account: Account, project_prefix: str) -> DataAwsIamPolicyDocumentStatementCondition:
-    return _condition("ArnEquals", "ecs:cluster", account.arn("ecs", f"cluster/{project_prefix}"))
+def in_cluster(account: Account, project_prefix: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Holds an ECS call to our cluster."""
+    return condition("ArnEquals", "ecs:cluster", account.arn("ecs", f"cluster/{project_prefix}"))
 
 
 def _of_this_project(side: str, project_prefix: str) -> DataAwsIamPolicyDocumentStatementCondition:
     """``side`` is Request for what is created, Resource for what exists."""
-    return _condition("StringEquals", f"aws:{side}Tag/Project", project_prefix)
+    return condition("StringEquals", f"aws:{side}Tag/Project", project_prefix)
 
 
-def _of_an_interview(side: str) -> DataAwsIamPolicyDocumentStatementCondition:
-    return _condition("StringLike", f"aws:{side}Tag/InterviewId", "?*")
+def of_an_interview(side: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Holds a call to what carries an interview's tag; ``side`` is Request at its creation, Resource later."""
+    return condition("StringLike", f"aws:{side}Tag/InterviewId", "?*")

@@ -19,8 +19,9 @@ from constructs.aws import (
     LbTargetGroup,
     LbTargetGroupHealthCheck,
 )
+from constructs.encryption import EncryptionKey
 from constructs.identity import INTERVIEW_WAIVERS, TaskServiceRole, interview_resources, list_bucket, start_container
-from constructs.observability import LogGroup
+from constructs.log_group import LogGroup
 from constructs.waivers import TLS_ENDS_BEFORE, waive
 from contract.names import portal_service
 
@@ -59,7 +60,7 @@ class Portal(Construct):
         cluster_arn: str,
         bucket_name: str,
         log_retention_days: int,
-        kms_key_arn: str,
+        key: EncryptionKey,
         passed_role_arns: list[str],
         domain_name: str,
         hosted_zone_id: str | None,
@@ -67,9 +68,7 @@ class Portal(Construct):
         super().__init__(scope, id)
         name = portal_service(project_prefix)
         log_group_name = f"/{project_prefix}/portal"
-        log_group = LogGroup(
-            self, "log", name=log_group_name, retention_days=log_retention_days, kms_key_arn=kms_key_arn
-        )
+        log_group = LogGroup(self, "log", name=log_group_name, retention_days=log_retention_days, key=key)
         execution_role = TaskServiceRole(
             self,
             "execution",
@@ -89,7 +88,7 @@ class Portal(Construct):
                 *interview_resources(
                     account,
                     project_prefix=project_prefix,
-                    kms_key_arn=kms_key_arn,
+                    kms_key_arn=key.arn,
                     passed_role_arns=passed_role_arns,
                     domain_name=domain_name,
                     hosted_zone_id=hosted_zone_id,

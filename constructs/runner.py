@@ -1,27 +1,26 @@
-"""Terraform for interviews beyond one machine: CodeBuild runs the same `prequel` as a laptop does."""
+"""Terraform for interviews beyond one machine: CodeBuild runs the same operations as a laptop does."""
 
-import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from constructs import Construct
 from constructs.account import Account
+from constructs.alarm import Alarm, AlarmTopic
 from constructs.aws import (
-    CodebuildProject,
-    CodebuildProjectArtifacts,
-    CodebuildProjectCache,
-    CodebuildProjectEnvironment,
-    CodebuildProjectEnvironmentEnvironmentVariable,
-    CodebuildProjectLogsConfig,
-    CodebuildProjectLogsConfigCloudwatchLogs,
-    CodebuildProjectSource,
+    DataAwsIamPolicyDocumentStatement,
     S3Object,
     S3ObjectOverrideProvider,
     S3ObjectOverrideProviderDefaultTags,
 )
-from constructs.bundle import Bundle, sources
-from constructs.identity import RunnerRole
-from constructs.observability import Alarm, LogGroup, Metric
-from contract.names import runner_project
+from constructs.build_project import BuildProject
+from constructs.bundle import Bundle
+from constructs.encryption import EncryptionKey
+from constructs.identity import INTERVIEW_WAIVERS, ServiceRole, interview_resources, list_bucket
+from constructs.log_group import LogGroup, write_logs
+from constructs.metric import Metric
+from constructs.storage import InstanceBucket
+from constructs.waivers import waive
+from contract.names import LONGEST_RUN_MINUTES, runner_project
 
 TERRAFORM_VERSION = "1.11.4"
 TERRAFORM_SHA256 = {
@@ -45,58 +44,132 @@ PYTHON_VERSION = "3.12"
 
 REQUIREMENTS = "requirements-runner.txt"
 
-BUILD_MINUTES = 35
-"""A run of ours gives up after 30 (``LONGEST_RUN`` of scripts/interviews/records.py); the rest is for the setup."""
+BUILD_MINUTES = LONGEST_RUN_MINUTES + 5
+"""Five minutes are for the setup."""
 
 QUEUED_MINUTES = 60
 """What has waited longer is started anew by the reaper."""
 
-BUILD_SPEC: dict[str, Any] = {
-    "version": 0.2,
-    "phases": {
-        "install": {
-            "runtime-versions": {"python": PYTHON_VERSION},
-            "commands": [
-                'export XDG_CACHE_HOME="$PWD/cache"',
-                "curl --fail --silent --show-error --location --retry 5 --output terraform.zip $TERRAFORM_URL",
-                'echo "$TERRAFORM_SHA256  terraform.zip" | sha256sum --check --strict',
-                "python -m zipfile --extract terraform.zip bin",
-                "chmod +x bin/terraform",
-                f"python -m pip install --quiet --require-hashes --only-binary :all: --requirement {REQUIREMENTS}",
-            ],
+
+def build_spec(program: str) -> dict[str, Any]:
+    """Installs Terraform and the packages, and runs ``program``, a module of the source.
+
+    Without braces after a dollar or percent sign: Terraform would take them for its own.
+    """
+    return {
+        "version": 0.2,
+        "phases": {
+            "install": {
+                "runtime-versions": {"python": PYTHON_VERSION},
+                "commands": [
+                    'export XDG_CACHE_HOME="$PWD/cache"',
+                    "curl --fail --silent --show-error --location --retry 5 --output terraform.zip $TERRAFORM_URL",
+                    'echo "$TERRAFORM_SHA256  terraform.zip" | sha256sum --check --strict',
+                    "python -m zipfile --extract terraform.zip bin",
+                    "chmod +x bin/terraform",
+                    f"python -m pip install --quiet --require-hashes --only-binary :all: --requirement {REQUIREMENTS}",
+                ],
+            },
+            # That no slot is free, for which the program ends with 4, is no failure of the build's.
+            "build": {"commands": ['export PATH="$PWD/bin:$PATH"', f"python -m {program} || test $? -eq 4"]},
         },
-        "build": {
-            "commands": [
-                'export PATH="$PWD/bin:$PATH" PREQUEL_CONFIG_DIR="$PWD"',
-                # Every setting that an interview needs comes from the environment.
-                ": > terraform.tfvars",
-                # No braces after a dollar or percent sign: Terraform would take them for its own.
-                # The result holds the password, which belongs in no log; progress goes to standard error.
-                'case "$PREQUEL_ACTION" in\n'
-                "  create)\n"
-                '    set --; test -z "$PREQUEL_DURATION" || set -- --duration="$PREQUEL_DURATION"\n'
-                '    python -m scripts interview create --id="$PREQUEL_INTERVIEW_ID" \\\n'
-                '      --challenge="$PREQUEL_CHALLENGE" --candidate="$PREQUEL_CANDIDATE" \\\n'
-                '      "$@" > /dev/null ;;\n'
-                "  destroy|recover)\n"
-                '    python -m scripts interview "$PREQUEL_ACTION" -- "$PREQUEL_INTERVIEW_ID" > /dev/null ;;\n'
-                "  *)\n"
-                '    echo "PREQUEL_ACTION is $PREQUEL_ACTION, expected create, destroy or recover" >&2; exit 2 ;;\n'
-                # That no slot is free, which `prequel` ends with 4 for, is no failure of the build's.
-                "esac || test $? -eq 4",
-            ],
-        },
-    },
-    # Kept on the build host, as far as the next build meets the same one.
-    "cache": {"paths": ["cache/pip/**/*", "cache/prequel/terraform-plugins/**/*"]},
-}
+        "cache": {"paths": ["cache/pip/**/*", "cache/prequel/terraform-plugins/**/*"]},
+    }
 
 
 class Runner(Construct):
-    """One CodeBuild project, whose source is this very code, found by its content in the instance bucket.
+    """A CodeBuild project that runs ``program``, from an archive in ``bucket`` that is named by its content.
 
-    ``settings`` are what the operations read of the configuration, by key. The alarm goes to ``alarm_topic_arn``.
-    Outputs: ``name`` and ``arn``.
+    ``settings`` are what the program reads of the configuration, by key. Its role may pass ``passed_role_arns`` to ECS,
+    and write DNS records of interviews unless ``hosted_zone_id`` is None. Outputs: ``name`` and ``arn``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        program: str,
+        project_prefix: str,
+        account: Account,
+        bucket: InstanceBucket,
+        key: EncryptionKey,
+        architecture: str,
+        settings: Mapping[str, str],
+        log_retention_days: int,
+        passed_role_arns: Sequence[str],
+        domain_name: str,
+        hosted_zone_id: str | None,
+        alarm_topic: AlarmTopic,
+    ) -> None:
+        super().__init__(scope, id)
+        self.name = runner_project(project_prefix)
+        bundle = Bundle(self, "bundle", module=program, files=[REQUIREMENTS])
+        source = S3Object(
+            self,
+            "source",
+            bucket=bucket.name,
+            key=f"runner/{bundle.sha256}.zip",
+            source=bundle.path,
+            # Without the project's tags: an object may have ten
+            # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html).
+            override_provider=S3ObjectOverrideProvider(default_tags=S3ObjectOverrideProviderDefaultTags(tags={})),
+        )
+        log_group_name = f"/{project_prefix}/runner"
+        log_group = LogGroup(self, "log", name=log_group_name, retention_days=log_retention_days, key=key)
+        role = RunnerRole(
+            self,
+            "role",
+            project_prefix=project_prefix,
+            account=account,
+            bucket=bucket,
+            key=key,
+            passed_role_arns=passed_role_arns,
+            log_group_name=log_group_name,
+            domain_name=domain_name,
+            hosted_zone_id=hosted_zone_id,
+        )
+        environment_type, image = _ENVIRONMENTS[architecture]
+        download = f"terraform_{TERRAFORM_VERSION}_linux_{_DOWNLOAD_NAMES[architecture]}.zip"
+        project = BuildProject(
+            self,
+            "project",
+            name=self.name,
+            description="Creates and destroys interviews with terraform",
+            role=role,
+            key=key,
+            log_group=log_group,
+            environment_type=environment_type,
+            image=image,
+            variables={
+                "TERRAFORM_URL": f"https://releases.hashicorp.com/terraform/{TERRAFORM_VERSION}/{download}",
+                "TERRAFORM_SHA256": TERRAFORM_SHA256[architecture],
+            }
+            | {f"PREQUEL_{name.upper()}": value for name, value in settings.items()},
+            build_spec=build_spec(program),
+            build_minutes=BUILD_MINUTES,
+            queued_minutes=QUEUED_MINUTES,
+            source=source,
+            cached=True,
+        )
+        self.arn = project.arn
+        Alarm(
+            self,
+            "failed",
+            "A CodeBuild run for an interview failed",
+            Metric("AWS/CodeBuild", "FailedBuilds", "Sum", {"ProjectName": project.name}),
+            topic=alarm_topic,
+            name="runner_failed",
+            above=0,
+        )
+
+
+class RunnerRole(ServiceRole):
+    """What one interview's life takes: its objects in the bucket, its resources, and the two roles that it runs as.
+
+    AWS offers no resource for most calls that only describe. What changes something is held to interviews by name
+    where their names are ours to choose, and otherwise by the tag ``InterviewId``, which neither the portal's resources
+    nor anybody else's carry. ``hosted_zone_id`` is ``None`` when interviews need no DNS record. Output: ``arn``.
     """
 
     def __init__(
@@ -106,93 +179,59 @@ class Runner(Construct):
         *,
         project_prefix: str,
         account: Account,
-        architecture: str,
-        settings: dict[str, str],
-        bucket_name: str,
-        bucket_arn: str,
-        kms_key_arn: str,
-        log_retention_days: int,
-        passed_role_arns: list[str],
+        bucket: InstanceBucket,
+        key: EncryptionKey,
+        passed_role_arns: Sequence[str],
+        log_group_name: str,
         domain_name: str,
         hosted_zone_id: str | None,
-        alarm_topic_arn: str,
     ) -> None:
-        super().__init__(scope, id)
-        self.name = runner_project(project_prefix)
-        bundle = Bundle(self, "bundle", paths=[*sources("scripts.__main__"), REQUIREMENTS])
-        source = S3Object(
-            self,
-            "source",
-            bucket=bucket_name,
-            key=f"runner/{bundle.sha256}.zip",
-            source=bundle.path,
-            # Without the project's tags: an object may have ten
-            # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html).
-            override_provider=S3ObjectOverrideProvider(default_tags=S3ObjectOverrideProviderDefaultTags(tags={})),
-        )
-        log_group_name = f"/{project_prefix}/runner"
-        log_group = LogGroup(
-            self, "log", name=log_group_name, retention_days=log_retention_days, kms_key_arn=kms_key_arn
-        )
-        role = RunnerRole(
-            self,
-            "role",
-            project_prefix=project_prefix,
+        name = runner_project(project_prefix)
+        super().__init__(
+            scope,
+            id,
+            name=name,
+            description="Creates and destroys interviews",
+            service="codebuild.amazonaws.com",
             account=account,
-            bucket_arn=bucket_arn,
-            kms_key_arn=kms_key_arn,
-            passed_role_arns=passed_role_arns,
-            log_group_name=log_group_name,
-            domain_name=domain_name,
-            hosted_zone_id=hosted_zone_id,
+            source_arn=account.arn("codebuild", f"project/{name}"),
+            statements=[
+                *_interview_documents(bucket.arn),
+                *interview_resources(
+                    account,
+                    project_prefix=project_prefix,
+                    kms_key_arn=key.arn,
+                    passed_role_arns=list(passed_role_arns),
+                    domain_name=domain_name,
+                    hosted_zone_id=hosted_zone_id,
+                ),
+                write_logs(account, log_group_name),
+            ],
         )
-        type_, image = _ENVIRONMENTS[architecture]
-        download = f"terraform_{TERRAFORM_VERSION}_linux_{_DOWNLOAD_NAMES[architecture]}.zip"
-        variables = {
-            "TERRAFORM_URL": f"https://releases.hashicorp.com/terraform/{TERRAFORM_VERSION}/{download}",
-            "TERRAFORM_SHA256": TERRAFORM_SHA256[architecture],
-        } | {f"PREQUEL_{key.upper()}": value for key, value in settings.items()}
-        project = CodebuildProject(
-            self,
-            "project",
-            name=self.name,
-            description="Creates and destroys interviews with terraform",
-            service_role=role.arn,
-            # CodeBuild encrypts artifacts with it. There are none; a project that is given some has ours, not AWS's.
-            encryption_key=kms_key_arn,
-            build_timeout=BUILD_MINUTES,
-            queued_timeout=QUEUED_MINUTES,
-            artifacts=CodebuildProjectArtifacts(type="NO_ARTIFACTS"),
-            cache=CodebuildProjectCache(type="LOCAL", modes=["LOCAL_CUSTOM_CACHE"]),
-            environment=CodebuildProjectEnvironment(
-                type=type_,
-                image=image,
-                compute_type="BUILD_GENERAL1_SMALL",
-                image_pull_credentials_type="CODEBUILD",
-                privileged_mode=False,
-                environment_variable=[
-                    CodebuildProjectEnvironmentEnvironmentVariable(name=name, value=value)
-                    for name, value in variables.items()
-                ],
-            ),
-            source=CodebuildProjectSource(
-                type="S3",
-                location=f"{source.bucket}/{source.key}",
-                # JSON is YAML, which is what CodeBuild reads.
-                buildspec=json.dumps(BUILD_SPEC, indent=2),
-            ),
-            logs_config=CodebuildProjectLogsConfig(
-                cloudwatch_logs=CodebuildProjectLogsConfigCloudwatchLogs(status="ENABLED", group_name=log_group.name)
-            ),
-        )
-        self.arn = project.arn
-        Alarm(
-            self,
-            "failed",
-            "A CodeBuild run for an interview failed",
-            Metric("AWS/CodeBuild", "FailedBuilds", "Sum", {"ProjectName": project.name}),
-            project_prefix=project_prefix,
-            topic_arn=alarm_topic_arn,
-            name="runner_failed",
-            above=0,
-        )
+        for waiver in INTERVIEW_WAIVERS:
+            waive(self.policy, *waiver)
+
+
+def _interview_documents(bucket: str) -> list[DataAwsIamPolicyDocumentStatement]:
+    """Its workspace, state, slot and tombstone; releases and challenges to read only."""
+    kept = [f"{bucket}/{prefix}/*" for prefix in ("workspaces", "instances", "slots")]
+    return [
+        DataAwsIamPolicyDocumentStatement(
+            sid="ReadReleases",
+            actions=["s3:GetObject"],
+            resources=[
+                f"{bucket}/{key}"
+                for key in ("instance/manifest.json", "releases/*", "challenge-manifests/*", "runner/*", "history/*")
+            ],
+        ),
+        # CodeBuild asks for the object's version when it fetches the source
+        # (https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html).
+        DataAwsIamPolicyDocumentStatement(
+            sid="FetchSource", actions=["s3:GetObjectVersion"], resources=[f"{bucket}/runner/*"]
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="KeepInterviews", actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources=kept
+        ),
+        DataAwsIamPolicyDocumentStatement(sid="Bury", actions=["s3:PutObject"], resources=[f"{bucket}/history/*"]),
+        list_bucket(bucket),
+    ]

@@ -27,6 +27,15 @@ METRICS_NAMESPACE = "Prequel"
 IMAGE_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
 """What container images call Fargate's architectures."""
 
+SOCI_SUFFIX = "-soci"
+"""Ends the tag of an image that is pushed again with a SOCI index."""
+
+NO_IMAGE = "none"
+"""The value of ``image_parameter`` while no image is indexed; Parameter Store keeps no empty values."""
+
+LONGEST_RUN_MINUTES = 30
+"""How long a run on one interview may take; after that another run may take the interview over."""
+
 CODE_SERVER_PORT = 8443
 CODE_SERVER_CONTAINER = "code-server"
 

@@ -4,32 +4,46 @@ from cdktf import LocalBackend, S3Backend, TerraformOutput
 
 from constructs import Construct
 from constructs.account import Account
+from constructs.alarms import Alarms
 from constructs.certificate import Certificate, LoadBalancerRecords
 from constructs.cluster import Cluster, insights_log_group_name
 from constructs.dashboard import Dashboard
 from constructs.encryption import EncryptionKey
+from constructs.flow_logs import FlowLogs
+from constructs.function import function_log_group
 from constructs.identity import InterviewExecutionRole, InterviewTaskRole
-from constructs.image_indexing import ImageIndexing, image_log_group_names
-from constructs.lifecycle import Reaper, reaper_log_group_name
+from constructs.image_indexing import ImageIndexing
 from constructs.load_balancer import HTTP_PORT, HTTPS_PORT, LoadBalancer
+from constructs.log_group import LogGroup
 from constructs.network import Network
-from constructs.observability import Alarms, FlowLogs, LogGroup
 from constructs.portal import PORTAL_PORT, Portal
+from constructs.reaper import Reaper
 from constructs.registry import Repository
 from constructs.runner import Runner
 from constructs.security_groups import SecurityGroups
 from constructs.storage import InstanceBucket, LogBucket
-from contract.names import CODE_SERVER_PORT, LOCAL_STATE_FILE, bucket_name, code_server_repository
+from contract.names import (
+    CODE_SERVER_PORT,
+    LOCAL_STATE_FILE,
+    bucket_name,
+    code_server_repository,
+    image_indexer,
+    reaper_function,
+)
 from contract.prices import BASE_REGION, PRICED_ON, interview_per_hour, is_priced, standing_per_day
 from contract.subnets import SubnetPlan
 from stacks.base import ReadableStack, aws_provider
 from stacks.configuration import Configuration
+from stacks.programs import Programs
 
 
 class SharedStack(ReadableStack):
-    """The shared infrastructure as ``configuration`` wants it; without a domain name it serves plain HTTP."""
+    """The shared infrastructure as ``configuration`` wants it, with ``programs`` on AWS.
 
-    def __init__(self, scope: Construct, id: str, *, configuration: Configuration) -> None:
+    Without a domain name it serves plain HTTP.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, configuration: Configuration, programs: Programs) -> None:
         super().__init__(scope, id)
         self._keep_state(configuration)
         settings = configuration.settings
@@ -53,8 +67,8 @@ class SharedStack(ReadableStack):
             log_group_names=[
                 f"/{prefix}/*",
                 insights_log_group_name(prefix),
-                reaper_log_group_name(prefix),
-                *([image_log_group_names(prefix)] if settings.soci_indexing else []),
+                function_log_group(reaper_function(prefix)),
+                *([function_log_group(f"{image_indexer(prefix)}-*")] if settings.soci_indexing else []),
             ],
             # The longest and the shortest time that KMS offers to think again.
             deletion_window_days=7 if disposable else 30,
@@ -88,9 +102,9 @@ class SharedStack(ReadableStack):
             "flow_logs",
             project_prefix=prefix,
             account=account,
-            vpc_id=network.vpc_id,
+            network=network,
+            key=key,
             retention_days=retention_days,
-            kms_key_arn=key.arn,
         )
         security_groups = SecurityGroups(
             self,
@@ -132,7 +146,7 @@ class SharedStack(ReadableStack):
         )
         interview_logs_name = f"/{prefix}/interviews"
         interview_logs = LogGroup(
-            self, "interview_log", name=interview_logs_name, retention_days=retention_days, kms_key_arn=key.arn
+            self, "interview_log", name=interview_logs_name, retention_days=retention_days, key=key
         )
         execution_role = InterviewExecutionRole(
             self,
@@ -173,7 +187,7 @@ class SharedStack(ReadableStack):
                 cluster_arn=cluster.arn,
                 bucket_name=bucket_name(prefix),
                 log_retention_days=retention_days,
-                kms_key_arn=key.arn,
+                key=key,
                 passed_role_arns=passed_role_arns,
                 domain_name=domain,
                 hosted_zone_id=record_zone_id,
@@ -186,19 +200,20 @@ class SharedStack(ReadableStack):
             "alarms",
             project_prefix=prefix,
             account=account,
-            kms_key_arn=key.arn,
+            key=key,
             email=settings.alarm_email,
-            load_balancer=load_balancer.arn_suffix,
-            portal_target_group=portal.target_group if portal else None,
-            certificate_arn=certificate.arn if certificate else None,
-            cluster_name=cluster.name,
-            nat_gateway_ids=network.nat_gateway_ids,
-            bucket_name=instance_bucket.name,
-            interview_log_group_name=interview_logs.name,
+            load_balancer=load_balancer,
+            portal=portal,
+            certificate=certificate,
+            cluster=cluster,
+            network=network,
+            bucket=instance_bucket,
+            interview_logs=interview_logs,
         )
         runner = Runner(
             self,
             "runner",
+            program=programs.runner,
             project_prefix=prefix,
             account=account,
             architecture=settings.runner_architecture,
@@ -208,38 +223,39 @@ class SharedStack(ReadableStack):
                 "domain_name": domain,
                 "project_prefix": prefix,
             },
-            bucket_name=instance_bucket.name,
-            bucket_arn=instance_bucket.arn,
-            kms_key_arn=key.arn,
+            bucket=instance_bucket,
+            key=key,
             log_retention_days=retention_days,
             passed_role_arns=passed_role_arns,
             domain_name=domain,
             hosted_zone_id=record_zone_id,
-            alarm_topic_arn=alarms.topic_arn,
+            alarm_topic=alarms.topic,
         )
         reaper = Reaper(
             self,
             "reaper",
+            program=programs.reaper,
             project_prefix=prefix,
             account=account,
-            bucket_name=instance_bucket.name,
-            bucket_arn=instance_bucket.arn,
+            bucket=instance_bucket,
+            key=key,
             max_instances=settings.max_instances,
-            kms_key_arn=key.arn,
             log_retention_days=retention_days,
-            alarm_topic_arn=alarms.topic_arn,
+            alarm_topic=alarms.topic,
         )
         if settings.soci_indexing:
             ImageIndexing(
                 self,
                 "image_indexing",
+                starter=programs.image_starter,
+                recorder=programs.image_recorder,
                 project_prefix=prefix,
                 account=account,
-                repository_url=repository.url,
+                repository=repository,
+                key=key,
                 cpu_architecture=settings.cpu_architecture,
-                kms_key_arn=key.arn,
                 log_retention_days=retention_days,
-                alarm_topic_arn=alarms.topic_arn,
+                alarm_topic=alarms.topic,
             )
         priced_region = settings.aws_region if is_priced(settings.aws_region) else BASE_REGION
         Dashboard(
@@ -247,11 +263,11 @@ class SharedStack(ReadableStack):
             "dashboard",
             project_prefix=prefix,
             region=settings.aws_region,
-            load_balancer=load_balancer.arn_suffix,
-            cluster_name=cluster.name,
-            interview_log_group_name=interview_logs.name,
-            reaper_name=reaper.name,
-            runner_name=runner.name,
+            load_balancer=load_balancer,
+            cluster=cluster,
+            interview_logs=interview_logs,
+            reaper=reaper,
+            runner=runner,
             interview_dollars_per_hour=interview_per_hour(
                 cpu=settings.code_server_cpu,
                 memory=settings.code_server_memory,

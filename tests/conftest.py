@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from scripts.errors import PrequelError
+from scripts.programs import PROGRAMS
 from scripts.terraform.providers import provider_mirror, tested_provider
 from stacks.configuration import Configuration
 from stacks.settings import BackendSettings, Settings
@@ -79,7 +80,7 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> SharedStackFactory
         )
         key = repr(configuration)
         if key not in known:
-            stack = SharedStack(app, f"shared{len(known)}", configuration=configuration)
+            stack = SharedStack(app, f"shared{len(known)}", configuration=configuration, programs=PROGRAMS)
             stack.prepare_stack()
             known[key] = SynthesizedStack(stack.to_terraform())
         return known[key]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from scripts.programs import PROGRAMS
 from stacks.configuration import load_settings
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -41,7 +42,7 @@ def synthesized(directory: Path, settings_file: str) -> dict[str, dict[str, Any]
     (directory / "terraform.tfvars").write_text(settings_file)
     app = App(outdir=str(directory / "cdktf.out"))
     stacks = [
-        SharedStack(app, "shared", configuration=load_settings(directory, {})),
+        SharedStack(app, "shared", configuration=load_settings(directory, {}), programs=PROGRAMS),
         InterviewStack(app, "interview"),
     ]
     for stack in stacks:

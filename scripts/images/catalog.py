@@ -7,10 +7,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from contract.names import code_server_repository, image_parameter
+from contract.names import NO_IMAGE, SOCI_SUFFIX, code_server_repository, image_parameter
 from scripts.aws.clients import Aws, error_code, explained
 from scripts.errors import ImageError
-from scripts.lambdas.image_index import NOTHING, SUFFIX, Repository, is_indexed
+from scripts.lambdas.image_index import Repository, is_indexed
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Catalog:
     def current(self) -> str:
         """The newest indexed image, or the one promoted since, by digest; empty while there is none."""
         value = self._recorded()
-        return "" if value in {None, NOTHING} else str(value)
+        return "" if value in {None, NO_IMAGE} else str(value)
 
     def _recorded(self) -> str | None:
         """What the parameter says; None when the stack has none, because it is deployed without indexing."""
@@ -76,7 +76,7 @@ class Catalog:
             _image(tag, image, indexes, url=url, current=current)
             for image in described
             for tag in image["imageTags"]
-            if not tag.endswith(SUFFIX)
+            if not tag.endswith(SOCI_SUFFIX)
         ]
         return sorted(found, key=lambda image: (image.pushed_at, image.tag), reverse=True)
 
@@ -125,8 +125,8 @@ class Catalog:
         index = self.index_of(tag)
         if not index:
             raise ImageError(
-                f"{tag} is not indexed, expected an image with {tag}{SUFFIX} beside it; see `prequel image status`, and"
-                " docs/operations.md, Images"
+                f"{tag} is not indexed, expected an image with {tag}{SOCI_SUFFIX} beside it; see `prequel image"
+                " status`, and docs/operations.md, Images"
             )
         image, recorded = f"{self.url()}@{index}", self._recorded()
         if recorded is None:
@@ -141,11 +141,11 @@ class Catalog:
 
 
 def _suffixed(described: dict[str, Any]) -> list[str]:
-    return [tag for tag in described["imageTags"] if tag.endswith(SUFFIX)]
+    return [tag for tag in described["imageTags"] if tag.endswith(SOCI_SUFFIX)]
 
 
 def _image(tag: str, described: dict[str, Any], indexes: dict[str, str], *, url: str, current: str) -> Image:
-    siblings = (other + SUFFIX for other in (tag, *described["imageTags"]))
+    siblings = (other + SOCI_SUFFIX for other in (tag, *described["imageTags"]))
     index = next((indexes[sibling] for sibling in siblings if sibling in indexes), "")
     return Image(
         tag=tag,

@@ -7,11 +7,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.names import IMAGE_ARCHITECTURES
+from contract.names import IMAGE_ARCHITECTURES, SOCI_SUFFIX
 from scripts.aws.clients import Aws, explained
 from scripts.errors import ImageError, MissingToolError
 from scripts.images.catalog import Catalog
-from scripts.lambdas.image_index import LONGEST_TAG, SUFFIX
+from scripts.lambdas.image_index import LONGEST_TAG
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ def plan(catalog: Catalog, source: str, *, tag: str, architecture: str) -> Mirro
     tag = tag or own
     if not name or not tag:
         raise ImageError(f"{source} names no tag, expected an image such as docker.io/codercom/code-server:4.99.4")
-    if tag.endswith(SUFFIX) or len(tag + SUFFIX) > LONGEST_TAG:
+    if tag.endswith(SOCI_SUFFIX) or len(tag + SOCI_SUFFIX) > LONGEST_TAG:
         raise ImageError(
-            f"the tag {tag} will not do, expected at most {LONGEST_TAG - len(SUFFIX)} characters that do not end in"
-            f" {SUFFIX}; give another with --tag"
+            f"the tag {tag} will not do, expected at most {LONGEST_TAG - len(SOCI_SUFFIX)} characters that do not end"
+            f" in {SOCI_SUFFIX}; give another with --tag"
         )
     with explained(f"find the image {tag}"):
         if catalog.repository.describe(imageTag=tag) is not None:

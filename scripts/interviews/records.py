@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
 
+from contract.names import LONGEST_RUN_MINUTES
 from contract.prices import cost_of
 from scripts.errors import IllegalTransitionError
 
 LONGEST_HISTORY = 40
 """Transitions kept in an intent, so that endless retries do not fill it; see ``_trimmed``."""
 
-LONGEST_RUN = timedelta(minutes=30)
+LONGEST_RUN = timedelta(minutes=LONGEST_RUN_MINUTES)
 """After that a run on another machine counts as dead; a run uses less (``RunLock.seconds_left``)."""
 
 FIRST_PAUSE = timedelta(minutes=1)

@@ -17,17 +17,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract.names import SOCI_SUFFIX
 from scripts.aws.clients import Aws, error_code
 from scripts.errors import PrequelError
 
-SUFFIX = "-soci"
-"""Ends the tag of an indexed image."""
-
 LONGEST_TAG = 128
 """https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests"""
-
-NOTHING = "none"
-"""The parameter's value while nothing is indexed; Parameter Store keeps no empty ones."""
 
 SOCI_INDEX = "application/vnd.amazon.soci.index.v2+json"
 _INDEXED_IMAGE = "com.amazon.soci.image-manifest-digest"
@@ -133,7 +128,7 @@ class Repository:
     def beside(self, tags: Iterable[str]) -> Iterator[Json]:
         """What is tagged as the indexed image of one of ``tags``, which all belong to one image."""
         for tag in tags:
-            image = None if tag.endswith(SUFFIX) else self.describe(imageTag=tag + SUFFIX)
+            image = None if tag.endswith(SOCI_SUFFIX) else self.describe(imageTag=tag + SOCI_SUFFIX)
             if image is not None:
                 yield image
 
@@ -161,10 +156,10 @@ class Starter:
     def run(self, event: object) -> str:
         """The id of the build; raises ``SkippedError``, or another error, after which Lambda tries again."""
         push = Push.of(event, self._repository.name)
-        if push.tag.endswith(SUFFIX):
+        if push.tag.endswith(SOCI_SUFFIX):
             raise SkippedError(f"{push.tag} is itself an indexed image")
-        if len(push.tag + SUFFIX) > LONGEST_TAG:
-            raise SkippedError(f"{push.tag}{SUFFIX} would be longer than {LONGEST_TAG} characters")
+        if len(push.tag + SOCI_SUFFIX) > LONGEST_TAG:
+            raise SkippedError(f"{push.tag}{SOCI_SUFFIX} would be longer than {LONGEST_TAG} characters")
         described = self._repository.describe(imageDigest=push.digest)
         if described is None:
             raise SkippedError(f"{push.digest} is gone")
@@ -245,7 +240,7 @@ class Recorder:
     def run(self, event: object) -> str:
         """The image that is current now; raises ``SkippedError``, or boto3's own error, which Lambda tries again."""
         push = Push.of(event, self._repository.name)
-        if not push.tag.endswith(SUFFIX):
+        if not push.tag.endswith(SOCI_SUFFIX):
             raise SkippedError(f"{push.tag} is no indexed image")
         manifest = self._repository.manifest(push.digest)
         if manifest is None or not is_indexed(manifest):
@@ -269,7 +264,7 @@ class Recorder:
         index = self._repository.describe(imageDigest=digest) if _DIGEST.fullmatch(digest) else None
         if index is None:
             return 0
-        plain = (tag.removesuffix(SUFFIX) for tag in index.get("imageTags", []) if tag.endswith(SUFFIX))
+        plain = (tag.removesuffix(SOCI_SUFFIX) for tag in index.get("imageTags", []) if tag.endswith(SOCI_SUFFIX))
         described = next(filter(None, (self._repository.describe(imageTag=tag) for tag in plain)), index)
         pushed_at = described.get("imagePushedAt")
         return pushed_at.timestamp() if isinstance(pushed_at, datetime) else 0

@@ -18,9 +18,8 @@ from typing import Any
 
 import pytest
 
-from contract.names import code_server_repository, image_parameter
+from contract.names import NO_IMAGE, code_server_repository, image_parameter
 from scripts.embedded.launcher import EmbeddedAws
-from scripts.lambdas.image_index import NOTHING
 from tests.images import install
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -207,7 +206,7 @@ def ecr(embedded: EmbeddedAws) -> Ecr:
     made = embedded.aws.client("ecr").create_repository(
         repositoryName=code_server_repository(prefix), imageTagMutability="IMMUTABLE"
     )
-    embedded.aws.ssm.put_parameter(Name=image_parameter(prefix), Value=NOTHING, Type="String")
+    embedded.aws.ssm.put_parameter(Name=image_parameter(prefix), Value=NO_IMAGE, Type="String")
     return Ecr(embedded, prefix, made["repository"]["repositoryUri"])
 
 

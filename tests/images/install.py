@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from constructs.image_indexing import DEBIAN_MIRROR, SKOPEO_PACKAGES
+from constructs.image_build_spec import DEBIAN_MIRROR, SKOPEO_PACKAGES
 from tests.candidate import install
 
 REGISTRY_PACKAGE = (

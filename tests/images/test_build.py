@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from constructs.image_indexing import SOCI_SHA256, SOCI_URL, SOCI_VERSION
+from constructs.image_build_spec import SOCI_SHA256, SOCI_URL, SOCI_VERSION
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.lambdas.image_index import SOCI_INDEX, is_indexed
 from tests.conftest import SynthesizedStack

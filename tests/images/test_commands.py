@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from constructs.image_indexing import NOTHING
-from contract.names import image_parameter
+from contract.names import NO_IMAGE, image_parameter
 from scripts.cli import image, templates
 from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import ImageError, MissingToolError, PrequelError
@@ -87,7 +86,7 @@ def test_promote_makes_the_index_current_by_digest_and_a_dry_run_changes_nothing
     index = ecr.push_index(ecr.push(ecr.image(), "v1"), "v1-soci")
     wanted = f"{ecr.url}@{index}"
     assert prequel.json("promote", "v1", "--dry-run") == {"would_be_current": wanted}
-    assert ecr.current == NOTHING
+    assert ecr.current == NO_IMAGE
     assert prequel("promote", "v1-soci").strip() == wanted
     assert "prequel templates publish" in prequel.err
     assert ecr.current == wanted
@@ -100,7 +99,7 @@ def test_promote_refuses_what_would_not_load_lazily(ecr: Ecr, prequel: Prequel, 
     ecr.push(ecr.image(), "v1")
     with pytest.raises(ImageError, match=reason):
         prequel("promote", tag)
-    assert ecr.current == NOTHING
+    assert ecr.current == NO_IMAGE
 
 
 def test_a_plain_image_with_the_suffix_counts_as_no_index(ecr: Ecr, prequel: Prequel) -> None:

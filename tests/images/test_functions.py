@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from constructs.bundle import pack
-from constructs.image_indexing import BUILD_IMAGE, NOTHING, SOURCES, SUFFIX
+from constructs.bundle import archive
+from constructs.image_build_spec import BUILD_IMAGE
+from contract.names import NO_IMAGE
 from scripts.embedded.launcher import ACCOUNT_ID
 from scripts.errors import PrequelError
-from scripts.lambdas import image_index
 from scripts.lambdas.image_index import Recorder, SkippedError, Starter
 from tests.images.conftest import Ecr, event_of
 from tests.lifecycle.builds import Builds
@@ -239,7 +239,7 @@ def test_junk_is_skipped_by_both_functions_and_retried_by_none(ecr: Ecr, project
         assert skipped(starter(ecr, project), event)
         assert skipped(recorder(ecr), event)
     assert not project.started
-    assert ecr.current == NOTHING
+    assert ecr.current == NO_IMAGE
 
 
 def test_a_pushed_index_becomes_the_current_image_by_digest(ecr: Ecr) -> None:
@@ -272,7 +272,7 @@ def test_a_promoted_image_gives_way_to_the_next_one_that_is_indexed(ecr: Ecr) ->
 def test_a_plain_image_with_the_suffix_is_not_made_current(ecr: Ecr) -> None:
     digest = ecr.push(ecr.image(), "v1-soci")
     assert "holds no SOCI index" in skipped(recorder(ecr), event_of(ecr.repository, "v1-soci", digest))
-    assert ecr.current == NOTHING
+    assert ecr.current == NO_IMAGE
 
 
 def test_a_refusal_of_awss_is_an_error_that_lambda_retries(ecr: Ecr, project: Project) -> None:
@@ -285,7 +285,7 @@ def test_a_refusal_of_awss_is_an_error_that_lambda_retries(ecr: Ecr, project: Pr
 
 def test_the_archive_handles_a_push_with_nothing_but_boto3(ecr: Ecr, tmp_path: Path) -> None:
     index = ecr.push_index(ecr.push(ecr.image(), "v1"), "v1-soci")
-    pack(tmp_path / "functions.zip", SOURCES)
+    (tmp_path / "functions.zip").write_bytes(archive("scripts.lambdas.image_index"))
     shutil.unpack_archive(tmp_path / "functions.zip", tmp_path / "task")
     code = (
         "import json, sys; from scripts.lambdas.image_index import record, start\n"
@@ -314,9 +314,5 @@ def test_the_archive_handles_a_push_with_nothing_but_boto3(ecr: Ecr, tmp_path: P
     recorded, started = json.loads(outcomes)
     assert recorded == {"current": f"{ecr.url}@{index}"}
     assert started == {"skipped": "v1-soci is itself an indexed image"}
-    allowed = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3", "scripts", "site"}
-    assert set(modules.split()) <= allowed | {"certifi"}
-
-
-def test_the_stack_and_the_functions_agree_on_names() -> None:
-    assert (NOTHING, SUFFIX) == (image_index.NOTHING, image_index.SUFFIX)
+    allowed = {"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3", "site", "certifi"}
+    assert set(modules.split()) <= allowed | {"contract", "scripts"}

@@ -1,6 +1,5 @@
 """The runner: what CodeBuild is given, and its build spec, executed as CodeBuild's shell would."""
 
-import ast
 import hashlib
 import json
 import re
@@ -15,11 +14,10 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from constructs.bundle import PROJECT, _imports, pack, sources
-from constructs.lifecycle import SOURCES
-from constructs.runner import BUILD_SPEC, REQUIREMENTS, TERRAFORM_SHA256, TERRAFORM_VERSION
+from constructs.bundle import PROJECT, archive
+from constructs.runner import REQUIREMENTS, TERRAFORM_SHA256, TERRAFORM_VERSION, build_spec
 from scripts.interviews.records import Status
-from stacks.configuration import load_settings
+from scripts.programs import PROGRAMS
 from tests.conftest import SharedStackFactory, SynthesizedStack
 from tests.interviews.conftest import CHALLENGE
 from tests.lifecycle.conftest import Shared
@@ -61,17 +59,6 @@ def test_image_and_terraform_follow_the_architecture(
     assert re.fullmatch("[0-9a-f]{64}", given["TERRAFORM_SHA256"])
 
 
-def test_the_operations_accept_the_settings_that_a_build_is_given(
-    shared_stack: SharedStackFactory, tmp_path: Path
-) -> None:
-    (tmp_path / "terraform.tfvars").touch()
-    for given in ({}, {"interview_default_minutes": 300, "interview_maximum_minutes": 600}):
-        stack = shared_stack(**given)
-        settings = load_settings(tmp_path, variables(stack)).settings
-        assert (settings.aws_region, settings.project_prefix) == ("eu-central-1", "prequel")
-        assert settings.domain_name == "interviews.example.com"
-
-
 def test_no_variable_of_the_project_is_a_secret(default_stack: SynthesizedStack) -> None:
     assert not [name for name in variables(default_stack) if re.search("PASSWORD|SECRET|TOKEN|KEY", name)]
 
@@ -88,60 +75,19 @@ def test_the_source_is_named_by_its_content_and_carries_no_tags(default_stack: S
     )
 
 
-def test_a_bundle_is_the_same_byte_for_byte_whenever_it_is_packed(tmp_path: Path) -> None:
-    paths = [*sources("scripts.__main__"), REQUIREMENTS]
-    pack(tmp_path / "one.zip", paths)
-    pack(tmp_path / "two.zip", paths)
-    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
-    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
-        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
-        assert archive.read("scripts/cli/app.py") == (PROJECT / "scripts/cli/app.py").read_bytes()
+def command() -> str:
+    """The command of the build spec that runs the program."""
+    (_, last) = build_spec(PROGRAMS.runner)["phases"]["build"]["commands"]
+    return str(last)
 
 
 @pytest.mark.parametrize(("ends_with", "fails"), [(0, False), (1, True), (3, True), (4, False), (130, True)])
-@pytest.mark.parametrize("action", ["create", "recover", "destroy"])
-def test_a_build_that_finds_no_free_slot_is_no_failure_that_rings(
-    action: str, ends_with: int, fails: bool, tmp_path: Path
-) -> None:
-    (last,) = [c for c in BUILD_SPEC["phases"]["build"]["commands"] if c.startswith("case")]
+def test_a_build_that_finds_no_free_slot_does_not_fail(ends_with: int, fails: bool, tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\nexit {ends_with}\n")
     python.chmod(0o755)
-    given = {"PREQUEL_ACTION": action, "PATH": f"{tmp_path}:/usr/bin:/bin"}
-    assert (subprocess.run(["bash", "-ec", last], env=given, check=False).returncode != 0) == fails
-
-
-def test_the_reapers_archive_runs_with_nothing_but_boto3(tmp_path: Path) -> None:
-    pack(tmp_path / "reaper.zip", SOURCES)
-    shutil.unpack_archive(tmp_path / "reaper.zip", tmp_path / "task")
-    allowed = {
-        "boto3",
-        "botocore",
-        "s3transfer",
-        "jmespath",
-        "dateutil",
-        "six",
-        "urllib3",
-        "contract",
-        "scripts",
-        "site",
-    }
-    allowed.add("certifi")  # which botocore takes where it finds it, and its own certificates otherwise
-    code = (
-        "import sys; from scripts.lambdas.reaper import handler\n"
-        "tops = {name.partition('.')[0] for name in sys.modules if not name.startswith('_')}\n"
-        "print(*sorted(tops - sys.stdlib_module_names))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path / "task", capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) <= allowed
-    imported = {
-        name.partition(".")[0] for path in SOURCES for name in _imports(ast.parse((PROJECT / path).read_text()))
-    }
-    assert imported - sys.stdlib_module_names == {"boto3", "botocore", "contract", "scripts"}
+    given = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert (subprocess.run(["bash", "-ec", command()], env=given, check=False).returncode != 0) == fails
 
 
 def test_the_runners_packages_are_locked_with_hashes_to_the_projects_own_versions() -> None:
@@ -156,40 +102,22 @@ def test_the_runners_packages_are_locked_with_hashes_to_the_projects_own_version
         assert line.count("--hash=sha256:") >= 1
 
 
-def test_the_runners_packages_are_all_that_the_interview_commands_import() -> None:
-    text = (PROJECT / REQUIREMENTS).read_text()
-    locked = {name.replace("-", "_") for name in re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)}
-    modules = {"python_dateutil": "dateutil", "python_hcl2": "hcl2", "markdown_it_py": "markdown_it"}
-    code = (
-        "import sys; import scripts.cli.app, stacks.settings\n"
-        "from scripts.interviews import bulk, create, destroy, recover, reap; import scripts.releases.store\n"
-        "tops = {name.partition('.')[0] for name in sys.modules if not name.startswith('_')}\n"
-        "print(*sorted(tops - sys.stdlib_module_names))"
-    )
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    # botocore takes certifi where it finds it, and its own certificates otherwise.
-    ours = {"contract", "scripts", "stacks", "certifi"}
-    # An editable install registers a finder of its own.
-    found = {name for name in loaded.stdout.split() if "editable" not in name}
-    assert found - {modules.get(name, name) for name in locked} <= ours
-
-
 class Shell:
     """Runs a project's build spec: each phase is one shell, which stops at the first command that fails."""
 
     def __init__(self, shared: Shared, directory: Path) -> None:
         self._shared = shared
         self._directory = directory
-        pack(directory / "source.zip", [*sources("scripts.__main__"), REQUIREMENTS])
-        archive = directory / "terraform.zip"
+        (directory / "source.zip").write_bytes(archive(PROGRAMS.runner, [REQUIREMENTS]))
+        terraform = directory / "terraform.zip"
         binary = shutil.which("terraform")
         assert binary is not None
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as terraform:
-            terraform.write(Path(binary).resolve(), "terraform")
+        with zipfile.ZipFile(terraform, "w", zipfile.ZIP_STORED) as download:
+            download.write(Path(binary).resolve(), "terraform")
         # Where the real download is out of reach, and its checksum with it.
         self._download = {
-            "TERRAFORM_URL": archive.as_uri(),
-            "TERRAFORM_SHA256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+            "TERRAFORM_URL": terraform.as_uri(),
+            "TERRAFORM_SHA256": hashlib.sha256(terraform.read_bytes()).hexdigest(),
         }
         self.runs = 0
 
@@ -267,16 +195,18 @@ def test_the_build_spec_holds_nothing_that_terraform_would_interpolate(default_s
     assert not re.search("[$%][{]", project(default_stack)["source"]["buildspec"])
 
 
-@pytest.mark.parametrize(("action", "interview"), [("sh", "one"), ("destroy", "--help"), ("destroy", "$(id)")])
-def test_what_is_no_action_or_no_id_is_refused(shared: Shared, action: str, interview: str, tmp_path: Path) -> None:
-    (last,) = [c for c in BUILD_SPEC["phases"]["build"]["commands"] if c.startswith("case")]
-    given = {"PREQUEL_ACTION": action, "PREQUEL_INTERVIEW_ID": interview, "PREQUEL_CONFIG_DIR": str(tmp_path)}
-    (tmp_path / "terraform.tfvars").touch()
+@pytest.mark.parametrize(
+    ("action", "interview", "exit_code"),
+    [("sh", "one", 2), ("", "one", 2), ("destroy", "--help", 1), ("destroy", "$(id)", 1)],
+)
+def test_what_is_no_action_or_no_id_is_refused(shared: Shared, action: str, interview: str, exit_code: int) -> None:
+    given = {"PREQUEL_ACTION": action, "PREQUEL_INTERVIEW_ID": interview}
     settings = {name: value for name, value in variables(shared.stack).items() if name.startswith("PREQUEL_")}
     environment = shared.place.embedded.environment | settings | given
     environment["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     done = subprocess.run(
-        ["bash", "-ec", last], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+        ["bash", "-ec", command()], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode != 0
+    assert done.returncode == exit_code
     assert "expected" in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,83 @@
+"""CodeBuild projects without privileges and artifacts."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from constructs import Construct
+from constructs.aws import (
+    CodebuildProject,
+    CodebuildProjectArtifacts,
+    CodebuildProjectCache,
+    CodebuildProjectEnvironment,
+    CodebuildProjectEnvironmentEnvironmentVariable,
+    CodebuildProjectLogsConfig,
+    CodebuildProjectLogsConfigCloudwatchLogs,
+    CodebuildProjectSource,
+    S3Object,
+)
+from constructs.encryption import EncryptionKey
+from constructs.identity import ServiceRole
+from constructs.log_group import LogGroup
+
+
+class BuildProject(CodebuildProject):
+    """Runs ``build_spec`` on one of CodeBuild's small machines, in AWS's ``image``, on ``source`` if given.
+
+    ``environment_type`` is CodeBuild's, such as LINUX_CONTAINER. ``cached`` says that the build spec names paths that
+    are kept on the build host, as far as the next build meets the same one.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        description: str,
+        role: ServiceRole,
+        key: EncryptionKey,
+        log_group: LogGroup,
+        environment_type: str,
+        image: str,
+        variables: Mapping[str, str],
+        build_spec: Mapping[str, Any],
+        build_minutes: int,
+        queued_minutes: int,
+        source: S3Object | None = None,
+        cached: bool = False,
+    ) -> None:
+        # JSON is YAML, which is what CodeBuild reads.
+        spec = json.dumps(build_spec, indent=2)
+        super().__init__(
+            scope,
+            id,
+            name=name,
+            description=description,
+            service_role=role.arn,
+            # CodeBuild encrypts artifacts with it. There are none; a project that is given some has ours, not AWS's.
+            encryption_key=key.arn,
+            build_timeout=build_minutes,
+            queued_timeout=queued_minutes,
+            artifacts=CodebuildProjectArtifacts(type="NO_ARTIFACTS"),
+            cache=CodebuildProjectCache(type="LOCAL", modes=["LOCAL_CUSTOM_CACHE"]) if cached else None,
+            environment=CodebuildProjectEnvironment(
+                type=environment_type,
+                image=image,
+                compute_type="BUILD_GENERAL1_SMALL",
+                image_pull_credentials_type="CODEBUILD",
+                privileged_mode=False,
+                environment_variable=[
+                    CodebuildProjectEnvironmentEnvironmentVariable(name=name, value=value)
+                    for name, value in variables.items()
+                ],
+            ),
+            source=(
+                CodebuildProjectSource(type="S3", location=f"{source.bucket}/{source.key}", buildspec=spec)
+                if source
+                else CodebuildProjectSource(type="NO_SOURCE", buildspec=spec)
+            ),
+            logs_config=CodebuildProjectLogsConfig(
+                cloudwatch_logs=CodebuildProjectLogsConfigCloudwatchLogs(status="ENABLED", group_name=log_group.name)
+            ),
+        )

@@ -1,0 +1,33 @@
+"""Log groups, and the right to write to them."""
+
+from constructs import Construct
+from constructs.account import Account
+from constructs.aws import CloudwatchLogGroup, DataAwsIamPolicyDocumentStatement
+from constructs.encryption import EncryptionKey
+from constructs.waivers import SHORT_RETENTION, waive
+
+
+class LogGroup(Construct):
+    """A log group whose entries expire, encrypted with our key.
+
+    Outputs: ``name``, ``arn`` and ``resource`` (for whoever must wait for it).
+    """
+
+    def __init__(self, scope: Construct, id: str, *, name: str, retention_days: int, key: EncryptionKey) -> None:
+        super().__init__(scope, id)
+        self.resource = CloudwatchLogGroup(
+            self, "group", name=name, retention_in_days=retention_days, kms_key_id=key.arn
+        )
+        if retention_days < 365:
+            waive(self.resource, *SHORT_RETENTION)
+        self.name = self.resource.name
+        self.arn = self.resource.arn
+
+
+def write_logs(account: Account, log_group_name: str) -> DataAwsIamPolicyDocumentStatement:
+    """Allows to write to one log group that exists."""
+    return DataAwsIamPolicyDocumentStatement(
+        sid="WriteLogs",
+        actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+        resources=[account.arn("logs", f"log-group:{log_group_name}:*")],
+    )

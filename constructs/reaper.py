@@ -1,0 +1,149 @@
+"""The reaper: a Lambda function that checks every deadline once a minute, and the alarms for when it cannot."""
+
+from functools import partial
+
+from constructs import Construct
+from constructs.account import Account
+from constructs.alarm import Alarm, AlarmTopic
+from constructs.aws import CloudwatchEventRule, DataAwsIamPolicyDocumentStatement
+from constructs.encryption import EncryptionKey
+from constructs.function import Function
+from constructs.identity import in_cluster, list_bucket, of_an_interview
+from constructs.metric import Metric
+from constructs.storage import InstanceBucket
+from contract.names import METRICS_NAMESPACE, reaper_function, runner_project
+
+TIMEOUT_SECONDS = 55
+"""A pass ends before the next one begins."""
+
+
+class Reaper(Function):
+    """``program`` makes one pass a minute over all deadlines; its alarms go to ``alarm_topic``. Output: ``name``."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        program: str,
+        project_prefix: str,
+        account: Account,
+        bucket: InstanceBucket,
+        key: EncryptionKey,
+        max_instances: int,
+        log_retention_days: int,
+        alarm_topic: AlarmTopic,
+    ) -> None:
+        super().__init__(
+            scope,
+            id,
+            name=reaper_function(project_prefix),
+            description="Ends interviews that are overdue",
+            handler=program,
+            account=account,
+            key=key,
+            log_retention_days=log_retention_days,
+            variables={
+                "PREQUEL_BUCKET": bucket.name,
+                "PREQUEL_CLUSTER": project_prefix,
+                "PREQUEL_RUNNER": runner_project(project_prefix),
+                "PREQUEL_PROJECT_PREFIX": project_prefix,
+                "PREQUEL_MAX_INSTANCES": str(max_instances),
+            },
+            statements=_permissions(account, project_prefix, bucket),
+            timeout_seconds=TIMEOUT_SECONDS,
+            # The next tick is the retry; an event that waited for longer has been overtaken by it.
+            retries=0,
+            event_seconds=60,
+            # One pass at a time. Safety does not depend on it: records in the bucket keep two passes apart.
+            reserved_concurrency=1,
+        )
+        tick = CloudwatchEventRule(
+            self,
+            "tick",
+            name=self.name,
+            description="One pass of the reaper",
+            schedule_expression="rate(1 minute)",
+        )
+        self.call_on(tick, statement_id="Tick", target_id="reaper")
+        self._add_alarms(project_prefix, alarm_topic)
+
+    def _add_alarms(self, project_prefix: str, topic: AlarmTopic) -> None:
+        def reported(name: str, statistic: str) -> Metric:
+            return Metric(METRICS_NAMESPACE, name, statistic, {"Project": project_prefix})
+
+        alarm = partial(Alarm, self, topic=topic)
+        alarm(
+            "overdue",
+            "An interview is more than 5 minutes past its deadline and not gone",
+            reported("LongestOverdue", "Maximum"),
+            above=300,
+            period=60,
+        )
+        alarm(
+            "leaking",
+            "The resources of a destroyed interview are not proven gone",
+            reported("Leaking", "Maximum"),
+            above=0,
+            period=60,
+        )
+        alarm(
+            "reaper_silent",
+            "The reaper has made no pass for 5 minutes",
+            reported("ReaperRuns", "Sum"),
+            below=1,
+            missing="breaching",
+        )
+        alarm(
+            "reaper_errors",
+            # One pass may meet a transient error of AWS's; the next pass makes up for it.
+            "Three of the reaper's passes failed within 5 minutes",
+            Metric("AWS/Lambda", "Errors", "Sum", {"FunctionName": self.name}),
+            above=2,
+        )
+
+
+def _permissions(
+    account: Account, project_prefix: str, bucket: InstanceBucket
+) -> list[DataAwsIamPolicyDocumentStatement]:
+    """Allows what the reaper does itself: read the records, stop an overdue service, start a build."""
+    return [
+        list_bucket(bucket.arn),
+        DataAwsIamPolicyDocumentStatement(
+            sid="ReadInterviews",
+            actions=["s3:GetObject"],
+            resources=[
+                f"{bucket.arn}/slots/*",
+                f"{bucket.arn}/workspaces/*/interview.json",
+                f"{bucket.arn}/dispatches/*",
+            ],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="MarkInterviews",
+            actions=["s3:PutObject"],
+            resources=[f"{bucket.arn}/workspaces/*/interview.json", f"{bucket.arn}/dispatches/*"],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="FreeSlots",
+            actions=["s3:DeleteObject"],
+            resources=[f"{bucket.arn}/slots/*", f"{bucket.arn}/dispatches/*"],
+        ),
+        # A service that is gone has no tags, so the right to stop it would not hold for it.
+        DataAwsIamPolicyDocumentStatement(
+            sid="LookAtServices",
+            actions=["ecs:DescribeServices"],
+            resources=[account.arn("ecs", f"service/{project_prefix}/*")],
+            condition=[in_cluster(account, project_prefix)],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="StopOverdueServices",
+            actions=["ecs:UpdateService"],
+            resources=[account.arn("ecs", f"service/{project_prefix}/*")],
+            condition=[in_cluster(account, project_prefix), of_an_interview("Resource")],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="StartBuilds",
+            actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
+            resources=[account.arn("codebuild", f"project/{runner_project(project_prefix)}")],
+        ),
+    ]
