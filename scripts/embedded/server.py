@@ -1,230 +1,60 @@
-"""The process that serves the embedded AWS: moto's server on a free loopback port.
+"""The process that serves the embedded AWS: moto on a free loopback port.
 
 Writes its endpoint as one line to standard output, then serves until standard input closes, so that it never outlives
-the process that started it, however that one ends. With ``--detach`` it serves until it is terminated. With
-``--calls FILE`` it appends every API call to FILE, for tests of who calls what.
+the process that started it, however that one ends.
 """
 
-import json
+import argparse
 import signal
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from threading import Thread
 from typing import Any
 
-_FORGOTTEN_SERVICE_SETTINGS = {
-    "availabilityZoneRebalancing": "availability_zone_rebalancing",
-    "enableECSManagedTags": "enable_ecs_managed_tags",
-    "healthCheckGracePeriodSeconds": "health_check_grace_period_seconds",
-}
-"""What moto 5.2 accepts in CreateService and does not return, so that every plan would show a change."""
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
 
-_PLAIN_HTTP = ({"Bool": {"aws:SecureTransport": "false"}}, {"Bool": {"aws:SecureTransport": ["false"]}})
+from scripts.embedded.calls import record_calls
+from scripts.embedded.repairs import repair
 
 
-def remember_service_settings() -> None:
-    """Makes moto's DescribeServices return the settings that CreateService was given, as AWS does."""
-    from moto.ecs.responses import EC2ContainerServiceResponse
-
-    responses: Any = EC2ContainerServiceResponse
-    create_service = responses.create_service
-
-    def create_and_remember(response: Any) -> Any:
-        answer = create_service(response)
-        service = answer.result["service"]
-        for parameter, attribute in _FORGOTTEN_SERVICE_SETTINGS.items():
-            value = response._get_param(parameter)
-            if value is not None:
-                setattr(service, attribute, value)
-        return answer
-
-    responses.create_service = create_and_remember
-
-
-def remember_rule_descriptions() -> None:
-    """Makes moto's DescribeSecurityGroupRules return the description of a rule whose source is a group."""
-    from moto.ec2.models.security_groups import SecurityGroupRule
-
-    rule: Any = SecurityGroupRule
-    rule.description = property(
-        lambda self: self.ip_range.get("Description") or self.source_group.get("Description"),
-    )
-
-
-def count_loopback_as_tls() -> None:
-    """Keeps moto from refusing every request to a bucket whose policy demands TLS.
-
-    moto 5.2 reads such a policy's "deny" without its condition. What comes over loopback leaves this machine as little
-    as what comes over TLS can be read on the way.
-    """
-    from moto.s3.models import FakeBucket
-
-    bucket_class: Any = FakeBucket
-    get_permission = bucket_class.get_permission
-
-    def permission_over_tls(bucket: Any, action: str, resource: str) -> Any:
-        stored = bucket.policy
-        if stored is None:
-            return get_permission(bucket, action, resource)
-        document = json.loads(stored)
-        document["Statement"] = [s for s in document["Statement"] if s.get("Condition") not in _PLAIN_HTTP]
-        over_tls = SimpleNamespace(policy=json.dumps(document).encode())
-        return get_permission(over_tls, action, resource)
-
-    bucket_class.get_permission = permission_over_tls
-
-
-def remember_project_keys() -> None:
-    """Makes moto's CodeBuild return the encryption key that CreateProject was given, as AWS does."""
-    from moto.codebuild.responses import CodeBuildResponse
-
-    responses: Any = CodeBuildResponse
-    create_project = responses.create_project
-
-    def create_and_remember(response: Any) -> Any:
-        answer = create_project(response)
-        key = response._get_param("encryptionKey")
-        if key is not None:
-            answer.result["project"]["encryptionKey"] = key
-        return answer
-
-    responses.create_project = create_and_remember
-
-
-def accept_projects_without_source() -> None:
-    """Makes moto's CodeBuild ask for a source's location only where AWS does, which is not for ``NO_SOURCE``."""
-    from moto.codebuild import responses
-
-    validate = responses._validate_required_params_source
-
-    def validate_unless_there_is_none(source: dict[str, Any]) -> None:
-        if source["type"] != "NO_SOURCE":
-            validate(source)
-
-    responses._validate_required_params_source = validate_unless_there_is_none
-
-
-def remember_request_metrics() -> None:
-    """Makes moto's S3 keep metrics configurations, of which it knows nothing.
-
-    moto 5.2 takes the call that deletes one for the call that deletes the bucket.
-    """
-    from moto.s3.responses import S3Response
-
-    responses: Any = S3Response
-    respond = responses._bucket_response
-    kept: dict[tuple[str, str], str] = {}
-
-    def respond_with_metrics(response: Any, request: Any, full_url: str) -> Any:
-        if "metrics" not in (query := response._get_querystring(request, full_url)) or "id" not in query:
-            return respond(response, request, full_url)
-        key = response.parse_bucket_name_from_url(request, full_url), query["id"][0]
-        if request.method == "PUT":
-            kept[key] = response.body if isinstance(response.body, str) else response.body.decode()
-            return 200, {}, ""
-        if key not in kept:
-            return 404, {}, "<Error><Code>NoSuchConfiguration</Code><Message>no such configuration</Message></Error>"
-        if request.method == "DELETE":
-            del kept[key]
-            return 204, {}, ""
-        return 200, {}, kept[key]
-
-    responses._bucket_response = respond_with_metrics
-
-
-def answer_in_one_piece() -> None:
+class OnePieceHandler(MotoRequestHandler):
     """Sends the head and the body of an answer together.
 
     Werkzeug sends them one after the other. On a busy machine the second may take a tenth of a second longer, and the
     AWS provider then now and then hangs up and asks again (seen with 5.100 in a capture): a revoked rule is not found,
     a created resource exists already.
     """
-    from werkzeug.serving import WSGIRequestHandler
 
-    handler: Any = WSGIRequestHandler
-    handler.wbufsize = 1 << 16
-    invite = handler.handle_expect_100
+    wbufsize = 1 << 16
 
-    def invite_at_once(request: Any) -> Any:
-        invited = invite(request)
-        request.wfile.flush()  # who asks whether to send a body waits a second for this
+    def handle_expect_100(self) -> bool:
+        """Invites the body at once: who asks whether to send it waits a second for the answer."""
+        invited = super().handle_expect_100()
+        self.wfile.flush()
         return invited
-
-    handler.handle_expect_100 = invite_at_once
-
-
-def record_calls(log: Path) -> None:
-    """Appends each call to ``log`` as one JSON object: ``key`` (the caller's access key id), ``action`` (as IAM spells
-    it), ``path``, ``parameters``, and ``allowed``.
-
-    Calls are allowed or denied only while moto is told to look: POST /moto-api/reset-auth with the number 0, and with
-    ``inf`` to stop. It then matches actions for all services and resources for S3 alone.
-    """
-    from moto.core.authorization import ActionAuthenticatorMixin
-    from moto.iam.access_control import IAMRequestBase
-
-    responses: Any = ActionAuthenticatorMixin
-    authorize = responses._authenticate_and_authorize_action
-    # What the Go SDK signs, chunked uploads for one, moto cannot always verify. Who calls is all that matters here.
-    requests: Any = IAMRequestBase
-    requests.check_signature = lambda _: None
-
-    def authorize_and_record(response: Any, request_class: type, resource: str = "*") -> None:
-        scope = response.headers.get("Authorization", "").partition("Credential=")[2].split("/")
-        call = {
-            "key": scope[0],
-            "action": f"{scope[3] if len(scope) > 3 else ''}:{response._get_action()}",
-            "path": response.raw_path,
-            "parameters": _parameters(response),
-            "allowed": True,
-        }
-        try:
-            authorize(response, request_class, resource)
-        except Exception:
-            call["allowed"] = False
-            raise
-        finally:
-            with log.open("a") as file:
-                file.write(json.dumps(call, default=str) + "\n")
-
-    responses._authenticate_and_authorize_action = authorize_and_record
-
-
-def _parameters(response: Any) -> dict[str, Any]:
-    """What the caller gave, from a JSON body, or from a form or query with any other body beside it, as ``body``."""
-    body = response.raw_body or b""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        document = None
-    if isinstance(document, dict):
-        return document
-    return dict(response.data or {}) | ({"body": body.decode(errors="replace")} if body.startswith(b"<") else {})
 
 
 def main() -> None:
-    """Serve."""
-    from moto.server import ThreadedMotoServer
-
-    remember_service_settings()
-    remember_project_keys()
-    accept_projects_without_source()
-    remember_request_metrics()
-    remember_rule_descriptions()
-    count_loopback_as_tls()
-    answer_in_one_piece()
-    if "--calls" in sys.argv[1:]:
-        record_calls(Path(sys.argv[sys.argv.index("--calls") + 1]))
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    sys.stdout.write(f"http://{host}:{port}\n")
+    """Serves until standard input closes, or a signal when detached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--detach", action="store_true", help="serve until terminated")
+    parser.add_argument("--calls", type=Path, help="append every API call to this file")
+    options = parser.parse_args()
+    repair()
+    if options.calls:
+        record_calls(options.calls)
+    application: Any = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=OnePieceHandler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    host, port = server.server_address[:2]
+    sys.stdout.write(f"http://{host!s}:{port}\n")
     sys.stdout.flush()
-    if "--detach" in sys.argv[1:]:
+    if options.detach:
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
     else:
         sys.stdin.read()
-    server.stop()
+    server.shutdown()
 
 
 if __name__ == "__main__":

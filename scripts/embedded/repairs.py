@@ -1,0 +1,134 @@
+"""What moto 5.2 gets wrong or forgets, put right inside the server's process; each is worth a report to moto."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+_FORGOTTEN_SERVICE_SETTINGS = {
+    "availabilityZoneRebalancing": "availability_zone_rebalancing",
+    "enableECSManagedTags": "enable_ecs_managed_tags",
+    "healthCheckGracePeriodSeconds": "health_check_grace_period_seconds",
+}
+"""What moto 5.2 accepts in CreateService and does not return, so that every plan would show a change."""
+
+_PLAIN_HTTP = ({"Bool": {"aws:SecureTransport": "false"}}, {"Bool": {"aws:SecureTransport": ["false"]}})
+
+
+def remember_service_settings() -> None:
+    """Makes moto's DescribeServices return the settings that CreateService was given, as AWS does."""
+    from moto.ecs.responses import EC2ContainerServiceResponse
+
+    responses: Any = EC2ContainerServiceResponse
+    create_service = responses.create_service
+
+    def create_and_remember(response: Any) -> Any:
+        answer = create_service(response)
+        service = answer.result["service"]
+        for parameter, attribute in _FORGOTTEN_SERVICE_SETTINGS.items():
+            value = response._get_param(parameter)
+            if value is not None:
+                setattr(service, attribute, value)
+        return answer
+
+    responses.create_service = create_and_remember
+
+
+def remember_rule_descriptions() -> None:
+    """Makes moto's DescribeSecurityGroupRules return the description of a rule whose source is a group."""
+    from moto.ec2.models.security_groups import SecurityGroupRule
+
+    rule: Any = SecurityGroupRule
+    rule.description = property(
+        lambda self: self.ip_range.get("Description") or self.source_group.get("Description"),
+    )
+
+
+def count_loopback_as_tls() -> None:
+    """Keeps moto from refusing every request to a bucket whose policy demands TLS.
+
+    moto 5.2 reads such a policy's "deny" without its condition. What comes over loopback leaves this machine as little
+    as what comes over TLS can be read on the way.
+    """
+    from moto.s3.models import FakeBucket
+
+    bucket_class: Any = FakeBucket
+    get_permission = bucket_class.get_permission
+
+    def permission_over_tls(bucket: Any, action: str, resource: str) -> Any:
+        stored = bucket.policy
+        if stored is None:
+            return get_permission(bucket, action, resource)
+        document = json.loads(stored)
+        document["Statement"] = [s for s in document["Statement"] if s.get("Condition") not in _PLAIN_HTTP]
+        over_tls = SimpleNamespace(policy=json.dumps(document).encode())
+        return get_permission(over_tls, action, resource)
+
+    bucket_class.get_permission = permission_over_tls
+
+
+def remember_project_keys() -> None:
+    """Makes moto's CodeBuild return the encryption key that CreateProject was given, as AWS does."""
+    from moto.codebuild.responses import CodeBuildResponse
+
+    responses: Any = CodeBuildResponse
+    create_project = responses.create_project
+
+    def create_and_remember(response: Any) -> Any:
+        answer = create_project(response)
+        key = response._get_param("encryptionKey")
+        if key is not None:
+            answer.result["project"]["encryptionKey"] = key
+        return answer
+
+    responses.create_project = create_and_remember
+
+
+def accept_projects_without_source() -> None:
+    """Makes moto's CodeBuild ask for a source's location only where AWS does, which is not for ``NO_SOURCE``."""
+    from moto.codebuild import responses
+
+    validate = responses._validate_required_params_source
+
+    def validate_unless_there_is_none(source: dict[str, Any]) -> None:
+        if source["type"] != "NO_SOURCE":
+            validate(source)
+
+    responses._validate_required_params_source = validate_unless_there_is_none
+
+
+def remember_request_metrics() -> None:
+    """Makes moto's S3 keep metrics configurations, of which it knows nothing.
+
+    moto 5.2 takes the call that deletes one for the call that deletes the bucket.
+    """
+    from moto.s3.responses import S3Response
+
+    responses: Any = S3Response
+    respond = responses._bucket_response
+    kept: dict[tuple[str, str], str] = {}
+
+    def respond_with_metrics(response: Any, request: Any, full_url: str) -> Any:
+        if "metrics" not in (query := response._get_querystring(request, full_url)) or "id" not in query:
+            return respond(response, request, full_url)
+        key = response.parse_bucket_name_from_url(request, full_url), query["id"][0]
+        if request.method == "PUT":
+            kept[key] = response.body if isinstance(response.body, str) else response.body.decode()
+            return 200, {}, ""
+        if key not in kept:
+            return 404, {}, "<Error><Code>NoSuchConfiguration</Code><Message>no such configuration</Message></Error>"
+        if request.method == "DELETE":
+            del kept[key]
+            return 204, {}, ""
+        return 200, {}, kept[key]
+
+    responses._bucket_response = respond_with_metrics
+
+
+def repair() -> None:
+    """Makes all of the repairs."""
+    remember_service_settings()
+    remember_project_keys()
+    accept_projects_without_source()
+    remember_request_metrics()
+    remember_rule_descriptions()
+    count_loopback_as_tls()
