@@ -3,7 +3,6 @@
 from functools import partial
 
 from constructs import Construct
-from constructs.account import Account
 from constructs.alarm import Alarm, AlarmTopic
 from constructs.aws import (
     DataAwsIamPolicyDocument,
@@ -16,12 +15,12 @@ from constructs.aws import (
 )
 from constructs.certificate import Certificate
 from constructs.cluster import Cluster
-from constructs.encryption import EncryptionKey
 from constructs.load_balancer import LoadBalancer
 from constructs.log_group import LogGroup
 from constructs.metric import Metric, most_of, share
 from constructs.network import Network
 from constructs.portal import Portal
+from constructs.project import Project
 from constructs.storage import REQUEST_METRICS, InstanceBucket
 from contract.names import METRICS_NAMESPACE
 
@@ -38,9 +37,7 @@ class Alarms(Construct):
         scope: Construct,
         id: str,
         *,
-        project_prefix: str,
-        account: Account,
-        key: EncryptionKey,
+        project: Project,
         email: str,
         load_balancer: LoadBalancer,
         portal: Portal | None,
@@ -51,7 +48,7 @@ class Alarms(Construct):
         interview_logs: LogGroup,
     ) -> None:
         super().__init__(scope, id)
-        self.topic = self._topic(project_prefix, account, key, email)
+        self.topic = self._topic(project, email)
         self._alarm = partial(Alarm, self, topic=self.topic)
         self._watch_load_balancer(load_balancer)
         if portal is not None:
@@ -196,9 +193,10 @@ class Alarms(Construct):
                 runbook="Bucket errors",
             )
 
-    def _topic(self, project_prefix: str, account: Account, key: EncryptionKey, email: str) -> AlarmTopic:
-        name = f"{project_prefix}-alarms"
-        topic = SnsTopic(self, "topic", name=name, kms_master_key_id=key.arn)
+    def _topic(self, project: Project, email: str) -> AlarmTopic:
+        account = project.account
+        name = f"{project.prefix}-alarms"
+        topic = SnsTopic(self, "topic", name=name, kms_master_key_id=project.key.arn)
         publishing = DataAwsIamPolicyDocument(
             self,
             "publishing",
@@ -216,7 +214,7 @@ class Alarms(Construct):
                         DataAwsIamPolicyDocumentStatementCondition(
                             test="ArnLike",
                             variable="aws:SourceArn",
-                            values=[account.arn("cloudwatch", f"alarm:{project_prefix}-*")],
+                            values=[account.arn("cloudwatch", f"alarm:{project.prefix}-*")],
                         )
                     ],
                 )
@@ -225,4 +223,4 @@ class Alarms(Construct):
         SnsTopicPolicy(self, "topic_policy", arn=topic.arn, policy=publishing.json)
         if email:
             SnsTopicSubscription(self, "email", topic_arn=topic.arn, protocol="email", endpoint=email)
-        return AlarmTopic(topic.arn, project_prefix)
+        return AlarmTopic(topic.arn, project.prefix)

@@ -1,6 +1,4 @@
-"""The domain: its TLS certificate, proven by DNS, and the records that lead to the load balancer."""
-
-from collections.abc import Mapping
+"""The domain's TLS certificate, validated through DNS."""
 
 from cdktf import TerraformResourceLifecycle
 
@@ -10,7 +8,6 @@ from constructs.aws import (
     AcmCertificateValidation,
     DataAwsRoute53Zone,
     Route53Record,
-    Route53RecordAlias,
 )
 from constructs.waivers import waive
 
@@ -20,11 +17,12 @@ VALIDATION_RECORD_TTL_SECONDS = 300
 class Certificate(Construct):
     """A certificate for ``domain_name`` and every name one label below it, in an existing public zone.
 
-    Outputs: ``arn`` (known once AWS has validated the certificate) and ``zone_id``.
+    Outputs: ``arn`` (known once AWS has validated the certificate), ``domain_name`` and ``zone_id``.
     """
 
     def __init__(self, scope: Construct, id: str, *, domain_name: str, hosted_zone_name: str) -> None:
         super().__init__(scope, id)
+        self.domain_name = domain_name
         self.zone_id = DataAwsRoute53Zone(self, "zone", name=hosted_zone_name, private_zone=False).zone_id
         certificate = AcmCertificate(
             self,
@@ -40,7 +38,7 @@ class Certificate(Construct):
             "an interview must be ready in seconds; and a certificate for each would publish all their names",
             "https://docs.aws.amazon.com/acm/latest/userguide/acm-concepts.html#concept-transparency",
         )
-        # A name and its wildcard are proven by one and the same record
+        # A name and its wildcard are validated by one and the same record
         # (https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html).
         options = f"{certificate.fqn}.domain_validation_options"
         option = f'one([for option in {options} : option if option.domain_name == "{domain_name}"])'
@@ -59,30 +57,3 @@ class Certificate(Construct):
             self, "validated", certificate_arn=certificate.arn, validation_record_fqdns=[record.fqdn]
         )
         self.arn = validated.certificate_arn
-
-
-class LoadBalancerRecords(Construct):
-    """Leads each of ``names``, DNS names by construct id, to the load balancer."""
-
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        names: Mapping[str, str],
-        zone_id: str,
-        load_balancer_dns_name: str,
-        load_balancer_zone_id: str,
-    ) -> None:
-        super().__init__(scope, id)
-        for label, name in names.items():
-            Route53Record(
-                self,
-                label,
-                zone_id=zone_id,
-                name=name,
-                type="A",
-                alias=Route53RecordAlias(
-                    name=load_balancer_dns_name, zone_id=load_balancer_zone_id, evaluate_target_health=False
-                ),
-            )

@@ -8,6 +8,7 @@ from constructs.aws import (
     EcsClusterCapacityProvidersDefaultCapacityProviderStrategy,
     EcsClusterSetting,
 )
+from constructs.project import Project
 from constructs.waivers import SHORT_RETENTION, waive
 
 
@@ -21,17 +22,18 @@ def insights_log_group_name(cluster_name: str) -> str:
 class Cluster(Construct):
     """Fargate and Fargate Spot, with Container Insights. Outputs: ``name`` and ``arn``."""
 
-    def __init__(self, scope: Construct, id: str, *, name: str, log_retention_days: int, kms_key_arn: str) -> None:
+    def __init__(self, scope: Construct, id: str, *, project: Project) -> None:
         super().__init__(scope, id)
+        name = project.prefix
         # ECS would create it by itself, never to expire and with a key that is not ours.
         insights = CloudwatchLogGroup(
             self,
             "insights",
             name=insights_log_group_name(name),
-            retention_in_days=log_retention_days,
-            kms_key_id=kms_key_arn,
+            retention_in_days=project.log_retention_days,
+            kms_key_id=project.key.arn,
         )
-        if log_retention_days < 365:
+        if project.log_retention_days < 365:
             waive(insights, *SHORT_RETENTION)
         cluster = EcsCluster(
             self,

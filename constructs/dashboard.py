@@ -11,6 +11,7 @@ from constructs.cluster import Cluster
 from constructs.load_balancer import LoadBalancer
 from constructs.log_group import LogGroup
 from constructs.metric import Metric
+from constructs.project import Project
 from constructs.reaper import Reaper
 from constructs.runner import Runner
 from contract.names import METRICS_NAMESPACE
@@ -50,8 +51,7 @@ class Dashboard(Construct):
         scope: Construct,
         id: str,
         *,
-        project_prefix: str,
-        region: str,
+        project: Project,
         load_balancer: LoadBalancer,
         cluster: Cluster,
         interview_logs: LogGroup,
@@ -63,17 +63,17 @@ class Dashboard(Construct):
     ) -> None:
         super().__init__(scope, id)
         rows = [
-            _interviews({"Project": project_prefix}),
+            _interviews({"Project": project.prefix}),
             _load_balancer({"LoadBalancer": load_balancer.arn_suffix}),
             _tasks({"ClusterName": cluster.name}, {"LogGroupName": interview_logs.name}),
-            _reaper({"Project": project_prefix}, {"FunctionName": reaper.name}),
+            _reaper({"Project": project.prefix}, {"FunctionName": reaper.name}),
             _runner({"ProjectName": runner.name}),
-            _cost({"Project": project_prefix}, interview_dollars_per_hour, standing_dollars_per_day, price_list),
+            _cost({"Project": project.prefix}, interview_dollars_per_hour, standing_dollars_per_day, price_list),
         ]
         # No expression in it holds a quote, so that it can be plain JSON.
-        body = json.dumps({"widgets": list(_laid_out(rows, region))}, indent=1)
+        body = json.dumps({"widgets": list(_laid_out(rows, project.account.region))}, indent=1)
         self.name = CloudwatchDashboard(
-            self, "dashboard", dashboard_name=project_prefix, dashboard_body=body
+            self, "dashboard", dashboard_name=project.prefix, dashboard_body=body
         ).dashboard_name
 
 

@@ -44,7 +44,7 @@ ADMINISTRATION = [
     "kms:UpdateAlias",
     "kms:UpdateKeyDescription",
 ]
-"""What the account may pass on by IAM policies: everything that a symmetric key of this account knows, one by one."""
+"""What the account may grant by IAM policies: every action on a symmetric key of this account, one by one."""
 
 USE_BY_LOGS = [
     "kms:Decrypt",
@@ -75,10 +75,36 @@ class EncryptionKey(Construct):
         deletion_window_days: int,
     ) -> None:
         super().__init__(scope, id)
+        policy = self._policy(name, account, log_group_names)
+        key = KmsKey(
+            self,
+            "key",
+            description=f"Passwords, logs, images and alarms of {name}",
+            enable_key_rotation=True,
+            deletion_window_in_days=deletion_window_days,
+            policy=policy.json,
+        )
+        for sid in ("AccountAdministration", "LogGroups", "AlarmsToTopic"):
+            waive(
+                key,
+                f"{sid} RESOURCE_STAR",
+                "in a key policy it means the key that carries it, and nothing else",
+                "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html",
+            )
+        waive(
+            key,
+            "LogGroups UNKNOWN_CONDITION_FOR_ACTION",
+            "as CloudWatch Logs documents it; DescribeKey carries no context, and is refused then",
+            "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html",
+        )
+        KmsAlias(self, "alias", name=f"alias/{name}", target_key_id=key.key_id)
+        self.arn = key.arn
+
+    def _policy(self, name: str, account: Account, log_group_names: list[str]) -> DataAwsIamPolicyDocument:
         # In a key policy "*" means the key that carries it; nothing else can be written before the key exists.
         this_key = ["*"]
         log_groups = [account.arn("logs", f"log-group:{log_group}") for log_group in log_group_names]
-        policy = DataAwsIamPolicyDocument(
+        return DataAwsIamPolicyDocument(
             self,
             "policy",
             statement=[
@@ -126,26 +152,3 @@ class EncryptionKey(Construct):
                 ),
             ],
         )
-        key = KmsKey(
-            self,
-            "key",
-            description=f"Passwords, logs, images and alarms of {name}",
-            enable_key_rotation=True,
-            deletion_window_in_days=deletion_window_days,
-            policy=policy.json,
-        )
-        for sid in ("AccountAdministration", "LogGroups", "AlarmsToTopic"):
-            waive(
-                key,
-                f"{sid} RESOURCE_STAR",
-                "in a key policy it means the key that carries it, and nothing else",
-                "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html",
-            )
-        waive(
-            key,
-            "LogGroups UNKNOWN_CONDITION_FOR_ACTION",
-            "as CloudWatch Logs documents it; DescribeKey carries no context, and is refused then",
-            "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html",
-        )
-        KmsAlias(self, "alias", name=f"alias/{name}", target_key_id=key.key_id)
-        self.arn = key.arn

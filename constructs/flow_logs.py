@@ -1,12 +1,11 @@
 """VPC flow logs."""
 
 from constructs import Construct
-from constructs.account import Account
 from constructs.aws import DataAwsIamPolicyDocumentStatement, FlowLog
-from constructs.encryption import EncryptionKey
 from constructs.identity import ServiceRole
 from constructs.log_group import LogGroup
 from constructs.network import Network
+from constructs.project import Project
 
 
 class FlowLogs(Construct):
@@ -17,20 +16,18 @@ class FlowLogs(Construct):
         scope: Construct,
         id: str,
         *,
-        project_prefix: str,
-        account: Account,
+        project: Project,
         network: Network,
-        key: EncryptionKey,
-        retention_days: int,
     ) -> None:
         super().__init__(scope, id)
-        name = f"/{project_prefix}/flow-logs"
-        log_group = LogGroup(self, "log", name=name, retention_days=retention_days, key=key)
+        account = project.account
+        name = f"/{project.prefix}/flow-logs"
+        log_group = LogGroup(self, "log", project=project, name=name)
         # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
         writer = ServiceRole(
             self,
             "writer",
-            name=f"{project_prefix}-flow-logs",
+            name=f"{project.prefix}-flow-logs",
             description="Writes VPC flow logs",
             service="vpc-flow-logs.amazonaws.com",
             account=account,
@@ -51,7 +48,7 @@ class FlowLogs(Construct):
             log_destination_type="cloud-watch-logs",
             log_destination=log_group.arn,
             iam_role_arn=writer.arn,
-            tags={"Name": project_prefix},
+            tags={"Name": project.prefix},
             # Without them, the first records are lost.
             depends_on=[writer.policy],
         )

@@ -4,7 +4,6 @@ import base64
 from collections.abc import Mapping, Sequence
 
 from constructs import Construct
-from constructs.account import Account
 from constructs.aws import (
     CloudwatchEventRule,
     CloudwatchEventTarget,
@@ -21,9 +20,9 @@ from constructs.aws import (
     SqsQueuePolicy,
 )
 from constructs.bundle import Bundle
-from constructs.encryption import EncryptionKey
 from constructs.identity import ServiceRole
 from constructs.log_group import LogGroup, write_logs
+from constructs.project import Project
 from constructs.waivers import FUNCTION_OUTSIDE_THE_VPC, waive
 
 RUNTIME = "python3.13"
@@ -66,12 +65,10 @@ class Function(Construct):
         scope: Construct,
         id: str,
         *,
+        project: Project,
         name: str,
         description: str,
         handler: str,
-        account: Account,
-        key: EncryptionKey,
-        log_retention_days: int,
         variables: Mapping[str, str],
         statements: Sequence[DataAwsIamPolicyDocumentStatement],
         timeout_seconds: int,
@@ -81,13 +78,14 @@ class Function(Construct):
         reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, id)
+        account = project.account
         self.name = name
         self._retry_policy = CloudwatchEventTargetRetryPolicy(
             maximum_retry_attempts=retries, maximum_event_age_in_seconds=event_seconds
         )
         self._failures = failures or FailureQueue(self, "failures", name=f"{name}-failures")
         log_group_name = function_log_group(name)
-        log_group = LogGroup(self, "log", name=log_group_name, retention_days=log_retention_days, key=key)
+        log_group = LogGroup(self, "log", project=project, name=log_group_name)
         role = ServiceRole(
             self,
             "role",

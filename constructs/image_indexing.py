@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from constructs import Construct
-from constructs.account import Account
 from constructs.alarm import Alarm, AlarmTopic
 from constructs.aws import (
     CloudwatchEventRule,
@@ -18,12 +17,12 @@ from constructs.aws import (
     SsmParameter,
 )
 from constructs.build_project import BuildProject
-from constructs.encryption import EncryptionKey
 from constructs.function import FailureQueue, Function
 from constructs.identity import ServiceRole
 from constructs.image_build_spec import BUILD_IMAGE, BUILD_SPEC, build_variables
 from constructs.log_group import LogGroup, write_logs
 from constructs.metric import Metric
+from constructs.project import Project
 from constructs.registry import Repository
 from constructs.waivers import waive
 from contract.names import (
@@ -58,23 +57,18 @@ class ImageIndexing(Construct):
         scope: Construct,
         id: str,
         *,
+        project: Project,
         starter: str,
         recorder: str,
-        project_prefix: str,
-        account: Account,
         repository: Repository,
-        key: EncryptionKey,
         cpu_architecture: str,
-        log_retention_days: int,
         alarm_topic: AlarmTopic,
     ) -> None:
         super().__init__(scope, id)
-        self._prefix = project_prefix
-        self._account = account
-        self._key = key
-        self._retention_days = log_retention_days
-        self._name = image_indexer(project_prefix)
-        self._repository_name = code_server_repository(project_prefix)
+        self._project = project
+        self._account = account = project.account
+        self._name = image_indexer(project.prefix)
+        self._repository_name = code_server_repository(project.prefix)
         self._repository_arn = account.arn("ecr", f"repository/{self._repository_name}")
         parameter_name = self._parameter()
         architecture = IMAGE_ARCHITECTURES[cpu_architecture]
@@ -124,7 +118,7 @@ class ImageIndexing(Construct):
 
     def _parameter(self) -> str:
         """The name of the SSM parameter that holds the newest indexed image."""
-        name = image_parameter(self._prefix)
+        name = image_parameter(self._project.prefix)
         parameter = SsmParameter(
             self,
             "current",
@@ -144,8 +138,8 @@ class ImageIndexing(Construct):
         return name
 
     def _build(self, repository_url: str, architecture: str) -> None:
-        log_group_name = f"/{self._prefix}/image-indexer"
-        log_group = LogGroup(self, "log", name=log_group_name, retention_days=self._retention_days, key=self._key)
+        log_group_name = f"/{self._project.prefix}/image-indexer"
+        log_group = LogGroup(self, "log", project=self._project, name=log_group_name)
         role = ServiceRole(
             self,
             "builder",
@@ -182,7 +176,7 @@ class ImageIndexing(Construct):
             name=self._name,
             description="Pushes images again with a SOCI index",
             role=role,
-            key=self._key,
+            key=self._project.key,
             log_group=log_group,
             environment_type="LINUX_CONTAINER",
             image=BUILD_IMAGE,
@@ -207,12 +201,10 @@ class ImageIndexing(Construct):
         function = Function(
             self,
             id,
+            project=self._project,
             name=name,
             description=description,
             handler=handler,
-            account=self._account,
-            key=self._key,
-            log_retention_days=self._retention_days,
             variables={"PREQUEL_REPOSITORY": self._repository_name} | variables,
             statements=[
                 DataAwsIamPolicyDocumentStatement(

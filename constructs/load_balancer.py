@@ -8,12 +8,15 @@ from constructs.aws import (
     LbListenerDefaultAction,
     LbListenerDefaultActionFixedResponse,
     LbListenerDefaultActionRedirect,
+    Route53Record,
+    Route53RecordAlias,
 )
-from constructs.storage import ALB_LOG_PREFIX
+from constructs.certificate import Certificate
+from constructs.network import Network
+from constructs.project import Project
+from constructs.security_groups import HTTP_PORT, HTTPS_PORT, SecurityGroups
+from constructs.storage import ALB_LOG_PREFIX, LogBucket
 from constructs.waivers import waive
-
-HTTP_PORT = 80
-HTTPS_PORT = 443
 
 IDLE_TIMEOUT_SECONDS = 3600
 """An editor's session is one websocket. Browsers slow a tab in the background down to one timer a minute
@@ -32,8 +35,8 @@ STRICT_TRANSPORT_SECURITY = "max-age=31536000"
 class LoadBalancer(Construct):
     """Answers 404 until a listener rule matches; plain HTTP only redirects, unless there is no certificate.
 
-    Outputs: ``listener_arn`` (the one to hang rules on), ``dns_name``, ``zone_id`` and ``arn_suffix`` (its name in
-    CloudWatch).
+    Outputs: ``listener_arn`` (of the listener that takes the rules), ``dns_name``, ``zone_id``, ``arn_suffix`` (its
+    name in CloudWatch), ``scheme``, ``host`` (the domain, or without one the load balancer's own name) and ``url``.
     """
 
     def __init__(
@@ -41,28 +44,27 @@ class LoadBalancer(Construct):
         scope: Construct,
         id: str,
         *,
-        name: str,
-        subnet_ids: list[str],
-        security_group_id: str,
-        certificate_arn: str | None,
-        log_bucket_name: str,
-        deletion_protection: bool,
+        project: Project,
+        network: Network,
+        security_groups: SecurityGroups,
+        certificate: Certificate | None,
+        log_bucket: LogBucket,
     ) -> None:
         super().__init__(scope, id)
         balancer = Lb(
             self,
             "alb",
-            name=name,
+            name=project.prefix,
             load_balancer_type="application",
             internal=False,
-            subnets=subnet_ids,
-            security_groups=[security_group_id],
+            subnets=network.public_subnet_ids,
+            security_groups=[security_groups.load_balancer_id],
             drop_invalid_header_fields=True,
             desync_mitigation_mode="defensive",
             enable_http2=True,
             idle_timeout=IDLE_TIMEOUT_SECONDS,
-            enable_deletion_protection=deletion_protection,
-            access_logs=LbAccessLogs(bucket=log_bucket_name, prefix=ALB_LOG_PREFIX, enabled=True),
+            enable_deletion_protection=project.deletion_protection,
+            access_logs=LbAccessLogs(bucket=log_bucket.name, prefix=ALB_LOG_PREFIX, enabled=True),
         )
         waive(
             balancer,
@@ -87,10 +89,10 @@ class LoadBalancer(Construct):
             load_balancer_arn=balancer.arn,
             port=HTTP_PORT,
             protocol="HTTP",
-            default_action=[to_https if certificate_arn else not_found],
+            default_action=[to_https if certificate else not_found],
         )
         self.listener_arn = http.arn
-        if certificate_arn:
+        if certificate:
             https = LbListener(
                 self,
                 "https",
@@ -98,7 +100,7 @@ class LoadBalancer(Construct):
                 port=HTTPS_PORT,
                 protocol="HTTPS",
                 ssl_policy=TLS_POLICY,
-                certificate_arn=certificate_arn,
+                certificate_arn=certificate.arn,
                 routing_http_response_strict_transport_security_header_value=STRICT_TRANSPORT_SECURITY,
                 default_action=[not_found],
             )
@@ -106,3 +108,30 @@ class LoadBalancer(Construct):
         self.dns_name = balancer.dns_name
         self.zone_id = balancer.zone_id
         self.arn_suffix = balancer.arn_suffix
+        self.scheme = "https" if certificate else "http"
+        self.host = certificate.domain_name if certificate else balancer.dns_name
+        self.url = f"{self.scheme}://{self.host}"
+
+
+class LoadBalancerRecords(Construct):
+    """Leads the certificate's domain to the load balancer, with ``wildcard`` every name one label below it too."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, load_balancer: LoadBalancer, certificate: Certificate, wildcard: bool
+    ) -> None:
+        super().__init__(scope, id)
+        self._record("apex", certificate.domain_name, load_balancer, certificate)
+        if wildcard:
+            self._record("wildcard", f"*.{certificate.domain_name}", load_balancer, certificate)
+
+    def _record(self, label: str, name: str, load_balancer: LoadBalancer, certificate: Certificate) -> None:
+        Route53Record(
+            self,
+            label,
+            zone_id=certificate.zone_id,
+            name=name,
+            type="A",
+            alias=Route53RecordAlias(
+                name=load_balancer.dns_name, zone_id=load_balancer.zone_id, evaluate_target_health=False
+            ),
+        )

@@ -3,7 +3,7 @@
 from constructs import Construct
 from constructs.account import Account
 from constructs.aws import CloudwatchLogGroup, DataAwsIamPolicyDocumentStatement
-from constructs.encryption import EncryptionKey
+from constructs.project import Project
 from constructs.waivers import SHORT_RETENTION, waive
 
 
@@ -13,12 +13,12 @@ class LogGroup(Construct):
     Outputs: ``name``, ``arn`` and ``resource`` (for whoever must wait for it).
     """
 
-    def __init__(self, scope: Construct, id: str, *, name: str, retention_days: int, key: EncryptionKey) -> None:
+    def __init__(self, scope: Construct, id: str, *, project: Project, name: str) -> None:
         super().__init__(scope, id)
         self.resource = CloudwatchLogGroup(
-            self, "group", name=name, retention_in_days=retention_days, kms_key_id=key.arn
+            self, "group", name=name, retention_in_days=project.log_retention_days, kms_key_id=project.key.arn
         )
-        if retention_days < 365:
+        if project.log_retention_days < 365:
             waive(self.resource, *SHORT_RETENTION)
         self.name = self.resource.name
         self.arn = self.resource.arn

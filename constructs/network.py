@@ -1,7 +1,5 @@
 """The VPC: public subnets for the load balancer and NAT, private ones for the containers."""
 
-from collections.abc import Sequence
-
 from constructs import Construct
 from constructs.aws import (
     DataAwsAvailabilityZones,
@@ -17,15 +15,18 @@ from constructs.aws import (
     Vpc,
     VpcEndpoint,
 )
+from constructs.project import Project
+from contract.subnets import SubnetPlan
 
 ANYWHERE = "0.0.0.0/0"
 
 
 class Network(Construct):
-    """One public and one private subnet in each availability zone, in the order of the given CIDR blocks.
+    """One public and one private subnet in each of ``zones`` availability zones.
 
     Private subnets reach the internet through NAT: one gateway for all zones, or one in each with
-    ``nat_in_each_zone``. Outputs: ``vpc_id``, ``public_subnet_ids``, ``private_subnet_ids`` and ``nat_gateway_ids``.
+    ``nat_in_each_zone``. Outputs: ``cidr``, ``vpc_id``, ``public_subnet_ids``, ``private_subnet_ids`` and
+    ``nat_gateway_ids``.
     """
 
     def __init__(
@@ -33,27 +34,26 @@ class Network(Construct):
         scope: Construct,
         id: str,
         *,
-        name: str,
-        region: str,
-        vpc_cidr: str,
-        public_cidrs: Sequence[str],
-        private_cidrs: Sequence[str],
+        project: Project,
+        cidr: str,
+        zones: int,
         nat_in_each_zone: bool,
     ) -> None:
         super().__init__(scope, id)
-        self._name = name
-        self._vpc = Vpc(
+        self._name = name = project.prefix
+        self.cidr = cidr
+        plan = SubnetPlan.of(cidr, zones)
+        self.vpc_id = Vpc(
             self,
             "vpc",
-            cidr_block=vpc_cidr,
+            cidr_block=cidr,
             enable_dns_support=True,
             enable_dns_hostnames=True,
             tags={"Name": name},
-        )
-        self.vpc_id = self._vpc.id
+        ).id
         # Without rules it lets nothing in or out, so that nothing works by accident of landing in it.
         DefaultSecurityGroup(self, "default", vpc_id=self.vpc_id, tags={"Name": f"{name}-default-closed"})
-        zones = DataAwsAvailabilityZones(
+        offered = DataAwsAvailabilityZones(
             self,
             "zones",
             state="available",
@@ -71,7 +71,7 @@ class Network(Construct):
             gateway_id=internet.id,
         )
         self.public_subnet_ids = [
-            self._subnet(zones, "public", index, cidr, to_internet) for index, cidr in enumerate(public_cidrs)
+            self._subnet(offered, "public", index, block, to_internet) for index, block in enumerate(plan.public)
         ]
         gateways = [
             self._nat_gateway(index, subnet_id)
@@ -82,15 +82,15 @@ class Network(Construct):
         self.nat_gateway_ids = [gateway.id for gateway in gateways]
         to_nat = [self._route_to_nat(index, gateway) for index, gateway in enumerate(gateways)]
         self.private_subnet_ids = [
-            self._subnet(zones, "private", index, cidr, to_nat[index % len(to_nat)])
-            for index, cidr in enumerate(private_cidrs)
+            self._subnet(offered, "private", index, block, to_nat[index % len(to_nat)])
+            for index, block in enumerate(plan.private)
         ]
         # Free of charge, and container image layers come from S3: without it they would all be paid for at the NAT.
         VpcEndpoint(
             self,
             "s3",
             vpc_id=self.vpc_id,
-            service_name=f"com.amazonaws.{region}.s3",
+            service_name=f"com.amazonaws.{project.account.region}.s3",
             vpc_endpoint_type="Gateway",
             route_table_ids=[route.route_table_id for route in to_nat],
             tags={"Name": f"{name}-s3"},

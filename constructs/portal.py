@@ -3,7 +3,6 @@
 from cdktf import Fn
 
 from constructs import Construct
-from constructs.account import Account
 from constructs.aws import (
     DataAwsIamPolicyDocumentStatement,
     EcsService,
@@ -19,26 +18,28 @@ from constructs.aws import (
     LbTargetGroup,
     LbTargetGroupHealthCheck,
 )
-from constructs.encryption import EncryptionKey
-from constructs.identity import INTERVIEW_WAIVERS, TaskServiceRole, interview_resources, list_bucket, start_container
+from constructs.cluster import Cluster
+from constructs.identity import TaskServiceRole, list_bucket, start_container
+from constructs.interview_permissions import InterviewPermissions
+from constructs.load_balancer import LoadBalancer
 from constructs.log_group import LogGroup
+from constructs.network import Network
+from constructs.project import Project
+from constructs.storage import InstanceBucket
 from constructs.waivers import TLS_ENDS_BEFORE, waive
-from contract.names import portal_service
-
-PORTAL_PORT = 3000
-"""Where the Next.js portal listens."""
+from contract.names import PORTAL_PORT, bucket_name, portal_service
 
 CPU_UNITS = 512
 MEMORY_MIB = 1024
 LISTENER_PRIORITY = 1
-"""Below every interview's, see LISTENER_PRIORITY_BASE in contract/names.py."""
+"""Before every interview's, see LISTENER_PRIORITY_BASE in contract/names.py."""
 
 
 class Portal(Construct):
-    """One container of ``image`` that answers for ``hostname``.
+    """One container of ``image`` that answers for the load balancer's host.
 
     It is a client of the template contract (docs/template-contract.md), so its role reads the templates, keeps the
-    workspaces and state of interviews, and may create and destroy what an interview consists of, as the runner's may.
+    workspaces and state of interviews, and has the ``permissions`` to create and destroy interviews.
     Output: ``target_group`` (its name in CloudWatch).
     """
 
@@ -47,32 +48,25 @@ class Portal(Construct):
         scope: Construct,
         id: str,
         *,
-        project_prefix: str,
-        account: Account,
+        project: Project,
         image: str,
         cpu_architecture: str,
-        hostname: str,
-        url: str,
-        listener_arn: str,
-        vpc_id: str,
-        subnet_ids: list[str],
+        load_balancer: LoadBalancer,
+        network: Network,
         security_group_id: str,
-        cluster_arn: str,
-        bucket_name: str,
-        log_retention_days: int,
-        key: EncryptionKey,
-        passed_role_arns: list[str],
-        domain_name: str,
-        hosted_zone_id: str | None,
+        cluster: Cluster,
+        bucket: InstanceBucket,
+        permissions: InterviewPermissions,
     ) -> None:
         super().__init__(scope, id)
-        name = portal_service(project_prefix)
+        account, project_prefix = project.account, project.prefix
+        self._name = portal_service(project_prefix)
         log_group_name = f"/{project_prefix}/portal"
-        log_group = LogGroup(self, "log", name=log_group_name, retention_days=log_retention_days, key=key)
+        log_group = LogGroup(self, "log", project=project, name=log_group_name)
         execution_role = TaskServiceRole(
             self,
             "execution",
-            name=f"{name}-execution",
+            name=f"{self._name}-execution",
             description="Starts the portal: image and logs",
             account=account,
             statements=start_container(account, project_prefix=project_prefix, log_group_name=log_group_name),
@@ -80,28 +74,61 @@ class Portal(Construct):
         task_role = TaskServiceRole(
             self,
             "task_role",
-            name=name,
+            name=self._name,
             description="The portal itself: templates, workspaces and interviews",
             account=account,
-            statements=[
-                *self._documents(account.bucket_arn(bucket_name)),
-                *interview_resources(
-                    account,
-                    project_prefix=project_prefix,
-                    kms_key_arn=key.arn,
-                    passed_role_arns=passed_role_arns,
-                    domain_name=domain_name,
-                    hosted_zone_id=hosted_zone_id,
-                ),
-            ],
+            statements=[*_documents(bucket), *permissions.statements],
         )
-        for waiver in INTERVIEW_WAIVERS:
-            waive(task_role.policy, *waiver)
+        permissions.waive_findings(task_role)
+        target_group, rule = self._route(load_balancer, network)
+        task_definition = self._task_definition(
+            image,
+            cpu_architecture,
+            execution_role=execution_role,
+            task_role=task_role,
+            log_group=log_group,
+            region=account.region,
+            environment={
+                "AWS_REGION": account.region,
+                "INSTANCE_BUCKET": bucket_name(project_prefix),
+                "PORTAL_URL": load_balancer.url,
+            },
+        )
+        EcsService(
+            self,
+            "service",
+            name=self._name,
+            cluster=cluster.arn,
+            task_definition=task_definition.arn,
+            desired_count=1,
+            launch_type="FARGATE",
+            # Explicit, because its default differs between versions 5 and 6 of the provider.
+            availability_zone_rebalancing="DISABLED",
+            deployment_minimum_healthy_percent=100,
+            deployment_maximum_percent=200,
+            deployment_circuit_breaker=EcsServiceDeploymentCircuitBreaker(enable=True, rollback=True),
+            health_check_grace_period_seconds=60,
+            enable_ecs_managed_tags=True,
+            propagate_tags="SERVICE",
+            network_configuration=EcsServiceNetworkConfiguration(
+                subnets=network.private_subnet_ids, security_groups=[security_group_id], assign_public_ip=False
+            ),
+            load_balancer=[
+                EcsServiceLoadBalancer(
+                    target_group_arn=target_group.arn, container_name="portal", container_port=PORTAL_PORT
+                )
+            ],
+            # ECS refuses a target group that no listener forwards to.
+            depends_on=[rule],
+        )
+        self.target_group = target_group.arn_suffix
+
+    def _route(self, load_balancer: LoadBalancer, network: Network) -> tuple[LbTargetGroup, LbListenerRule]:
         target_group = LbTargetGroup(
             self,
             "target",
-            name=name,
-            vpc_id=vpc_id,
+            name=self._name,
+            vpc_id=network.vpc_id,
             target_type="ip",
             port=PORTAL_PORT,
             protocol="HTTP",
@@ -114,16 +141,47 @@ class Portal(Construct):
         rule = LbListenerRule(
             self,
             "rule",
-            listener_arn=listener_arn,
+            listener_arn=load_balancer.listener_arn,
             priority=LISTENER_PRIORITY,
             action=[LbListenerRuleAction(type="forward", target_group_arn=target_group.arn)],
-            condition=[LbListenerRuleCondition(host_header=LbListenerRuleConditionHostHeader(values=[hostname]))],
+            condition=[
+                LbListenerRuleCondition(host_header=LbListenerRuleConditionHostHeader(values=[load_balancer.host]))
+            ],
         )
-        environment = {"AWS_REGION": account.region, "INSTANCE_BUCKET": bucket_name, "PORTAL_URL": url}
+        return target_group, rule
+
+    def _task_definition(
+        self,
+        image: str,
+        cpu_architecture: str,
+        *,
+        execution_role: TaskServiceRole,
+        task_role: TaskServiceRole,
+        log_group: LogGroup,
+        region: str,
+        environment: dict[str, str],
+    ) -> EcsTaskDefinition:
+        container = {
+            "name": "portal",
+            "image": image,
+            "essential": True,
+            "privileged": False,
+            "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+            "portMappings": [{"containerPort": PORTAL_PORT, "protocol": "tcp"}],
+            "environment": [{"name": key, "value": value} for key, value in environment.items()],
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {
+                    "awslogs-group": log_group.name,
+                    "awslogs-region": region,
+                    "awslogs-stream-prefix": "portal",
+                },
+            },
+        }
         task_definition = EcsTaskDefinition(
             self,
             "task",
-            family=name,
+            family=self._name,
             requires_compatibilities=["FARGATE"],
             network_mode="awsvpc",
             cpu=str(CPU_UNITS),
@@ -133,27 +191,7 @@ class Portal(Construct):
             runtime_platform=EcsTaskDefinitionRuntimePlatform(
                 operating_system_family="LINUX", cpu_architecture=cpu_architecture
             ),
-            container_definitions=Fn.jsonencode(
-                [
-                    {
-                        "name": "portal",
-                        "image": image,
-                        "essential": True,
-                        "privileged": False,
-                        "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
-                        "portMappings": [{"containerPort": PORTAL_PORT, "protocol": "tcp"}],
-                        "environment": [{"name": key, "value": value} for key, value in environment.items()],
-                        "logConfiguration": {
-                            "logDriver": "awslogs",
-                            "options": {
-                                "awslogs-group": log_group.name,
-                                "awslogs-region": account.region,
-                                "awslogs-stream-prefix": "portal",
-                            },
-                        },
-                    }
-                ]
-            ),
+            container_definitions=Fn.jsonencode([container]),
         )
         waive(
             task_definition,
@@ -161,47 +199,21 @@ class Portal(Construct):
             "the image is the user's; Next.js, which the portal is made with, writes its cache beside itself",
             "https://nextjs.org/docs/app/guides/self-hosting#caching-and-isr",
         )
-        EcsService(
-            self,
-            "service",
-            name=name,
-            cluster=cluster_arn,
-            task_definition=task_definition.arn,
-            desired_count=1,
-            launch_type="FARGATE",
-            # Said in so many words, because its default differs between versions 5 and 6 of the provider.
-            availability_zone_rebalancing="DISABLED",
-            deployment_minimum_healthy_percent=100,
-            deployment_maximum_percent=200,
-            deployment_circuit_breaker=EcsServiceDeploymentCircuitBreaker(enable=True, rollback=True),
-            health_check_grace_period_seconds=60,
-            enable_ecs_managed_tags=True,
-            propagate_tags="SERVICE",
-            network_configuration=EcsServiceNetworkConfiguration(
-                subnets=subnet_ids, security_groups=[security_group_id], assign_public_ip=False
-            ),
-            load_balancer=[
-                EcsServiceLoadBalancer(
-                    target_group_arn=target_group.arn, container_name="portal", container_port=PORTAL_PORT
-                )
-            ],
-            # ECS refuses a target group that no listener forwards to.
-            depends_on=[rule],
-        )
-        self.target_group = target_group.arn_suffix
+        return task_definition
 
-    @staticmethod
-    def _documents(bucket: str) -> list[DataAwsIamPolicyDocumentStatement]:
-        return [
-            DataAwsIamPolicyDocumentStatement(
-                sid="ReadTemplates",
-                actions=["s3:GetObject"],
-                resources=[f"{bucket}/{prefix}/*" for prefix in ("instance", "releases", "challenge")],
-            ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="KeepWorkspaces",
-                actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
-                resources=[f"{bucket}/{prefix}/*" for prefix in ("workspaces", "instances")],
-            ),
-            list_bucket(bucket),
-        ]
+
+def _documents(bucket: InstanceBucket) -> list[DataAwsIamPolicyDocumentStatement]:
+    """The templates to read, and the workspaces and states to keep."""
+    return [
+        DataAwsIamPolicyDocumentStatement(
+            sid="ReadTemplates",
+            actions=["s3:GetObject"],
+            resources=[f"{bucket.arn}/{prefix}/*" for prefix in ("instance", "releases", "challenge")],
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="KeepWorkspaces",
+            actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            resources=[f"{bucket.arn}/{prefix}/*" for prefix in ("workspaces", "instances")],
+        ),
+        list_bucket(bucket.arn),
+    ]

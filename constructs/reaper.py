@@ -3,13 +3,12 @@
 from functools import partial
 
 from constructs import Construct
-from constructs.account import Account
 from constructs.alarm import Alarm, AlarmTopic
 from constructs.aws import CloudwatchEventRule, DataAwsIamPolicyDocumentStatement
-from constructs.encryption import EncryptionKey
 from constructs.function import Function
 from constructs.identity import in_cluster, list_bucket, of_an_interview
 from constructs.metric import Metric
+from constructs.project import Project
 from constructs.storage import InstanceBucket
 from contract.names import METRICS_NAMESPACE, reaper_function, runner_project
 
@@ -25,32 +24,27 @@ class Reaper(Function):
         scope: Construct,
         id: str,
         *,
+        project: Project,
         program: str,
-        project_prefix: str,
-        account: Account,
         bucket: InstanceBucket,
-        key: EncryptionKey,
         max_instances: int,
-        log_retention_days: int,
         alarm_topic: AlarmTopic,
     ) -> None:
         super().__init__(
             scope,
             id,
-            name=reaper_function(project_prefix),
+            project=project,
+            name=reaper_function(project.prefix),
             description="Ends interviews that are overdue",
             handler=program,
-            account=account,
-            key=key,
-            log_retention_days=log_retention_days,
             variables={
                 "PREQUEL_BUCKET": bucket.name,
-                "PREQUEL_CLUSTER": project_prefix,
-                "PREQUEL_RUNNER": runner_project(project_prefix),
-                "PREQUEL_PROJECT_PREFIX": project_prefix,
+                "PREQUEL_CLUSTER": project.prefix,
+                "PREQUEL_RUNNER": runner_project(project.prefix),
+                "PREQUEL_PROJECT_PREFIX": project.prefix,
                 "PREQUEL_MAX_INSTANCES": str(max_instances),
             },
-            statements=_permissions(account, project_prefix, bucket),
+            statements=_permissions(project, bucket),
             timeout_seconds=TIMEOUT_SECONDS,
             # The next tick is the retry; an event that waited for longer has been overtaken by it.
             retries=0,
@@ -66,7 +60,7 @@ class Reaper(Function):
             schedule_expression="rate(1 minute)",
         )
         self.call_on(tick, statement_id="Tick", target_id="reaper")
-        self._add_alarms(project_prefix, alarm_topic)
+        self._add_alarms(project.prefix, alarm_topic)
 
     def _add_alarms(self, project_prefix: str, topic: AlarmTopic) -> None:
         def reported(name: str, statistic: str) -> Metric:
@@ -103,10 +97,9 @@ class Reaper(Function):
         )
 
 
-def _permissions(
-    account: Account, project_prefix: str, bucket: InstanceBucket
-) -> list[DataAwsIamPolicyDocumentStatement]:
+def _permissions(project: Project, bucket: InstanceBucket) -> list[DataAwsIamPolicyDocumentStatement]:
     """Allows what the reaper does itself: read the records, stop an overdue service, start a build."""
+    account, project_prefix = project.account, project.prefix
     return [
         list_bucket(bucket.arn),
         DataAwsIamPolicyDocumentStatement(

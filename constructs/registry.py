@@ -9,6 +9,7 @@ from constructs.aws import (
     EcrRepositoryEncryptionConfiguration,
     EcrRepositoryImageScanningConfiguration,
 )
+from constructs.project import Project
 
 UNTAGGED_IMAGE_DAYS = 7
 
@@ -22,16 +23,18 @@ class Repository(Construct):
     Outputs: ``url`` (without a tag) and ``name``.
     """
 
-    def __init__(self, scope: Construct, id: str, *, name: str, kms_key_arn: str, force_delete: bool) -> None:
+    def __init__(self, scope: Construct, id: str, *, project: Project, name: str) -> None:
         super().__init__(scope, id)
         repository = EcrRepository(
             self,
             "repository",
             name=name,
             image_tag_mutability="IMMUTABLE",
-            force_delete=force_delete,
+            force_delete=not project.deletion_protection,
             image_scanning_configuration=EcrRepositoryImageScanningConfiguration(scan_on_push=True),
-            encryption_configuration=[EcrRepositoryEncryptionConfiguration(encryption_type="KMS", kms_key=kms_key_arn)],
+            encryption_configuration=[
+                EcrRepositoryEncryptionConfiguration(encryption_type="KMS", kms_key=project.key.arn)
+            ],
         )
         rules = [
             {

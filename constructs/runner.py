@@ -1,10 +1,9 @@
 """Terraform for interviews beyond one machine: CodeBuild runs the same operations as a laptop does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from constructs import Construct
-from constructs.account import Account
 from constructs.alarm import Alarm, AlarmTopic
 from constructs.aws import (
     DataAwsIamPolicyDocumentStatement,
@@ -14,12 +13,12 @@ from constructs.aws import (
 )
 from constructs.build_project import BuildProject
 from constructs.bundle import Bundle
-from constructs.encryption import EncryptionKey
-from constructs.identity import INTERVIEW_WAIVERS, ServiceRole, interview_resources, list_bucket
+from constructs.identity import ServiceRole, list_bucket
+from constructs.interview_permissions import InterviewPermissions
 from constructs.log_group import LogGroup, write_logs
 from constructs.metric import Metric
+from constructs.project import Project
 from constructs.storage import InstanceBucket
-from constructs.waivers import waive
 from contract.names import LONGEST_RUN_MINUTES, runner_project
 
 TERRAFORM_VERSION = "1.11.4"
@@ -80,8 +79,7 @@ def build_spec(program: str) -> dict[str, Any]:
 class Runner(Construct):
     """A CodeBuild project that runs ``program``, from an archive in ``bucket`` that is named by its content.
 
-    ``settings`` are what the program reads of the configuration, by key. Its role may pass ``passed_role_arns`` to ECS,
-    and write DNS records of interviews unless ``hosted_zone_id`` is None. Outputs: ``name`` and ``arn``.
+    ``settings`` are what the program reads of the configuration, by key. Outputs: ``name`` and ``arn``.
     """
 
     def __init__(
@@ -89,21 +87,16 @@ class Runner(Construct):
         scope: Construct,
         id: str,
         *,
+        project: Project,
         program: str,
-        project_prefix: str,
-        account: Account,
         bucket: InstanceBucket,
-        key: EncryptionKey,
         architecture: str,
         settings: Mapping[str, str],
-        log_retention_days: int,
-        passed_role_arns: Sequence[str],
-        domain_name: str,
-        hosted_zone_id: str | None,
+        permissions: InterviewPermissions,
         alarm_topic: AlarmTopic,
     ) -> None:
         super().__init__(scope, id)
-        self.name = runner_project(project_prefix)
+        self.name = runner_project(project.prefix)
         bundle = Bundle(self, "bundle", module=program, files=[REQUIREMENTS])
         source = S3Object(
             self,
@@ -115,29 +108,32 @@ class Runner(Construct):
             # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html).
             override_provider=S3ObjectOverrideProvider(default_tags=S3ObjectOverrideProviderDefaultTags(tags={})),
         )
-        log_group_name = f"/{project_prefix}/runner"
-        log_group = LogGroup(self, "log", name=log_group_name, retention_days=log_retention_days, key=key)
-        role = RunnerRole(
+        log_group_name = f"/{project.prefix}/runner"
+        log_group = LogGroup(self, "log", project=project, name=log_group_name)
+        role = ServiceRole(
             self,
             "role",
-            project_prefix=project_prefix,
-            account=account,
-            bucket=bucket,
-            key=key,
-            passed_role_arns=passed_role_arns,
-            log_group_name=log_group_name,
-            domain_name=domain_name,
-            hosted_zone_id=hosted_zone_id,
+            name=self.name,
+            description="Creates and destroys interviews",
+            service="codebuild.amazonaws.com",
+            account=project.account,
+            source_arn=project.account.arn("codebuild", f"project/{self.name}"),
+            statements=[
+                *_documents(bucket),
+                *permissions.statements,
+                write_logs(project.account, log_group_name),
+            ],
         )
+        permissions.waive_findings(role)
         environment_type, image = _ENVIRONMENTS[architecture]
         download = f"terraform_{TERRAFORM_VERSION}_linux_{_DOWNLOAD_NAMES[architecture]}.zip"
-        project = BuildProject(
+        build = BuildProject(
             self,
             "project",
             name=self.name,
             description="Creates and destroys interviews with terraform",
             role=role,
-            key=key,
+            key=project.key,
             log_group=log_group,
             environment_type=environment_type,
             image=image,
@@ -152,86 +148,38 @@ class Runner(Construct):
             source=source,
             cached=True,
         )
-        self.arn = project.arn
+        self.arn = build.arn
         Alarm(
             self,
             "failed",
             "A CodeBuild run for an interview failed",
-            Metric("AWS/CodeBuild", "FailedBuilds", "Sum", {"ProjectName": project.name}),
+            Metric("AWS/CodeBuild", "FailedBuilds", "Sum", {"ProjectName": build.name}),
             topic=alarm_topic,
             name="runner_failed",
             above=0,
         )
 
 
-class RunnerRole(ServiceRole):
-    """What one interview's life takes: its objects in the bucket, its resources, and the two roles that it runs as.
-
-    AWS offers no resource for most calls that only describe. What changes something is held to interviews by name
-    where their names are ours to choose, and otherwise by the tag ``InterviewId``, which neither the portal's resources
-    nor anybody else's carry. ``hosted_zone_id`` is ``None`` when interviews need no DNS record. Output: ``arn``.
-    """
-
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        project_prefix: str,
-        account: Account,
-        bucket: InstanceBucket,
-        key: EncryptionKey,
-        passed_role_arns: Sequence[str],
-        log_group_name: str,
-        domain_name: str,
-        hosted_zone_id: str | None,
-    ) -> None:
-        name = runner_project(project_prefix)
-        super().__init__(
-            scope,
-            id,
-            name=name,
-            description="Creates and destroys interviews",
-            service="codebuild.amazonaws.com",
-            account=account,
-            source_arn=account.arn("codebuild", f"project/{name}"),
-            statements=[
-                *_interview_documents(bucket.arn),
-                *interview_resources(
-                    account,
-                    project_prefix=project_prefix,
-                    kms_key_arn=key.arn,
-                    passed_role_arns=list(passed_role_arns),
-                    domain_name=domain_name,
-                    hosted_zone_id=hosted_zone_id,
-                ),
-                write_logs(account, log_group_name),
-            ],
-        )
-        for waiver in INTERVIEW_WAIVERS:
-            waive(self.policy, *waiver)
-
-
-def _interview_documents(bucket: str) -> list[DataAwsIamPolicyDocumentStatement]:
-    """Its workspace, state, slot and tombstone; releases and challenges to read only."""
-    kept = [f"{bucket}/{prefix}/*" for prefix in ("workspaces", "instances", "slots")]
+def _documents(bucket: InstanceBucket) -> list[DataAwsIamPolicyDocumentStatement]:
+    """An interview's workspace, state, slot and tombstone; releases and challenges to read only."""
+    kept = [f"{bucket.arn}/{prefix}/*" for prefix in ("workspaces", "instances", "slots")]
     return [
         DataAwsIamPolicyDocumentStatement(
             sid="ReadReleases",
             actions=["s3:GetObject"],
             resources=[
-                f"{bucket}/{key}"
+                f"{bucket.arn}/{key}"
                 for key in ("instance/manifest.json", "releases/*", "challenge-manifests/*", "runner/*", "history/*")
             ],
         ),
         # CodeBuild asks for the object's version when it fetches the source
         # (https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html).
         DataAwsIamPolicyDocumentStatement(
-            sid="FetchSource", actions=["s3:GetObjectVersion"], resources=[f"{bucket}/runner/*"]
+            sid="FetchSource", actions=["s3:GetObjectVersion"], resources=[f"{bucket.arn}/runner/*"]
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="KeepInterviews", actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources=kept
         ),
-        DataAwsIamPolicyDocumentStatement(sid="Bury", actions=["s3:PutObject"], resources=[f"{bucket}/history/*"]),
-        list_bucket(bucket),
+        DataAwsIamPolicyDocumentStatement(sid="Bury", actions=["s3:PutObject"], resources=[f"{bucket.arn}/history/*"]),
+        list_bucket(bucket.arn),
     ]

@@ -1,19 +1,23 @@
-"""Who may speak to whom: the load balancer, the interviews' containers, and the portal."""
+"""Which connections are allowed: of the load balancer, the interviews' containers, and the portal."""
 
 from ipaddress import IPv4Network
 
 from constructs import Construct
 from constructs.aws import SecurityGroup, VpcSecurityGroupEgressRule, VpcSecurityGroupIngressRule
-from constructs.load_balancer import HTTP_PORT
-from constructs.network import ANYWHERE
+from constructs.network import ANYWHERE, Network
+from constructs.project import Project
 from constructs.waivers import waive
+from contract.names import CODE_SERVER_PORT, PORTAL_PORT
+
+HTTP_PORT = 80
+HTTPS_PORT = 443
 
 
 class SecurityGroups(Construct):
     """One group for each kind of network interface, with every rule a resource of its own.
 
-    ``listener_ports`` are open to the internet; ``portal_port`` of ``None`` means that no portal is hosted. Outputs:
-    ``load_balancer_id``, ``code_server_id`` and ``portal_id`` (``None`` without a portal).
+    The internet reaches the load balancer by HTTP, and with ``https`` by HTTPS too. Outputs: ``load_balancer_id``,
+    ``code_server_id`` and ``portal_id`` (``None`` without ``portal``).
     """
 
     def __init__(
@@ -21,21 +25,19 @@ class SecurityGroups(Construct):
         scope: Construct,
         id: str,
         *,
-        name: str,
-        vpc_id: str,
-        vpc_cidr: str,
-        listener_ports: list[int],
-        code_server_port: int,
-        portal_port: int | None,
+        project: Project,
+        network: Network,
+        https: bool,
+        portal: bool,
     ) -> None:
         super().__init__(scope, id)
-        self._name = name
-        self._vpc_id = vpc_id
+        self._name = project.prefix
+        self._vpc_id = network.vpc_id
         # https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
-        self._resolver = f"{IPv4Network(vpc_cidr).network_address + 2}/32"
+        self._resolver = f"{IPv4Network(network.cidr).network_address + 2}/32"
 
         self.load_balancer_id = self._group("load_balancer", "The shared load balancer").id
-        for port in listener_ports:
+        for port in (HTTP_PORT, HTTPS_PORT) if https else (HTTP_PORT,):
             rule = VpcSecurityGroupIngressRule(
                 self,
                 f"load_balancer_from_anywhere_{port}",
@@ -61,13 +63,13 @@ class SecurityGroups(Construct):
             "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-networking-awsvpc.html",
         )
         self.code_server_id = code_server.id
-        self._let_load_balancer_reach("code_server", self.code_server_id, code_server_port)
-        self._let_out("code_server", self.code_server_id, web_ports=[443, 80])
+        self._let_load_balancer_reach("code_server", self.code_server_id, CODE_SERVER_PORT)
+        self._let_out("code_server", self.code_server_id, web_ports=[HTTPS_PORT, HTTP_PORT])
         self.portal_id: str | None = None
-        if portal_port is not None:
+        if portal:
             self.portal_id = self._group("portal", "The portal").id
-            self._let_load_balancer_reach("portal", self.portal_id, portal_port)
-            self._let_out("portal", self.portal_id, web_ports=[443])
+            self._let_load_balancer_reach("portal", self.portal_id, PORTAL_PORT)
+            self._let_out("portal", self.portal_id, web_ports=[HTTPS_PORT])
 
     def _group(self, label: str, description: str) -> SecurityGroup:
         name = f"{self._name}-{label.replace('_', '-')}"

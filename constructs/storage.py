@@ -28,7 +28,9 @@ from constructs.aws import (
     S3BucketVersioningA,
     S3BucketVersioningVersioningConfiguration,
 )
+from constructs.project import Project
 from constructs.waivers import waive
+from contract.names import bucket_name
 
 ALB_LOG_PREFIX = "alb"
 S3_LOG_PREFIX = "s3"
@@ -57,14 +59,13 @@ class PrivateBucket(Construct):
         scope: Construct,
         id: str,
         *,
+        project: Project,
         name: str,
-        account: Account,
-        force_destroy: bool,
         statements: Sequence[DataAwsIamPolicyDocumentStatement] = (),
     ) -> None:
         super().__init__(scope, id)
-        self.arn = account.bucket_arn(name)
-        self._bucket = S3Bucket(self, "bucket", bucket=name, force_destroy=force_destroy)
+        self.arn = project.account.bucket_arn(name)
+        self._bucket = S3Bucket(self, "bucket", bucket=name, force_destroy=not project.deletion_protection)
         waive(
             self._bucket,
             "CKV_AWS_145",
@@ -137,9 +138,9 @@ class PrivateBucket(Construct):
 
 
 class LogBucket(PrivateBucket):
-    """Receives the access logs of the load balancer below ``alb/`` and of ``logged_bucket_arn`` below ``s3/``.
+    """Receives the access logs of the load balancer below ``alb/`` and of ``logged_bucket`` below ``s3/``.
 
-    Objects are deleted after ``retention_days``. Outputs: ``name`` and ``arn``.
+    Objects are deleted after the project's ``log_retention_days``. Outputs: ``name`` and ``arn``.
     """
 
     def __init__(
@@ -147,60 +148,19 @@ class LogBucket(PrivateBucket):
         scope: Construct,
         id: str,
         *,
-        name: str,
-        account: Account,
-        logged_bucket_arn: str,
-        retention_days: int,
-        force_destroy: bool,
+        project: Project,
+        logged_bucket: PrivateBucket,
     ) -> None:
+        account = project.account
+        # Bucket names are global; the instance bucket's is the specification's, this one is ours to make unique.
+        name = f"{project.prefix}-logs-{account.account_id}"
         arn = account.bucket_arn(name)
         super().__init__(
             scope,
             id,
+            project=project,
             name=name,
-            account=account,
-            force_destroy=force_destroy,
-            statements=[
-                # The ARN names the account. Public projects of 2026 quote it so from enable-access-logging.html, above,
-                # and get their logs; one was refused with it: docs/operations.md, Deploying. There is no
-                # aws:SourceAccount, because a key that load balancing does not send would deny every log.
-                DataAwsIamPolicyDocumentStatement(
-                    sid="LoadBalancerLogs",
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="Service", identifiers=["logdelivery.elasticloadbalancing.amazonaws.com"]
-                        )
-                    ],
-                    actions=["s3:PutObject"],
-                    resources=[f"{arn}/{ALB_LOG_PREFIX}/AWSLogs/{account.account_id}/*"],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike",
-                            variable="aws:SourceArn",
-                            values=[account.arn("elasticloadbalancing", "loadbalancer/*")],
-                        )
-                    ],
-                ),
-                # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
-                DataAwsIamPolicyDocumentStatement(
-                    sid="BucketLogs",
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="Service", identifiers=["logging.s3.amazonaws.com"]
-                        )
-                    ],
-                    actions=["s3:PutObject"],
-                    resources=[f"{arn}/{S3_LOG_PREFIX}/*"],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="aws:SourceAccount", values=[account.account_id]
-                        ),
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike", variable="aws:SourceArn", values=[logged_bucket_arn]
-                        ),
-                    ],
-                ),
-            ],
+            statements=[_logs_of_load_balancers(arn, account), _logs_of_bucket(arn, account, logged_bucket)],
         )
         waive(
             self._bucket,
@@ -223,7 +183,7 @@ class LogBucket(PrivateBucket):
                     id="expire-logs",
                     status="Enabled",
                     filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
-                    expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=retention_days)],
+                    expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=project.log_retention_days)],
                     abort_incomplete_multipart_upload=[
                         S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
                             days_after_initiation=UNFINISHED_UPLOAD_DAYS
@@ -234,6 +194,52 @@ class LogBucket(PrivateBucket):
         )
 
 
+def _logs_of_load_balancers(arn: str, account: Account) -> DataAwsIamPolicyDocumentStatement:
+    """Lets the load balancers of this account and region write below ``alb/``."""
+    # The ARN names the account. Public projects of 2026 quote it so from enable-access-logging.html, above, and get
+    # their logs; one was refused with it: docs/operations.md, Deploying. There is no aws:SourceAccount, because a key
+    # that load balancing does not send would deny every log.
+    return DataAwsIamPolicyDocumentStatement(
+        sid="LoadBalancerLogs",
+        principals=[
+            DataAwsIamPolicyDocumentStatementPrincipals(
+                type="Service", identifiers=["logdelivery.elasticloadbalancing.amazonaws.com"]
+            )
+        ],
+        actions=["s3:PutObject"],
+        resources=[f"{arn}/{ALB_LOG_PREFIX}/AWSLogs/{account.account_id}/*"],
+        condition=[
+            DataAwsIamPolicyDocumentStatementCondition(
+                test="ArnLike",
+                variable="aws:SourceArn",
+                values=[account.arn("elasticloadbalancing", "loadbalancer/*")],
+            )
+        ],
+    )
+
+
+def _logs_of_bucket(arn: str, account: Account, logged_bucket: PrivateBucket) -> DataAwsIamPolicyDocumentStatement:
+    """Lets S3 write the access logs of ``logged_bucket`` below ``s3/``
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html).
+    """
+    return DataAwsIamPolicyDocumentStatement(
+        sid="BucketLogs",
+        principals=[
+            DataAwsIamPolicyDocumentStatementPrincipals(type="Service", identifiers=["logging.s3.amazonaws.com"])
+        ],
+        actions=["s3:PutObject"],
+        resources=[f"{arn}/{S3_LOG_PREFIX}/*"],
+        condition=[
+            DataAwsIamPolicyDocumentStatementCondition(
+                test="StringEquals", variable="aws:SourceAccount", values=[account.account_id]
+            ),
+            DataAwsIamPolicyDocumentStatementCondition(
+                test="ArnLike", variable="aws:SourceArn", values=[logged_bucket.arn]
+            ),
+        ],
+    )
+
+
 class InstanceBucket(PrivateBucket):
     """Holds ``instance/``, ``releases/``, ``challenge/``, ``workspaces/`` and the interviews' state, versioned.
 
@@ -241,16 +247,8 @@ class InstanceBucket(PrivateBucket):
     (``prequel cost``). Outputs: ``name`` and ``arn``.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        name: str,
-        account: Account,
-        force_destroy: bool,
-    ) -> None:
-        super().__init__(scope, id, name=name, account=account, force_destroy=force_destroy)
+    def __init__(self, scope: Construct, id: str, *, project: Project) -> None:
+        super().__init__(scope, id, project=project, name=bucket_name(project.prefix))
         versioning = S3BucketVersioningA(
             self,
             "versioning",
@@ -283,7 +281,7 @@ class InstanceBucket(PrivateBucket):
         S3BucketMetric(self, "requests", bucket=self._bucket.id, name=REQUEST_METRICS)
 
     def log_to(self, log_bucket: LogBucket) -> None:
-        """Has every request to this bucket written down in ``log_bucket``."""
+        """Logs every request to this bucket in ``log_bucket``."""
         S3BucketLoggingA(
             self,
             "access_logs",

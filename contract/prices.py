@@ -153,6 +153,11 @@ def is_priced(region: str) -> bool:
     return region in PRICES
 
 
+def price_list(region: str) -> str:
+    """Which prices the functions below take for ``region``, in words."""
+    return f"list prices of {PRICED_ON} in {region if is_priced(region) else BASE_REGION}"
+
+
 def interview_per_hour(
     *, cpu: int, memory: int, architecture: str, storage: int = FREE_STORAGE_GIB, region: str = BASE_REGION
 ) -> float:

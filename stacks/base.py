@@ -1,16 +1,18 @@
-"""What both stacks share: stable Terraform ids and the supported version ranges."""
+"""What both stacks share: stable Terraform ids, the supported version ranges, state and outputs."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import stacks.node  # noqa: F401  (first: it starts the Node.js process of all jsii modules)
 
 # isort: split
 import jsii
-from cdktf import TerraformElement, TerraformStack
+from cdktf import LocalBackend, S3Backend, TerraformElement, TerraformOutput, TerraformStack
 
 from constructs import Construct, Node
 from constructs.aws import AwsProvider, AwsProviderDefaultTags
+from contract.names import LOCAL_STATE_FILE
+from stacks.configuration import Configuration
 
 TERRAFORM_VERSIONS = ">= 1.11"
 """1.11 brought write-only arguments and S3-native state locking."""
@@ -47,3 +49,25 @@ def aws_provider(
     return AwsProvider(
         scope, "aws", region=region, allowed_account_ids=account_ids, default_tags=[AwsProviderDefaultTags(tags=tags)]
     )
+
+
+def keep_state(stack: TerraformStack, configuration: Configuration) -> None:
+    """Keeps the state of ``stack`` where backend.config says; without one, in a file beside the configuration."""
+    backend = configuration.backend
+    if backend is None:
+        LocalBackend(stack, path=str(configuration.directory.resolve() / LOCAL_STATE_FILE))
+        return
+    S3Backend(stack, bucket=backend.bucket, key=backend.key, region=backend.region)
+    for name, value in backend.model_dump(exclude_none=True, exclude={"bucket", "key", "region"}).items():
+        stack.add_override(f"terraform.backend.s3.{name}", value)
+
+
+Output = tuple[Any, str]
+"""An output's value and its description."""
+
+
+def define_outputs(scope: Construct, outputs: Mapping[str, Output]) -> None:
+    """Defines the ``outputs`` of the stack ``scope``, by name."""
+    group = Construct(scope, "outputs")
+    for name, (value, description) in outputs.items():
+        TerraformOutput(group, name, value=value, description=description)

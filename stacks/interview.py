@@ -1,11 +1,11 @@
 """The interview stack: rendered once into the template set that every interview is created from."""
 
-from cdktf import S3Backend, TerraformLocal, TerraformOutput, Token
+from cdktf import S3Backend, TerraformLocal, Token
 
 from constructs import Construct
 from constructs.interview_service import InterviewService
 from contract.names import PLACEHOLDERS, state_key
-from stacks.base import ReadableStack, aws_provider
+from stacks.base import ReadableStack, aws_provider, define_outputs
 from stacks.interview_variables import CLIENT_VARIABLES, SHARED_VARIABLES
 
 
@@ -55,6 +55,4 @@ class InterviewStack(ReadableStack):
             "listener_rule_arn": (interview.listener_rule.arn, "The listener rule."),
             "expires_at": (text["expires_at"], "When the interview may be destroyed; empty if never."),
         }
-        results = Construct(self, "outputs")
-        for name, (value, description) in outputs.items():
-            TerraformOutput(results, name, value=value, description=description)
+        define_outputs(self, outputs)

@@ -1,0 +1,97 @@
+"""The two roles that every interview's task has."""
+
+from dataclasses import dataclass
+
+from constructs import Construct
+from constructs.aws import DataAwsIamPolicyDocumentStatement
+from constructs.identity import TaskServiceRole, condition, start_container
+from constructs.network import Network
+from constructs.project import Project
+from constructs.storage import InstanceBucket
+from contract.names import interview_log_group
+
+
+class InterviewExecutionRole(TaskServiceRole):
+    """What ECS itself does to start an interview: pull the image, read the password, write the logs.
+
+    Output: ``arn``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        project: Project,
+    ) -> None:
+        account, project_prefix = project.account, project.prefix
+        log_group = interview_log_group(project_prefix)
+        passwords = account.arn("ssm", f"parameter/{project_prefix}/interviews/*")
+        super().__init__(
+            scope,
+            id,
+            name=f"{project_prefix}-execution",
+            description="Starts interviews: image, password and logs",
+            account=account,
+            statements=[
+                *start_container(account, project_prefix=project_prefix, log_group_name=log_group),
+                DataAwsIamPolicyDocumentStatement(
+                    sid="ReadPassword", actions=["ssm:GetParameters"], resources=[passwords]
+                ),
+                # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+                DataAwsIamPolicyDocumentStatement(
+                    sid="DecryptPassword",
+                    actions=["kms:Decrypt"],
+                    resources=[project.key.arn],
+                    condition=[condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords)],
+                ),
+            ],
+        )
+
+
+class InterviewTaskRole(TaskServiceRole):
+    """What runs inside an interview may read: the challenges, and nothing else of the bucket.
+
+    And only from inside the VPC of ``network``, whose gateway endpoint all its requests to S3 pass: stolen credentials
+    are of no use elsewhere (https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-s3.html). Output: ``arn``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        project: Project,
+        bucket: InstanceBucket,
+        network: Network,
+    ) -> None:
+        inside = condition("StringEquals", "aws:SourceVpc", network.vpc_id)
+        super().__init__(
+            scope,
+            id,
+            name=f"{project.prefix}-task",
+            description="Reads the challenges",
+            account=project.account,
+            statements=[
+                DataAwsIamPolicyDocumentStatement(
+                    sid="ReadChallenges",
+                    actions=["s3:GetObject"],
+                    resources=[f"{bucket.arn}/challenge/*"],
+                    condition=[inside],
+                ),
+                DataAwsIamPolicyDocumentStatement(
+                    sid="ListChallenges",
+                    actions=["s3:ListBucket"],
+                    resources=[bucket.arn],
+                    condition=[inside, condition("StringLike", "s3:prefix", "challenge/*")],
+                ),
+            ],
+        )
+
+
+@dataclass(frozen=True)
+class InterviewRoles:
+    """The roles of every interview's task, which whoever creates interviews passes to ECS."""
+
+    execution: InterviewExecutionRole
+    task: InterviewTaskRole
