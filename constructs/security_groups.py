@@ -1,5 +1,6 @@
 """Which connections are allowed: of the load balancer, the interviews' containers, and the portal."""
 
+import re
 from ipaddress import IPv4Network
 
 from constructs import Construct
@@ -11,6 +12,17 @@ from contract.names import CODE_SERVER_PORT, PORTAL_PORT
 
 HTTP_PORT = 80
 HTTPS_PORT = 443
+
+DESCRIPTION_PATTERN = r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}"
+"""All that EC2 accepts as the description of a group or a rule: no apostrophe
+(https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html)."""
+
+
+def described(text: str) -> str:
+    """``text`` if EC2 accepts it as the description of a group or a rule; raises ``ValueError``."""
+    if not re.fullmatch(DESCRIPTION_PATTERN, text):
+        raise ValueError(f'the description "{text}" is refused by EC2, expected 1 to 255 of {DESCRIPTION_PATTERN}')
+    return text
 
 
 class SecurityGroups(Construct):
@@ -42,7 +54,7 @@ class SecurityGroups(Construct):
                 self,
                 f"load_balancer_from_anywhere_{port}",
                 security_group_id=self.load_balancer_id,
-                description=f"Browsers on port {port}",
+                description=described(f"Browsers on port {port}"),
                 cidr_ipv4=ANYWHERE,
                 ip_protocol="tcp",
                 from_port=port,
@@ -55,7 +67,7 @@ class SecurityGroups(Construct):
                     "port 80 answers with a redirect to HTTPS, and serves only where there is no domain",
                     "https://www.rfc-editor.org/rfc/rfc6797#section-7.2",
                 )
-        code_server = self._group("code_server", "The interviews' containers")
+        code_server = self._group("code_server", "Containers of the interviews")
         waive(
             code_server,
             "CKV2_AWS_5",
@@ -77,7 +89,7 @@ class SecurityGroups(Construct):
             self,
             label,
             name=name,
-            description=description,
+            description=described(description),
             vpc_id=self._vpc_id,
             tags={"Name": name},
         )
@@ -87,7 +99,7 @@ class SecurityGroups(Construct):
             self,
             f"load_balancer_to_{label}",
             security_group_id=self.load_balancer_id,
-            description=f"Requests and health checks to {label.replace('_', '-')}",
+            description=described(f"Requests and health checks to {label.replace('_', '-')}"),
             referenced_security_group_id=group_id,
             ip_protocol="tcp",
             from_port=port,
@@ -97,7 +109,7 @@ class SecurityGroups(Construct):
             self,
             f"{label}_from_load_balancer",
             security_group_id=group_id,
-            description="Requests and health checks from the load balancer",
+            description=described("Requests and health checks from the load balancer"),
             referenced_security_group_id=self.load_balancer_id,
             ip_protocol="tcp",
             from_port=port,
@@ -106,13 +118,13 @@ class SecurityGroups(Construct):
 
     def _let_out(self, label: str, group_id: str, *, web_ports: list[int]) -> None:
         targets = [("web", "Packages, images and AWS APIs", ANYWHERE, "tcp", port) for port in web_ports]
-        targets += [("dns", "The VPC's DNS resolver", self._resolver, protocol, 53) for protocol in ("tcp", "udp")]
+        targets += [("dns", "DNS resolver of the VPC", self._resolver, protocol, 53) for protocol in ("tcp", "udp")]
         for kind, description, cidr, protocol, port in targets:
             VpcSecurityGroupEgressRule(
                 self,
                 f"{label}_to_{kind}_{protocol}_{port}",
                 security_group_id=group_id,
-                description=f"{description}, {protocol} port {port}",
+                description=described(f"{description}, {protocol} port {port}"),
                 cidr_ipv4=cidr,
                 ip_protocol=protocol,
                 from_port=port,

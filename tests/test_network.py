@@ -2,10 +2,12 @@
 
 import json
 import re
+import string
 from typing import Any
 
 import pytest
 
+from constructs.security_groups import described
 from tests.conftest import SharedStackFactory, SynthesizedStack
 
 ANYWHERE = "0.0.0.0/0"
@@ -69,6 +71,23 @@ def test_every_rule_is_described_and_none_is_inline(portal_stack: SynthesizedSta
     for group in portal_stack.all("aws_security_group").values():
         assert group["description"]
         assert not {"ingress", "egress"} & group.keys()
+
+
+def test_ec2_accepts_every_description(portal_stack: SynthesizedStack) -> None:
+    # As the CreateSecurityGroup page has it, https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+    accepted = set(string.ascii_letters + string.digits + ". _-:/()#,@[]+=&;{}!$*")
+    kinds = ("aws_security_group", "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule")
+    descriptions = [resource["description"] for kind in kinds for resource in portal_stack.all(kind).values()]
+    assert len(descriptions) > 15
+    for description in descriptions:
+        assert set(description) <= accepted, description
+        assert 1 <= len(description) <= 255, description
+
+
+@pytest.mark.parametrize("description", ["The VPC's resolver", "", "a" * 256, "naïve"])
+def test_a_description_that_ec2_refuses_fails_before_anything_is_deployed(description: str) -> None:
+    with pytest.raises(ValueError, match="refused by EC2"):
+        described(description)
 
 
 def test_the_default_security_group_lets_nothing_through(default_stack: SynthesizedStack) -> None:
