@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from tenacity import retry, retry_if_exception, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from scripts.aws.clients import (
     CONFLICTS,
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
 WORKERS = 8
 """Requests under way at one time."""
 
-BACK_OFF = wait_random_exponential(multiplier=0.05, max=0.5)
-"""Seconds between two attempts: a random part of a limit that doubles
-(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)."""
+_CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.5)
+"""At most so many seconds between two attempts. Without tenacity, because the reaper's function holds no packages
+(docs/decisions/0040-a-reaper-without-packages.md)."""
 
 _FORBIDDEN = {"AccessDenied", "Forbidden", "403", "AllAccessDisabled"}
 _ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "301", "TemporaryRedirect", "307"}
@@ -47,12 +48,6 @@ _Result = TypeVar("_Result")
 
 class LostRaceError(AwsError):
     """A conditional write found another object than it expected: somebody else wrote first."""
-
-
-retry_lost_races = retry(
-    retry=retry_if_exception_type(LostRaceError), wait=BACK_OFF, stop=stop_after_attempt(20), reraise=True
-)
-"""Decorates what reads, decides and writes: it is done again when somebody else wrote in between."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +118,7 @@ class Bucket:
         """
         condition: dict[str, Any] = {"IfMatch": if_match} if if_match else {"IfNoneMatch": "*"} if if_absent else {}
         try:
-            return self._put(key, body, condition)
+            return self._put_in_turn(key, body, condition)
         except AwsError as error:
             if not condition or _code(error) not in CONFLICTS | _GONE:
                 raise
@@ -133,14 +128,18 @@ class Bucket:
                 return stored
             raise LostRaceError(f"{self._address(key)} was just written by somebody else; try again") from error
 
-    @retry(
-        # S3 answers so while another write of the key is under way, and asks to try again
-        # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
-        retry=retry_if_exception(lambda error: _code(error) in {"ConditionalRequestConflict", "409"}),
-        wait=BACK_OFF,
-        stop=stop_after_attempt(6),
-        reraise=True,
-    )
+    def _put_in_turn(self, key: str, body: bytes, condition: Mapping[str, Any]) -> StoredObject:
+        for pause in _CONFLICT_PAUSES:
+            try:
+                return self._put(key, body, condition)
+            except AwsError as error:
+                # S3 answers so while another write of the key is under way, and asks to try again
+                # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+                if _code(error) not in {"ConditionalRequestConflict", "409"}:
+                    raise
+            time.sleep(random.uniform(0, pause))  # noqa: S311  (no secret)
+        return self._put(key, body, condition)
+
     def _put(self, key: str, body: bytes, condition: Mapping[str, Any]) -> StoredObject:
         with self._explained("s3:PutObject", key):
             answer = self._s3.put_object(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from scripts.aws.bucket import retry_lost_races
+from scripts.aws.retries import retry_lost_races
 from scripts.challenges.bucket import ChallengeBucket, ManifestSnapshot
 from scripts.challenges.manifest import ChallengeManifest
 from scripts.challenges.names import plain_prefix, version_prefix

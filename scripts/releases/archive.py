@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from scripts.aws.bucket import Bucket, StoredObject, retry_lost_races
+from scripts.aws.bucket import Bucket, StoredObject
 from scripts.aws.clients import Aws
+from scripts.aws.retries import retry_lost_races
 from scripts.errors import AlteredReleaseError, ReleaseError
 from scripts.releases.keys import RELEASES, file_key, manifest_key
 from scripts.releases.release import RELEASE_FILES, FileRecord, Release, ReleaseManifest, short

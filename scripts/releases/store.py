@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from scripts.aws.bucket import LostRaceError, StoredObject, retry_lost_races
+from scripts.aws.bucket import LostRaceError, StoredObject
+from scripts.aws.retries import retry_lost_races
 from scripts.errors import AlteredReleaseError, ReleaseError
 from scripts.releases.archive import ReleaseArchive, problem_of
 from scripts.releases.keys import PLAIN_COPIES, POINTER_KEY, plain_key

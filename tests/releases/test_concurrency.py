@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from scripts.aws.bucket import BACK_OFF
+from scripts.aws.retries import BACK_OFF
 from scripts.errors import PrequelError
 from scripts.releases.keys import POINTER_KEY
 from scripts.releases.store import ReleaseStore, SupersededError
@@ -206,6 +206,7 @@ def test_conflicts_without_end_are_reported_and_leave_the_old_release(
     served_cloud: Cloud, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BACK_OFF, "multiplier", 0)
+    monkeypatch.setattr("scripts.aws.bucket._CONFLICT_PAUSES", (0,) * 5)
     before = published(served_cloud.observer(), "before")
     store = served_cloud.store()
     answering(store, key, [refusal(409, "ConditionalRequestConflict") for _ in range(500)])
