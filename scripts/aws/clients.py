@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -128,11 +127,6 @@ class Aws:
     def sts(self) -> "STSClient":
         """Security Token Service."""
         return self.client("sts")  # type: ignore[no-any-return]
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether an emulator on this machine answers instead of AWS."""
-        return urlsplit(self.s3.meta.endpoint_url).hostname in {"127.0.0.1", "::1", "localhost"}
 
     @cached_property
     def _caller(self) -> "GetCallerIdentityResponseTypeDef":

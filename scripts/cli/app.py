@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from scripts.cli import backend, challenge, cost, image, interview, local, templates
+from scripts.cli import backend, challenge, cost, doctor, image, interview, local, templates
 from scripts.console import Console
 from scripts.errors import PrequelError
 
@@ -37,13 +37,13 @@ def prequel(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Run coding interviews on AWS: publish their templates, create them, and see them gone."""
+    """Run coding interviews on AWS: publish templates and manage interviews."""
 
 
 app.add_typer(templates.app, name="templates")
 app.add_typer(challenge.app, name="challenge")
 app.add_typer(interview.app, name="interview")
-app.command()(interview.doctor)
+app.command()(doctor.doctor)
 app.command()(cost.cost)
 app.add_typer(image.app, name="image")
 app.add_typer(local.app, name="local")

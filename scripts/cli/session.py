@@ -1,4 +1,4 @@
-"""What every command shares: its voice, the configuration, and AWS."""
+"""What every command shares: its output, the configuration, and AWS."""
 
 import os
 from functools import cached_property
@@ -12,6 +12,8 @@ from scripts.errors import PrequelError
 
 if TYPE_CHECKING:
     from scripts.aws.clients import Aws
+    from scripts.interviews.context import Context
+    from scripts.interviews.remote import Remote
     from stacks.configuration import Configuration
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON lines for machines instead of text.")]
@@ -25,7 +27,7 @@ def command_group(help: str) -> typer.Typer:
 
 
 class Session:
-    """One command's surroundings; each part is made when first used, so that ``--help`` stays fast."""
+    """One call of a command; each part is made when first used, so that ``--help`` stays fast."""
 
     def __init__(self, *, json_lines: bool = False) -> None:
         self.console = Console(json_lines=json_lines)
@@ -56,3 +58,20 @@ class Session:
         from contract.names import bucket_name
 
         return bucket_name(self.configuration.settings.project_prefix)
+
+    @cached_property
+    def context(self) -> "Context":
+        """The configured stack, as the operations on interviews see it."""
+        from scripts.interviews.context import Context
+
+        return Context(self.aws, self.bucket, self.console)
+
+    @cached_property
+    def remote(self) -> "Remote":
+        """The runner of the configured stack."""
+        from contract.names import runner_project
+        from scripts.interviews.builds import Dispatcher
+        from scripts.interviews.remote import Remote
+
+        project = runner_project(self.configuration.settings.project_prefix)
+        return Remote(self.context, Dispatcher(self.aws, bucket=self.bucket, project=project))

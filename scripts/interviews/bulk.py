@@ -10,15 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from scripts.challenges.names import name_of
 from scripts.errors import PrequelError, RefusedError
 from scripts.interviews.context import Context
-from scripts.interviews.create import Created, Request, create
+from scripts.interviews.create import Created, create
 from scripts.interviews.rate import Rate
 from scripts.interviews.records import Intent, Status
 from scripts.interviews.recover import Recovered, recover
-from scripts.interviews.request import parsed_duration, parsed_time
+from scripts.interviews.request import Request, parsed_duration, parsed_time
 from scripts.interviews.workspace import Workspace, private_directory
 from scripts.terraform.interrupts import forward_interrupts
 
@@ -45,6 +46,17 @@ class RowResult:
     error: str = ""
     exit_code: int = 0
     cost: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        """The row for machines."""
+        return {
+            "row": self.row,
+            "id": self.id,
+            "outcome": self.outcome,
+            "access_url": self.access_url,
+            "password": self.password,
+            "cost_usd": round(self.cost, 4),
+        } | ({"error": self.error} if self.error else {})
 
 
 def read_requests(path: Path, now: datetime, *, keep: bool = False, wait_seconds: float = 300) -> list[Request]:
@@ -120,8 +132,8 @@ def derived_id(row: dict[str, str], occurrence: int) -> str:
     return f"{slug}-{digest}" if slug and not slug.startswith("internal") else f"i-{digest}"
 
 
-def rated(context: Context, requests: list[Request]) -> list[tuple[Request, timedelta, Rate]]:
-    """Each request with its duration and what an hour of it costs; raises ``RefusedError`` without a release."""
+def preview(context: Context, requests: list[Request]) -> None:
+    """Says what each row would create and cost, if it is not there yet; raises ``RefusedError`` without a release."""
     pointer = context.releases.current()
     if pointer is None:
         raise RefusedError("no templates are published yet; run `prequel templates publish`")
@@ -129,7 +141,11 @@ def rated(context: Context, requests: list[Request]) -> list[tuple[Request, time
         workspace = Workspace(context, directory, context.releases.download(pointer.digest, directory))
         rate = Rate.of(workspace.values)
     usual = timedelta(minutes=workspace.manifest.limits.interview_default_minutes)
-    return [(request, request.duration or usual, rate) for request in requests]
+    for request in requests:
+        cost = rate.text(request.duration or usual)
+        context.console.say(f"would create {request.id} ({request.challenge}) unless it is there, {cost}")
+    total = sum(rate.total(request.duration or usual) for request in requests)
+    context.console.say(f"{len(requests)} interviews, together about ${total:.2f}")
 
 
 def _recovered(context: Context, request: Request) -> Recovered:
@@ -141,13 +157,13 @@ def create_all(
     requests: list[Request],
     *,
     parallel: int,
-    on_result: Callable[[RowResult], None],
     creator: Creator = create,
     completer: Completer = _recovered,
 ) -> list[RowResult]:
-    """Creates what is not there yet; each row ends on its own, and is told to ``on_result`` at once.
+    """Creates what is not there yet; each row ends on its own.
 
-    ``creator`` does it, and ``completer`` what was begun before, here or elsewhere.
+    ``creator`` does it, and ``completer`` what was begun before, here or elsewhere. Each row is printed at once,
+    because a later row may end the command, and the passwords are printed only here.
     """
     context.prepare_clients()
 
@@ -157,7 +173,8 @@ def create_all(
             result = RowResult(number, request.id, "failed", error="interrupted before it began", exit_code=130)
         else:
             result = _ended(context, number, request, creator, completer)
-        on_result(result)
+        text = result.error or f"{result.access_url}  {result.password or '(password in SSM)'}"
+        context.console.part("row", f"{result.id}  {result.outcome}  {text}", **result.document())
         return result
 
     with forward_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:

@@ -1,72 +1,30 @@
 """Creating an interview: the intent first, then the slot, then one `terraform apply`."""
 
-import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from contract.limits import IMAGE_TAG_PATTERN
-from contract.names import LISTENER_PRIORITY_BASE, password_parameter, state_key, workspace_key
+from contract.names import LISTENER_PRIORITY_BASE, state_key, workspace_key
 from contract.prices import cost_of
-from scripts.aws.clients import explained
 from scripts.challenges.catalog import pin
 from scripts.challenges.names import name_of
 from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedError, TerraformError
+from scripts.images.catalog import Catalog
+from scripts.images.choice import lazy_tag
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.inventory import Inventory, priorities_of_others, take_inventory
+from scripts.interviews.passwords import write_password
 from scripts.interviews.rate import Rate
 from scripts.interviews.readiness import wait_until_steady
-from scripts.interviews.records import Inputs, Intent, RunMark, Status
-from scripts.interviews.request import (
-    checked_candidate,
-    checked_challenge,
-    checked_duration,
-    checked_id,
-    checked_password,
-    generated_id,
-    generated_password,
-    refuse_reserved,
-)
+from scripts.interviews.records import Inputs, Intent, RunMark, Status, timestamp
+from scripts.interviews.request import Request, checked_duration, refuse_reserved
 from scripts.interviews.run_lock import RunLock, new_run_lock
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
 from scripts.interviews.workspace import Workspace, check_here, private_directory
-
-DEFAULT_WAIT_SECONDS = 300.0
-LONGEST_WAIT_SECONDS = 600.0
-"""A third of what one run may take (``run_lock``); the rest is for creating and, if need be, for destroying."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked for. ``duration`` None is the release's default; ``starts_at`` None is now.
-
-    ``password`` never enters a document, a log or an argument. ``keep`` leaves a failed create as it is.
-    """
-
-    challenge: str
-    candidate_name: str
-    id: str = field(default_factory=generated_id)
-    duration: timedelta | None = None
-    starts_at: datetime | None = None
-    password: str = field(default_factory=generated_password, repr=False)
-    image_tag: str = ""
-    keep: bool = False
-    wait_seconds: float = DEFAULT_WAIT_SECONDS
-
-    def check(self) -> None:
-        """Raises ``RefusedError`` for the first thing that can be refused without asking anybody."""
-        checked_id(self.id)
-        checked_challenge(self.challenge)
-        checked_candidate(self.candidate_name)
-        checked_password(self.password)
-        if self.image_tag and not re.fullmatch(IMAGE_TAG_PATTERN, self.image_tag):
-            raise RefusedError(f'"{self.image_tag}" is no image tag, expected letters, digits, ".", "_" and "-"')
-        if not 0 <= self.wait_seconds <= LONGEST_WAIT_SECONDS:
-            raise RefusedError(f"cannot wait {self.wait_seconds:g} s, expected 0 to {LONGEST_WAIT_SECONDS:g}")
 
 
 @dataclass(frozen=True)
@@ -86,6 +44,31 @@ class Created:
     def cost(self) -> float:
         """US dollars until its deadline."""
         return cost_of(self.intent.deadline - self.intent.starts_at, self.intent.hourly_price)
+
+    def document(self) -> dict[str, Any]:
+        """The interview for machines, with its password."""
+        intent = self.intent
+        return {
+            "id": intent.id,
+            "status": intent.status,
+            "access_url": self.access_url,
+            "password": self.password,
+            "slot": intent.slot,
+            "starts_at": timestamp(intent.starts_at),
+            "deadline": timestamp(intent.deadline),
+            "hourly_price_usd": round(intent.hourly_price, 4),
+            "cost_usd": round(self.cost, 4),
+            "outputs": intent.outputs,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def with_lazy_tags(context: Context, requests: list[Request], *, project_prefix: str, indexing: bool) -> list[Request]:
+    """``requests`` with image tags that load lazily where they can; raises ``ImageError`` for an unknown tag."""
+    catalog = Catalog(context.aws, project_prefix)
+    tags = {request.image_tag for request in requests} - {""}
+    lazy = {tag: lazy_tag(tag, catalog, context.console.warn, indexing=indexing) for tag in sorted(tags)}
+    return [replace(request, image_tag=lazy.get(request.image_tag, "")) for request in requests]
 
 
 def create(context: Context, request: Request, *, dry_run: bool = False) -> Created | None:
@@ -126,10 +109,10 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
             context.console.say(
                 f"would create interview {request.id} with release {pointer.digest[:12]}, "
                 f"{limits.max_instances - len(taken.result())} of {limits.max_instances} slots are free, "
-                f"{rate.told(duration)}"
+                f"{rate.text(duration)}"
             )
             return None
-        context.console.say(f"interview {request.id} costs {rate.told(duration)}")
+        context.console.say(f"interview {request.id} costs {rate.text(duration)}")
 
         def draft(mark: RunMark) -> Intent:
             now = context.now()
@@ -290,16 +273,6 @@ def _apply(context: Context, run: RunLock, workspace: Workspace, password: str) 
         return workspace.apply(run, password)
 
 
-def existing_password(context: Context, interview_id: str, values: dict[str, Any]) -> str | None:
-    """The password that SSM keeps for the interview, or None."""
-    name = password_parameter(values["project_prefix"], interview_id)
-    with explained(f"read the password of interview {interview_id}"):
-        try:
-            return context.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-        except context.aws.ssm.exceptions.ParameterNotFound:
-            return None
-
-
 def _schedule(context: Context, run: RunLock, values: dict[str, Any], request: Request) -> None:
     """Puts the password where the start will find it; Terraform adopts the parameter then."""
     try:
@@ -309,14 +282,7 @@ def _schedule(context: Context, run: RunLock, values: dict[str, Any], request: R
         withdraw(context, run)
         raise
     try:
-        with explained(f"keep the password of interview {request.id}"):
-            context.aws.ssm.put_parameter(
-                Name=password_parameter(values["project_prefix"], request.id),
-                Description=f"Password of interview {request.id}",
-                Type="SecureString",
-                KeyId=values["kms_key_arn"],
-                Value=request.password,
-            )
+        write_password(context.aws, request.id, values, request.password)
     except (PrequelError, KeyboardInterrupt) as error:
         # Not withdrawn: the parameter may be there, and only its answer be lost.
         reason = _why(error)

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from contract.names import INTENT_FILE, lock_key, password_parameter, state_key, workspace_key
-from scripts.aws.clients import explained
+from contract.names import INTENT_FILE, lock_key, state_key, workspace_key
 from scripts.errors import (
     BusyInterviewError,
     InterruptedRunError,
@@ -20,12 +19,14 @@ from scripts.errors import (
 )
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import Inventory, take_inventory
+from scripts.interviews.passwords import delete_password
 from scripts.interviews.records import Inputs, Intent, RunMark, Status, Tombstone
 from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.run_lock import RunLock, new_run_lock, run_lock
 from scripts.interviews.slots import HeldSlot
+from scripts.interviews.state import state_addresses
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
-from scripts.interviews.workspace import Workspace, check_here, private_directory, state_addresses, workspace_of
+from scripts.interviews.workspace import Workspace, check_here, private_directory, workspace_of
 
 ATTEMPTS = 4
 PAUSES = wait_exponential_jitter(initial=1, max=10)
@@ -100,9 +101,7 @@ def tear_down(context: Context, run: RunLock, workspace: Workspace | None = None
 def _forget_password(context: Context, run: RunLock, workspace: Workspace | None) -> tuple[str, ...]:
     """Takes back what scheduling put down itself, and nothing else: Terraform has not run for it yet."""
     with _opened(context, run, workspace) as opened:
-        name = password_parameter(opened.values["project_prefix"], run.intent.id)
-    with explained(f"delete the password of interview {run.intent.id}"):
-        context.aws.ssm.delete_parameters(Names=[name])  # one that is not there is no error
+        delete_password(context.aws, run.intent.id, opened.values)
     return ("password parameter: none",)
 
 

@@ -1,4 +1,4 @@
-"""Comparing what is written down with what exists, and naming every difference with the command that mends it."""
+"""Comparing the records with what exists, and listing every difference with the command that repairs it."""
 
 import json
 import re
@@ -16,29 +16,29 @@ from contract.names import (
     lock_key,
     workspace_key,
 )
-from scripts.aws.clients import explained
 from scripts.errors import PrequelError, RefusedError
 from scripts.images.choice import missing_image
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import destroy, free_orphan
-from scripts.interviews.inventory import balancing_tags, is_routed_here, is_tagged, listener_rules, rule_hosts
 from scripts.interviews.pending import orphan_leases
 from scripts.interviews.rate import Rate
 from scripts.interviews.records import UNFINISHED, Intent, Status, timestamp
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import is_dead, run_lock
 from scripts.interviews.slots import HeldSlot
+from scripts.interviews.stack_inventory import live_by_interview
+from scripts.interviews.state import OLDEST_FOREIGN_LOCK, StateLock, clear_stale_state_lock
 from scripts.interviews.store import Listing
-from scripts.interviews.workspace import OLDEST_FOREIGN_LOCK, LockInfo, clear_stale_lock, private_directory
+from scripts.interviews.workspace import private_directory
 
 _ESSENTIAL = frozenset({"service", "target group", "listener rule", "password"})
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference: ``kind`` in a word or two, its price in US dollars an hour, and the command that mends it.
+    """One difference: ``kind`` in a word or two, its price in US dollars an hour, and the command that repairs it.
 
-    ``mend`` does what the command does; None when a person has to decide.
+    ``fix`` does what the command does; None when a person has to decide.
     """
 
     kind: str
@@ -46,29 +46,29 @@ class Difference:
     detail: str
     command: str
     hourly_price: float = 0.0
-    mend: Callable[[], object] | None = field(default=None, repr=False, compare=False)
+    fix: Callable[[], object] | None = field(default=None, repr=False, compare=False)
 
     def document(self) -> dict[str, Any]:
-        """The finding for machines."""
-        fields = {name: value for name, value in asdict(self).items() if name != "mend"}
-        return fields | {"hourly_price_usd": round(fields.pop("hourly_price"), 4), "fixable": self.mend is not None}
+        """The difference for machines."""
+        fields = {name: value for name, value in asdict(self).items() if name != "fix"}
+        return fields | {"hourly_price_usd": round(fields.pop("hourly_price"), 4), "fixable": self.fix is not None}
 
 
 def diagnose(context: Context) -> list[Difference]:
     """Every difference between intents, leases, states, locks, releases, their image and live resources.
 
     All that takes seconds to list, while others create and destroy. So when anything is found, everything is looked at
-    once more, and only what is found again in the same words is told. Raises ``AwsError`` when anything cannot be
+    once more, and only what is found again in the same words is reported. Raises ``AwsError`` when anything cannot be
     listed, and ``RefusedError`` when no templates are published.
     """
     context.prepare_clients()
     suspected = _differences(context)
-    return [finding for finding in _differences(context) if finding in suspected] if suspected else []
+    return [difference for difference in _differences(context) if difference in suspected] if suspected else []
 
 
 def _differences(context: Context) -> list[Difference]:
     values = _shared_values(context)
-    live = live_by_interview(context, values)
+    live = live_by_interview(context.aws, values)
     leases = context.slots.all()
     stored_keys = context.intents.keys(STATES) + context.intents.keys(WORKSPACES)
     listing = context.intents.all()
@@ -89,37 +89,30 @@ def _differences(context: Context) -> list[Difference]:
     ]
 
 
-def fix(context: Context, findings: list[Difference]) -> dict[Difference, str]:
-    """Mends what can be mended without asking; returns the reason for each that could not be."""
+def fix_all(context: Context) -> list[Difference]:
+    """Fixes what can be fixed without asking, warns of what could not be, and returns the differences that remain."""
+    found = diagnose(context)
+    if not found:
+        return []
+    for difference, reason in fix(context, found).items():
+        context.console.warn(f"{difference.kind} {difference.subject} is not fixed: {reason}")
+    return diagnose(context)
+
+
+def fix(context: Context, differences: list[Difference]) -> dict[Difference, str]:
+    """Fixes what can be fixed without asking; returns the reason for each that could not be."""
     failed: dict[Difference, str] = {}
-    mended: set[str] = set()
-    for finding in findings:
-        if finding.mend is None or finding.command in mended:
+    fixed: set[str] = set()
+    for difference in differences:
+        if difference.fix is None or difference.command in fixed:
             continue
         try:
-            finding.mend()
-            mended.add(finding.command)
-            context.console.event("mended", kind=finding.kind, subject=finding.subject)
+            difference.fix()
+            fixed.add(difference.command)
+            context.console.event("mended", kind=difference.kind, subject=difference.subject)
         except PrequelError as error:
-            failed[finding] = str(error)
+            failed[difference] = str(error)
     return failed
-
-
-def live_by_interview(context: Context, values: Mapping[str, Any]) -> dict[str, set[str]]:
-    """What exists in AWS, by interview id: the kinds of resources that carry its name and its tags."""
-    found: dict[str, set[str]] = {}
-    for kind, names in (
-        ("service", _service_names(context, values)),
-        ("target group", _target_group_names(context, values)),
-        ("listener rule", _rule_names(context, values)),
-        ("password", _password_names(context, values)),
-        ("task definition", _family_names(context, values)),
-        ("DNS record", _record_names(context, values)),
-    ):
-        for name in names:
-            if re.fullmatch(INTERVIEW_ID_PATTERN, name):
-                found.setdefault(name, set()).add(kind)
-    return found
 
 
 def _shared_values(context: Context) -> dict[str, Any]:
@@ -132,93 +125,6 @@ def _shared_values(context: Context) -> dict[str, Any]:
         context.releases.download(pointer.digest, directory)
         values: dict[str, Any] = json.loads((directory / SHARED_VALUES_FILE).read_text())
         return values
-
-
-def _service_names(context: Context, values: Mapping[str, Any]) -> list[str]:
-    cluster, ecs = values["ecs_cluster_arn"], context.aws.ecs
-    with explained(f"list the services of {cluster}"):
-        arns = [
-            arn for page in ecs.get_paginator("list_services").paginate(cluster=cluster) for arn in page["serviceArns"]
-        ]
-        services = [
-            service
-            for start in range(0, len(arns), 10)
-            for service in ecs.describe_services(cluster=cluster, services=arns[start : start + 10], include=["TAGS"])[
-                "services"
-            ]
-        ]
-    return [
-        service["serviceName"]
-        for service in services
-        if service["status"] != "INACTIVE"
-        and is_tagged(service.get("tags", []), service["serviceName"], values["project_prefix"])
-    ]
-
-
-def _target_group_names(context: Context, values: Mapping[str, Any]) -> list[str]:
-    elbv2 = context.aws.elbv2
-    with explained("list the target groups"):
-        pages = elbv2.get_paginator("describe_target_groups").paginate()
-        groups = {
-            g["TargetGroupArn"]: g["TargetGroupName"]
-            for page in pages
-            for g in page["TargetGroups"]
-            if g.get("VpcId") == values["vpc_id"]
-        }
-        tags = balancing_tags(context.aws, list(groups))
-    return [name for arn, name in groups.items() if is_tagged(tags.get(arn, []), name, values["project_prefix"])]
-
-
-def _rule_names(context: Context, values: Mapping[str, Any]) -> list[str]:
-    with explained("list the listener rules"):
-        hosts = {rule["RuleArn"]: rule_hosts(rule) for rule in listener_rules(context.aws, values)}
-        tags = balancing_tags(context.aws, [arn for arn, named in hosts.items() if named])
-    suffix = f".{values['domain_name']}"
-    names = [
-        (arn, host.removesuffix(suffix)) for arn, named in hosts.items() for host in named if host.endswith(suffix)
-    ]
-    return [name for arn, name in names if is_tagged(tags.get(arn, []), name, values["project_prefix"])]
-
-
-def _password_names(context: Context, values: Mapping[str, Any]) -> list[str]:
-    path = f"/{values['project_prefix']}/interviews"
-    with explained("list the password parameters"):
-        pages = context.aws.ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
-        names = [parameter["Name"] for page in pages for parameter in page["Parameters"]]
-    return [name.split("/")[3] for name in names if name.endswith("/password")]
-
-
-def _family_names(context: Context, values: Mapping[str, Any]) -> list[str]:
-    """Families with an active revision that carries their interview's tags; the portal's has none."""
-    prefix, ecs = f"{values['project_prefix']}-", context.aws.ecs
-    with explained("list the task definitions"):
-        pages = ecs.get_paginator("list_task_definitions").paginate(status="ACTIVE")
-        named = {arn.rsplit("/", 1)[-1].rsplit(":", 1)[0]: arn for page in pages for arn in page["taskDefinitionArns"]}
-        tags = {
-            family.removeprefix(prefix): ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"]).get(
-                "tags", []
-            )
-            for family, arn in named.items()
-            if family.startswith(prefix)
-        }
-    return [name for name, given in tags.items() if is_tagged(given, name, values["project_prefix"])]
-
-
-def _record_names(context: Context, values: Mapping[str, Any]) -> list[str]:
-    if not values.get("create_dns_record"):
-        return []
-    with explained("list the DNS records"):
-        pages = context.aws.route53.get_paginator("list_resource_record_sets").paginate(
-            HostedZoneId=values["hosted_zone_id"]
-        )
-        names = [
-            record["Name"].rstrip(".")
-            for page in pages
-            for record in page["ResourceRecordSets"]
-            if record["Type"] == "A" and is_routed_here(record, values)
-        ]
-    suffix = f".{values['domain_name']}"
-    return [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
 
 
 def _unreadable(context: Context, listing: Listing) -> list[Difference]:
@@ -236,9 +142,9 @@ def _of_intents(
     found = []
     for stored in listing.intents.values():
         leased = any(held.lease.belongs_to(stored.intent) for held in leases)
-        finding = _of_intent(context, stored.intent, live.get(stored.intent.id, set()), price, leased=leased)
-        if finding is not None:
-            found.append(finding)
+        difference = _of_intent(context, stored.intent, live.get(stored.intent.id, set()), price, leased=leased)
+        if difference is not None:
+            found.append(difference)
     return found
 
 
@@ -270,7 +176,7 @@ def _of_intent(context: Context, intent: Intent, live: set[str], price: float, *
 def _orphans(
     context: Context, live: Mapping[str, set[str]], leases: list[HeldSlot], keys: list[str], price: float
 ) -> list[Difference]:
-    """Resources without an intent, which are mended only if it is certain that they were ours.
+    """Resources without an intent, which are fixed only if it is certain that they were ours.
 
     Another client such as the portal may be at work, which uploads its workspace only when its create is done.
     """
@@ -304,7 +210,7 @@ def _leaked_leases(context: Context, orphans: list[HeldSlot]) -> list[Difference
             f"slot {held.slot}",
             f"held for {held.lease.interview_id}, which is no more",
             "prequel interview reap",
-            mend=lambda held=held: free_orphan(context, held),  # type: ignore[misc]
+            fix=lambda held=held: free_orphan(context, held),  # type: ignore[misc]
         )
         for held in orphans
     ]
@@ -320,13 +226,13 @@ def _leftovers(context: Context, leases: list[HeldSlot], keys: list[str], known:
         if _is_another_clients(name, keys):
             found.append(Difference("foreign", name, "another client's workspace, without resources", command))
         else:
-            detail, mend = "files without an intent and without resources", _destroying(context, name, leases)
-            found.append(Difference("leftover files", name, detail, command, mend=mend))
+            detail, repair = "files without an intent and without resources", _destroying(context, name, leases)
+            found.append(Difference("leftover files", name, detail, command, fix=repair))
     return found
 
 
 def _stale_locks(context: Context, keys: list[str], listing: Listing) -> list[Difference]:
-    """Locks on the state of an interview that nobody works on; those of dead runs are findings already."""
+    """Locks on the state of an interview that nobody works on; those of dead runs are differences already."""
     suffix = ".tfstate.tflock"
     ids = [key.removeprefix(STATES).removesuffix(suffix) for key in keys if key.endswith(suffix)]
     found = []
@@ -334,9 +240,9 @@ def _stale_locks(context: Context, keys: list[str], listing: Listing) -> list[Di
         stored = listing.intents.get(name)
         if stored is not None and stored.intent.run is None:
             command = f"prequel interview recover {name}"
-            mend = _unlock(context, name)
+            repair = _unlock(context, name)
             found.append(
-                Difference("stale lock", name, "its state is locked, and nobody works on it", command, mend=mend)
+                Difference("stale lock", name, "its state is locked, and nobody works on it", command, fix=repair)
             )
         elif stored is None and _is_old(context, name):
             command = f"prequel interview destroy {name}"
@@ -349,14 +255,14 @@ def _is_old(context: Context, interview_id: str) -> bool:
     found = context.intents.read(lock_key(interview_id))
     if found is None:
         return False
-    created = LockInfo.parse(found).created
+    created = StateLock.parse(found).created
     return created is None or context.now() - created >= OLDEST_FOREIGN_LOCK
 
 
 def _unlock(context: Context, interview_id: str) -> Callable[[], object]:
     def unlock() -> None:
         with run_lock(context, interview_id, "doctor") as run:
-            clear_stale_lock(context, run)
+            clear_stale_state_lock(context, run)
 
     return unlock
 
@@ -379,6 +285,6 @@ def _mixed_templates(context: Context) -> list[Difference]:
     """A publisher that died between its first plain copy and its last leaves them so."""
     detail = "it is not that of the current release, and clients that copy instance/ get a mixed set"
     return [
-        Difference("mixed templates", key, detail, "prequel templates verify", mend=context.releases.settle)
+        Difference("mixed templates", key, detail, "prequel templates verify", fix=context.releases.settle)
         for key in context.releases.settle(dry_run=True)
     ]

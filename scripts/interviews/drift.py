@@ -23,6 +23,10 @@ class Drift:
     found: Any
     ordered: Any
 
+    def __str__(self) -> str:
+        where = f"{self.address}.{self.attribute}".rstrip(".")
+        return f"{where}: found {self.found!r}, ordered {self.ordered!r}"
+
 
 def drift(context: Context, interview_id: str) -> list[Drift]:
     """Every difference; empty right after a create. Changes nothing and waits for nobody.

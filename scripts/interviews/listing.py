@@ -7,7 +7,8 @@ from contract.names import workspace_key
 from scripts.challenges.names import name_of
 from scripts.errors import RefusedError
 from scripts.interviews.context import Context
-from scripts.interviews.records import Intent, Tombstone, timestamp
+from scripts.interviews.documents import plain
+from scripts.interviews.records import Intent, Status, Tombstone, timestamp
 from scripts.interviews.request import checked_id, shown_duration
 from scripts.interviews.store import LOG_FILE
 
@@ -47,6 +48,29 @@ def find(context: Context, interview_id: str) -> Intent | Tombstone:
     if found is None:
         raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
     return found
+
+
+def find_intent(context: Context, interview_id: str) -> Intent:
+    """The last record of an interview, gone or not; raises ``RefusedError`` when there never was one."""
+    found = find(context, interview_id)
+    return found.intent if isinstance(found, Tombstone) else found
+
+
+def status(context: Context, interview_id: str) -> Status | None:
+    """The status of an interview that is not proven gone, or None."""
+    stored = context.intents.load(checked_id(interview_id))
+    return None if stored is None else stored.intent.status
+
+
+def details(context: Context, interview_id: str) -> dict[str, Any]:
+    """One interview for machines, with its outputs, its history and, once it is gone, the proof."""
+    found = find(context, interview_id)
+    intent = found.intent if isinstance(found, Tombstone) else found
+    return row(intent, context.now()) | {
+        "outputs": intent.outputs,
+        "proof": found.proof if isinstance(found, Tombstone) else (),
+        "history": plain(intent.history),
+    }
 
 
 def last_log(context: Context, interview_id: str) -> str:

@@ -1,4 +1,4 @@
-"""What an interview costs an hour, and how that is told."""
+"""What an interview costs an hour, and the words for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Rate:
         """US dollars for ``duration``."""
         return cost_of(duration, self.per_hour)
 
-    def told(self, duration: timedelta) -> str:
+    def text(self, duration: timedelta) -> str:
         """About how much for how long, in words."""
         return f"about ${self.total(duration):.2f} for {shown_duration(duration)}{self.whose}"
 

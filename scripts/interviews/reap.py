@@ -34,6 +34,11 @@ class Report:
     leaking: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
+    @property
+    def exit_code(self) -> int:
+        """0 unless something failed; then 3 if anything leaks, else 1."""
+        return (LeakingError.exit_code if self.leaking else 1) if self.failed else 0
+
 
 def reap(context: Context, *, parallel: int = 4, dry_run: bool = False) -> Report:
     """Destroys what is overdue or half destroyed, ends what a dead run left, starts what is due, frees orphan slots.

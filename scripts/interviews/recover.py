@@ -8,20 +8,20 @@ from scripts.challenges.names import name_of
 from scripts.errors import AwsError, NoFreeSlotError, RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.create import (
-    DEFAULT_WAIT_SECONDS,
     bring_up,
-    existing_password,
     pinned,
     refuse_foreign,
     slot_for,
 )
 from scripts.interviews.destroy import destroy_orphan, tear_down
 from scripts.interviews.inventory import PASSWORD, RECORD, SERVICE_OF, TASKS, take_inventory
+from scripts.interviews.passwords import read_password
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import ENDING, Status
-from scripts.interviews.request import checked_id, generated_password
+from scripts.interviews.request import DEFAULT_WAIT_SECONDS, checked_id, generated_password
 from scripts.interviews.run_lock import RunLock, run_lock
-from scripts.interviews.workspace import Workspace, clear_stale_lock, workspace_of
+from scripts.interviews.state import clear_stale_state_lock
+from scripts.interviews.workspace import Workspace, workspace_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,17 @@ class Recovered:
     seconds: float
     access_url: str = ""
     password: str = field(default="", repr=False)
+
+    def document(self) -> dict[str, object]:
+        """How it ended, for machines."""
+        return {
+            "id": self.interview_id,
+            "outcome": self.outcome,
+            "did": self.did,
+            "access_url": self.access_url,
+            "password": self.password,
+            "seconds": round(self.seconds, 3),
+        }
 
 
 def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAULT_WAIT_SECONDS) -> Recovered:
@@ -84,7 +95,7 @@ def _complete(context: Context, run: RunLock, workspace: Workspace, wait_seconds
     known = run.intent.inputs
     inputs = known if name_of(known.challenge) != known.challenge else pinned(context, run.intent)
     run.move(Status.CREATING, f"recovered from {before}", slot=slot, inputs=inputs)
-    password = existing_password(context, run.intent.id, workspace.values) or generated_password()
+    password = read_password(context.aws, run.intent.id, workspace.values) or generated_password()
     _reconcile(context, run, workspace)
     bring_up(context, run, workspace, password, keep=before is Status.FAILED, wait_seconds=wait_seconds)
     return ("started" if before is Status.SCHEDULED else "completed"), password
@@ -92,7 +103,7 @@ def _complete(context: Context, run: RunLock, workspace: Workspace, wait_seconds
 
 def _repair(context: Context, run: RunLock, workspace: Workspace, wait_seconds: float) -> str:
     """Gives an active interview back what it or its state lost; returns what was done."""
-    did = ["a stale lock cleared"] if clear_stale_lock(context, run) else []
+    did = ["a stale lock cleared"] if clear_stale_state_lock(context, run) else []
     priority = run.intent.slot
     if _regain_slot(context, run, workspace):
         did.append(f"slot {run.intent.slot} taken again")
@@ -103,7 +114,7 @@ def _repair(context: Context, run: RunLock, workspace: Workspace, wait_seconds: 
         expected.add(RECORD)
     missing = expected - live.keys()
     if lost or missing or run.intent.slot != priority:
-        password = existing_password(context, run.intent.id, workspace.values) or generated_password()
+        password = read_password(context.aws, run.intent.id, workspace.values) or generated_password()
         outputs = workspace.apply(run, password)
         workspace.adopted()
         wait_until_steady(context, run.intent.id, workspace.values, min(wait_seconds, run.seconds_left))

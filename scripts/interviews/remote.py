@@ -17,10 +17,11 @@ from scripts.aws.clients import Aws, error_code, explained
 from scripts.errors import BusyInterviewError, LeakingError, NotReadyError, PrequelError, RefusedError
 from scripts.interviews.builds import Dispatcher
 from scripts.interviews.context import Context
-from scripts.interviews.create import Created, Request, create
+from scripts.interviews.create import Created, create
 from scripts.interviews.destroy import destroy
 from scripts.interviews.records import Intent, Status
 from scripts.interviews.recover import Recovered
+from scripts.interviews.request import Request
 
 SETUP_SECONDS = 300.0
 """How much longer than terraform's own work a build may take: to be placed, and to install what it needs."""

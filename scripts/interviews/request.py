@@ -3,14 +3,25 @@
 import re
 import secrets
 import string
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from contract.limits import CHALLENGE_PATTERN, INTERVIEW_ID_PATTERN, PASSWORD_LENGTH, RESERVED_ID_PREFIX
+from contract.limits import (
+    CHALLENGE_PATTERN,
+    IMAGE_TAG_PATTERN,
+    INTERVIEW_ID_PATTERN,
+    PASSWORD_LENGTH,
+    RESERVED_ID_PREFIX,
+)
 from contract.names import portal_service, task_family
 from scripts.errors import RefusedError
 
 LONGEST_CANDIDATE_NAME = 200
 LONGEST_CHALLENGE = 128
+
+DEFAULT_WAIT_SECONDS = 300.0
+LONGEST_WAIT_SECONDS = 600.0
+"""A third of what one run may take (``run_lock``); the rest is for creating and, if need be, for destroying."""
 
 _ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without the letters that people mistake for one another."""
@@ -129,3 +140,32 @@ def shown_duration(duration: timedelta) -> str:
         return f"{sign}{seconds}s"
     hours, minutes = divmod(seconds // 60, 60)
     return sign + (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for. ``duration`` None is the release's default; ``starts_at`` None is now.
+
+    ``password`` never enters a document, a log or an argument. ``keep`` leaves a failed create as it is.
+    """
+
+    challenge: str
+    candidate_name: str
+    id: str = field(default_factory=generated_id)
+    duration: timedelta | None = None
+    starts_at: datetime | None = None
+    password: str = field(default_factory=generated_password, repr=False)
+    image_tag: str = ""
+    keep: bool = False
+    wait_seconds: float = DEFAULT_WAIT_SECONDS
+
+    def check(self) -> None:
+        """Raises ``RefusedError`` for the first thing that can be refused without asking anybody."""
+        checked_id(self.id)
+        checked_challenge(self.challenge)
+        checked_candidate(self.candidate_name)
+        checked_password(self.password)
+        if self.image_tag and not re.fullmatch(IMAGE_TAG_PATTERN, self.image_tag):
+            raise RefusedError(f'"{self.image_tag}" is no image tag, expected letters, digits, ".", "_" and "-"')
+        if not 0 <= self.wait_seconds <= LONGEST_WAIT_SECONDS:
+            raise RefusedError(f"cannot wait {self.wait_seconds:g} s, expected 0 to {LONGEST_WAIT_SECONDS:g}")

@@ -7,8 +7,6 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,15 +15,14 @@ from contract.names import (
     LISTENER_PRIORITY_BASE,
     SHARED_VALUES_FILE,
     TEMPLATE_FILES,
-    lock_key,
-    state_key,
     workspace_key,
 )
-from scripts.errors import BusyInterviewError, PrequelError, RefusedError
+from scripts.errors import PrequelError, RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import Inventory
 from scripts.interviews.records import LONGEST_RUN, Intent, timestamp
 from scripts.interviews.run_lock import RunLock
+from scripts.interviews.state import clear_stale_state_lock, state_addresses
 from scripts.interviews.store import LOG_FILE
 from scripts.releases.release import render_main
 from scripts.shared_stack.values import Deployment, check_deployment
@@ -34,9 +31,6 @@ from scripts.terraform.providers import pin_provider
 
 LONGEST_LOG = 20_000
 """Bytes of log kept in the workspace, which may hold 50 kB in all."""
-
-OLDEST_FOREIGN_LOCK = timedelta(hours=1)
-"""After that a state lock of a client that is not ours counts as stale; none of its creates takes as long."""
 
 ADOPTION_FILE = "prequel_adoption.tf"
 
@@ -114,7 +108,7 @@ class Workspace:
         """Creates or completes the interview and returns its outputs."""
         self._secrets.append(password)
         self.init(run)
-        clear_stale_lock(self._context, run)
+        clear_stale_state_lock(self._context, run)
         try:
             # The other half is for taking back what this began.
             return self._terraform(run, share=0.5).apply(
@@ -126,7 +120,7 @@ class Workspace:
     def destroy(self, run: RunLock) -> None:
         """Destroys what the state holds."""
         self.init(run)
-        clear_stale_lock(self._context, run)
+        clear_stale_state_lock(self._context, run)
         try:
             self._terraform(run).destroy(on_event=self._hear(run.intent.id))
         finally:
@@ -148,7 +142,7 @@ class Workspace:
         lost = {address: identity for address, identity in found.live.items() if address not in known}
         if gone:
             self.init(run)
-            clear_stale_lock(self._context, run)
+            clear_stale_state_lock(self._context, run)
             self._terraform(run).forget(*gone)
         if lost:
             self._adopt(lost)
@@ -236,52 +230,6 @@ def without_logging(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith("TF_LOG")}
 
 
-@dataclass(frozen=True)
-class LockInfo:
-    """Terraform's lock on a state: who holds it, since when, and for what."""
-
-    who: str
-    created: datetime | None
-    operation: str
-
-    @classmethod
-    def parse(cls, content: bytes) -> "LockInfo":
-        """The lock stored as ``content``; what cannot be read is left empty."""
-        try:
-            document = json.loads(content)
-            # Terraform writes nanoseconds, which are more than Python reads.
-            created = datetime.fromisoformat(document["Created"][:19] + "+00:00")
-        except (ValueError, KeyError, TypeError):
-            return cls("", None, "unknown operation")
-        return cls(str(document.get("Who", "")), created, str(document.get("Operation", "unknown operation")))
-
-
-def clear_stale_lock(context: Context, run: RunLock) -> bool:
-    """Removes Terraform's own lock when its owner is provably dead, or not ours and too old; tells if there was one.
-
-    Holding the interview proves that every earlier run of ours is dead, so a lock that one of their hosts took is
-    stale. Raises ``BusyInterviewError`` for a lock of another client's that may still be alive.
-    """
-    intent = run.intent
-    found = context.intents.read(lock_key(intent.id))
-    if found is None:
-        return False
-    info = LockInfo.parse(found)
-    own_hosts = {step.actor.rsplit("@", 1)[-1] for step in intent.history} | {context.host}
-    if run.before is not None:
-        own_hosts.add(run.before.host)  # it may have died before its first step
-    age = context.now() - info.created if info.created else None
-    if info.who.rsplit("@", 1)[-1] not in own_hosts and (age is None or age < OLDEST_FOREIGN_LOCK):
-        raise BusyInterviewError(
-            f"the state of interview {intent.id} is locked by {info.who or 'an unknown client'} "
-            f"since {timestamp(info.created) if info.created else 'an unknown time'} ({info.operation}); "
-            f"wait for it, or delete {lock_key(intent.id)} if that client is gone"
-        )
-    context.intents.delete([lock_key(intent.id)])
-    context.console.event("lock-cleared", interview=intent.id, who=info.who)
-    return True
-
-
 @contextmanager
 def private_directory() -> Iterator[Path]:
     """A directory that only this user can read, and that is gone afterwards."""
@@ -335,27 +283,3 @@ def _download_copy(context: Context, intent: Intent, directory: Path, reason: Pr
                 "bucket's versions, or destroy its resources by hand"
             )
         (directory / name).write_bytes(found)
-
-
-def state_addresses(context: Context, interview_id: str) -> frozenset[str]:
-    """What the interview's Terraform state holds, by address; empty without a state.
-
-    Read from the state document itself (format version 4), which takes no terraform process. Raises ``PrequelError``
-    when it is no such document.
-    """
-    key = state_key(interview_id)
-    found = context.intents.read(key)
-    if found is None:
-        return frozenset()
-    addresses = set()
-    try:
-        for resource in json.loads(found).get("resources", []):
-            for instance in resource.get("instances", []):
-                index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
-                addresses.add(f"{resource['type']}.{resource['name']}{index}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PrequelError(
-            f"{key} is no Terraform state ({error}); restore an earlier version of it, or delete it: "
-            f"what it listed is then found by name"
-        ) from error
-    return frozenset(addresses)

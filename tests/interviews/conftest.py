@@ -23,8 +23,8 @@ from scripts.console import Console
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.interviews.context import Context
-from scripts.interviews.create import Request
 from scripts.interviews.records import Inputs, Intent, Status
+from scripts.interviews.request import Request
 from scripts.project import PROJECT
 from scripts.releases.keys import POINTER_KEY, plain_key
 from scripts.releases.release import (

@@ -5,21 +5,19 @@ import json
 import os
 import signal
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
-import typer
 
 from scripts.challenges.names import version_path
-from scripts.cli.interview import _create_all
 from scripts.errors import RefusedError
 from scripts.interviews.bulk import RowResult, create_all, read_requests
 from scripts.interviews.context import Context
-from scripts.interviews.create import Created, Request
+from scripts.interviews.create import Created
 from scripts.interviews.destroy import destroy
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import Inputs, Status
+from scripts.interviews.request import Request
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 from tests.interviews.test_absence import a_service
 from tests.interviews.test_records import intent
@@ -70,12 +68,12 @@ def test_run_again_it_creates_nothing_twice_and_each_row_ends_on_its_own(bucket:
         return Created(made, request.password, 0.1)
 
     requests = [Request(challenge=CHALLENGE, candidate_name="Ada", id=name) for name in ("a", "bad", "c")]
-    told: list[RowResult] = []
-    results = create_all(bucket.context(), requests, parallel=2, on_result=told.append, creator=create_or_refuse)
+    said = io.StringIO()
+    results = create_all(bucket.context(out=said), requests, parallel=2, creator=create_or_refuse)
     assert [result.outcome for result in results] == ["created", "failed", "created"]
     assert results[1].error == "no such challenge"
-    assert len(told) == 3
-    results = create_all(bucket.context(), requests, parallel=2, on_result=told.append, creator=create_or_refuse)
+    assert [json.loads(line)["event"] for line in said.getvalue().splitlines()] == ["row"] * 3
+    results = create_all(bucket.context(), requests, parallel=2, creator=create_or_refuse)
     assert [result.outcome for result in results] == ["already there", "failed", "already there"]
     assert sorted(created) == ["a", "c"]
 
@@ -84,17 +82,17 @@ def test_an_interview_that_has_been_held_is_not_created_again(place: Place) -> N
     place.stored("a", Status.ACTIVE)
     destroy(place.context(), "a")
     request = Request(challenge=CHALLENGE, candidate_name="Ada", id="a")
-    (result,) = create_all(place.context(), [request], parallel=1, on_result=lambda _: None)
+    (result,) = create_all(place.context(), [request], parallel=1)
     assert result.outcome == "already over"
 
 
 def test_a_start_that_has_passed_is_no_problem_for_a_row_that_was_done(place: Place) -> None:
     start = place.clock() + timedelta(hours=1)
     request = place.request(id="later", starts_at=start)
-    (first,) = create_all(place.context(), [request], parallel=1, on_result=lambda _: None)
+    (first,) = create_all(place.context(), [request], parallel=1)
     assert first.outcome == "scheduled"
     place.clock.forward(hours=2)
-    (again,) = create_all(place.context(), [request], parallel=1, on_result=lambda _: None)
+    (again,) = create_all(place.context(), [request], parallel=1)
     assert again.outcome == "already there"
 
 
@@ -107,7 +105,7 @@ def rerun(place: Place, name: str, **row: str) -> RowResult:
         return Created(made, request.password, 0.1)
 
     request = Request(**({"challenge": CHALLENGE, "candidate_name": "Ada", "id": name} | row))  # type: ignore[arg-type]
-    (result,) = create_all(place.context(), [request], parallel=1, on_result=lambda _: None, creator=write_down)
+    (result,) = create_all(place.context(), [request], parallel=1, creator=write_down)
     return result
 
 
@@ -146,17 +144,10 @@ def test_each_password_is_told_as_soon_as_its_row_is_done_and_a_surprise_in_anot
         return Created(intent(Status.CREATING, id=request.id), f"password of {request.id}", 0.1)
 
     path = a_file(tmp_path, "challenge,candidate,id\nx/y,Ada,a\nx/y,Bob,b\nx/y,Eve,c\n")
-    with pytest.raises(typer.Exit) as end:
-        _create_all(
-            bucket.context(out=said),
-            read_requests(path, NOW),
-            parallel=1,
-            dry_run=False,
-            create_all=partial(create_all, creator=create_or_break),
-        )
-    assert end.value.exit_code == 1
+    rows = create_all(bucket.context(out=said), read_requests(path, NOW), parallel=1, creator=create_or_break)
+    assert [row.exit_code for row in rows] == [0, 1, 0]
     assert "password of a" in told[1]
-    result = json.loads(said.getvalue().splitlines()[-1])["result"]
+    result = [row.document() for row in rows]
     assert [row["outcome"] for row in result] == ["scheduled", "failed", "scheduled"]
     assert [row["password"] for row in result] == ["password of a", "", "password of c"]
     assert result[1]["error"] == "OSError: no space left on device"
@@ -171,7 +162,7 @@ def test_ctrl_c_is_heard_while_rows_wait_for_readiness(place: Place) -> None:
         wait_until_steady(context, request.id, place.values, 60)
         raise AssertionError
 
-    (result,) = create_all(place.context(), [request], parallel=1, on_result=lambda _: None, creator=wait)
+    (result,) = create_all(place.context(), [request], parallel=1, creator=wait)
     assert result.exit_code == 130
     assert result.error == f"interrupted while interview {request.id} was waited for"
 

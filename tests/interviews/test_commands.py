@@ -132,8 +132,8 @@ def test_what_an_interview_costs_is_said_before_it_is_created(new_place: PlaceFa
 
 
 def test_prices_that_are_another_regions_are_called_so() -> None:
-    assert Rate(0.06, "us-east-1").told(timedelta(minutes=90)) == "about $0.09 for 1h30m"
-    assert Rate(0.06, "eu-central-1").told(timedelta(hours=2)) == (
+    assert Rate(0.06, "us-east-1").text(timedelta(minutes=90)) == "about $0.09 for 1h30m"
+    assert Rate(0.06, "eu-central-1").text(timedelta(hours=2)) == (
         "about $0.12 for 2h, at us-east-1's prices: eu-central-1's are not known"
     )
 

@@ -18,7 +18,7 @@ from scripts.interviews.create import create
 from scripts.interviews.doctor import diagnose
 from scripts.interviews.reap import reap
 from scripts.interviews.records import LONGEST_RUN, Status
-from scripts.interviews.workspace import state_addresses
+from scripts.interviews.state import state_addresses
 from scripts.project import PROJECT
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
 

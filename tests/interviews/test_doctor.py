@@ -126,7 +126,7 @@ def test_a_lock_of_another_clients_run_is_found_only_when_no_run_takes_as_long(p
     context.aws.s3.put_object(Bucket=context.bucket, Key=lock_key("theirs"), Body=json.dumps(lock).encode())
     assert diagnose(context) == []
     place.clock.forward(hours=1)
-    assert (the_finding(place).kind, the_finding(place).mend) == ("stale lock", None)
+    assert (the_finding(place).kind, the_finding(place).fix) == ("stale lock", None)
 
 
 def test_a_state_that_nothing_belongs_to_is_found_and_removed_if_it_was_ours(place: Place) -> None:
@@ -137,7 +137,7 @@ def test_a_state_that_nothing_belongs_to_is_found_and_removed_if_it_was_ours(pla
         context.aws.s3.put_object(Bucket=context.bucket, Key=state_key(name), Body=b'{"version": 4, "resources": []}')
     ours, theirs = diagnose(place.context())
     assert (ours.kind, ours.command) == ("leftover files", "prequel interview destroy a")
-    assert theirs.mend is None
+    assert theirs.fix is None
     assert fix(context, [ours, theirs]) == {}
     assert diagnose(place.context()) == [theirs]
 
@@ -192,7 +192,7 @@ def test_an_unreadable_intent_is_named_and_never_mended_unasked(place: Place) ->
     context.aws.s3.put_object(Bucket=context.bucket, Key="workspaces/a/interview.json", Body=b"{}")
     finding = the_finding(place)
     assert finding.kind == "unreadable"
-    assert finding.mend is None
+    assert finding.fix is None
     assert finding.command.endswith(f"--bucket {context.bucket} --prefix workspaces/a/interview.json")
 
 
@@ -204,7 +204,7 @@ def test_another_clients_interview_is_told_and_never_destroyed_unasked(place: Pl
     )
     try:
         finding = the_finding(place)
-        assert (finding.kind, finding.mend) == ("foreign", None)
+        assert (finding.kind, finding.fix) == ("foreign", None)
     finally:
         context.aws.ssm.delete_parameter(Name=f"/{place.prefix}/interviews/portal/password")
 
@@ -214,7 +214,7 @@ def test_another_clients_workspace_is_not_removed_before_its_resources_exist(pla
     context = place.context()
     context.aws.s3.put_object(Bucket=context.bucket, Key=f"workspaces/theirs/{file}", Body=b"")
     finding = the_finding(place)
-    assert (finding.kind, finding.subject, finding.mend) == ("foreign", "theirs", None)
+    assert (finding.kind, finding.subject, finding.fix) == ("foreign", "theirs", None)
 
 
 def test_resources_that_nothing_shows_to_have_been_ours_are_told_and_never_destroyed_unasked(place: Place) -> None:
@@ -222,7 +222,7 @@ def test_resources_that_nothing_shows_to_have_been_ours_are_told_and_never_destr
     a_password(place.aws, "theirs", place.values)
     try:
         finding = the_finding(place)
-        assert (finding.kind, finding.mend) == ("orphan", None)
+        assert (finding.kind, finding.fix) == ("orphan", None)
     finally:
         place.aws.ssm.delete_parameter(Name=f"/{place.prefix}/interviews/theirs/password")
 

@@ -17,7 +17,8 @@ from scripts.interviews.reap import reap
 from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import RunLock
-from scripts.interviews.workspace import Workspace, state_addresses
+from scripts.interviews.state import state_addresses
+from scripts.interviews.workspace import Workspace
 from tests.interviews.conftest import Place, PlaceFactory
 
 pytestmark = pytest.mark.e2e

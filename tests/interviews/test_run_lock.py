@@ -15,8 +15,8 @@ from scripts.interviews.context import Context
 from scripts.interviews.liveness import Liveness, liveness_of
 from scripts.interviews.records import LONGEST_RUN, RunMark, Status
 from scripts.interviews.run_lock import new_run_lock, run_lock
+from scripts.interviews.state import clear_stale_state_lock
 from scripts.interviews.store import ChangedMeanwhileError
-from scripts.interviews.workspace import clear_stale_lock
 from scripts.project import PROJECT
 from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS
 from tests.interviews.conftest import Place
@@ -202,5 +202,5 @@ def test_the_state_lock_of_a_dead_run_is_cleared_though_it_died_before_its_first
     context.aws.s3.put_object(Bucket=context.bucket, Key=lock_key("demo"), Body=json.dumps(lock).encode())
     bucket.clock.forward(seconds=LONGEST_RUN.total_seconds())
     with run_lock(bucket.context(host="build-2"), "demo", "destroy") as held:
-        clear_stale_lock(context, held)
+        clear_stale_state_lock(context, held)
     assert context.intents.read(lock_key("demo")) is None

@@ -10,11 +10,10 @@ import pytest
 from scripts.console import Console
 from scripts.errors import AlteredReleaseError, BusyInterviewError, TerraformError
 from scripts.interviews.run_lock import new_run_lock
+from scripts.interviews.state import StateLock, clear_stale_state_lock
 from scripts.interviews.workspace import (
     LONGEST_LOG,
-    LockInfo,
     Workspace,
-    clear_stale_lock,
     hcl_string,
     private_directory,
     render_tfvars,
@@ -122,10 +121,10 @@ def test_a_state_lock_is_cleared_only_if_its_owner_is_ours_and_dead_or_it_is_too
     bucket.clock.forward(minutes=age)
     with new_run_lock(context, lambda run: intent(run=run), "recover") as held:
         if cleared:
-            clear_stale_lock(context, held)
+            clear_stale_state_lock(context, held)
         else:
             with pytest.raises(BusyInterviewError, match="is locked by root@elsewhere since"):
-                clear_stale_lock(context, held)
+                clear_stale_state_lock(context, held)
     assert bucket.objects("instances/") == ([] if cleared else ["instances/demo.tfstate.tflock"])
 
 
@@ -138,4 +137,4 @@ def test_what_terraform_waits_for_is_said_while_it_waits(bucket: Place, tmp_path
 
 
 def test_a_lock_that_cannot_be_read_is_nobodys_we_know() -> None:
-    assert LockInfo.parse(b"{}") == LockInfo.parse(b"\xff") == LockInfo("", None, "unknown operation")
+    assert StateLock.parse(b"{}") == StateLock.parse(b"\xff") == StateLock("", None, "unknown operation")

@@ -101,7 +101,7 @@ def test_one_that_starts_later_is_left_to_the_reaper(shared: Shared, builds: Bui
 def test_bulk_creation_runs_remotely(shared: Shared, builds: Builds) -> None:
     runner = remote(shared, builds, lambda: activate(shared, builds))
     requests = [shared.place.request(id="one"), shared.place.request(id="two")]
-    rows = create_all(shared.context(), requests, parallel=1, on_result=lambda _: None, creator=runner.create)
+    rows = create_all(shared.context(), requests, parallel=1, creator=runner.create)
     assert [row.outcome for row in rows] == ["created", "created"]
     assert len(builds.started) == 2
 
@@ -113,7 +113,6 @@ def test_a_bulk_row_that_was_left_half_done_is_completed_remotely(shared: Shared
         shared.context(),
         [shared.place.request(id="one", candidate_name="Ada")],
         parallel=1,
-        on_result=lambda _: None,
         creator=runner.create,
         completer=runner.complete,
     )

@@ -1,0 +1,147 @@
+"""`prequel interview create`."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts.cli.interview_options import RemoteOption, WaitOption, graceful
+from scripts.cli.session import DryRunOption, JsonOption, Session
+
+if TYPE_CHECKING:
+    from scripts.interviews.request import Request
+
+ChallengeOption = Annotated[
+    str | None, typer.Option("--challenge", metavar="NAME", help="A published challenge, such as python/rate-limiter.")
+]
+CandidateOption = Annotated[str | None, typer.Option("--candidate", metavar="NAME", help="The candidate's name.")]
+DurationOption = Annotated[
+    str | None, typer.Option("--duration", metavar="DURATION", help="Minutes, or a text such as 90m or 1h30m.")
+]
+AtOption = Annotated[
+    str | None, typer.Option("--at", metavar="TIME", help="Start later, at this ISO 8601 time; `reap` starts it.")
+]
+NewIdOption = Annotated[str | None, typer.Option("--id", metavar="ID", help="A DNS label; generated if not given.")]
+ImageTagOption = Annotated[
+    str, typer.Option("--image-tag", metavar="TAG", help="A tag of the stack's own code-server repository.")
+]
+PasswordOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password; generated if not given.")]
+KeepOption = Annotated[bool, typer.Option("--keep", help="Leave a failed create as it is.")]
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Create every row of this CSV: challenge, candidate, and if wanted id, duration, at.",
+    ),
+]
+ParallelOption = Annotated[
+    int, typer.Option("--parallel", metavar="N", min=1, max=32, help="How many at once, with --from.")
+]
+
+
+def create(
+    *,
+    challenge: ChallengeOption = None,
+    candidate: CandidateOption = None,
+    duration: DurationOption = None,
+    at: AtOption = None,
+    id: NewIdOption = None,
+    image_tag: ImageTagOption = "",
+    password_stdin: PasswordOption = False,
+    keep: KeepOption = False,
+    wait_seconds: WaitOption = 300,
+    from_file: FileOption = None,
+    parallel: ParallelOption = 4,
+    remote: RemoteOption = False,
+    json_lines: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Create an interview, and print its URL and password.
+
+    Waits until it can be used. The password is printed once; it is stored in SSM only. A failed create is destroyed
+    again.
+
+    Example: prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace" --duration 90m
+    """
+    from scripts.interviews.request import Request, generated_id, generated_password, parsed_duration, parsed_time
+
+    if keep and remote:
+        raise typer.BadParameter("--keep is for terraform on this machine: a failed remote create is always destroyed")
+    session = Session(json_lines=json_lines)
+    if from_file is not None:
+        _create_all(session, from_file, parallel, keep=keep, wait_seconds=wait_seconds, remote=remote, dry_run=dry_run)
+        return
+    if challenge is None or candidate is None:
+        raise typer.BadParameter("--challenge and --candidate are needed, or --from")
+    request = Request(
+        challenge=challenge,
+        candidate_name=candidate,
+        id=id or generated_id(),
+        duration=parsed_duration(duration) if duration else None,
+        starts_at=parsed_time(at, session.context.now()) if at else None,
+        password=sys.stdin.readline().rstrip("\r\n") if password_stdin else generated_password(),
+        image_tag=image_tag,
+        keep=keep,
+        wait_seconds=wait_seconds,
+    )
+    _create_one(session, request, remote=remote, dry_run=dry_run)
+
+
+def _create_one(session: Session, request: "Request", *, remote: bool, dry_run: bool) -> None:
+    from scripts.cli.interview_views import card
+    from scripts.interviews.create import create
+
+    request.check()
+    (request,) = _with_lazy_tags(session, [request])
+    if not dry_run:
+        session.console.say(f"Creating interview {request.id} …")
+    with graceful(f"`prequel interview recover {request.id}` completes it, destroy removes it"):
+        made_remotely = remote and not dry_run
+        created = (
+            session.remote.create(session.context, request)
+            if made_remotely
+            else create(session.context, request, dry_run=dry_run)
+        )
+    if created is None:
+        session.console.result({"id": request.id, "dry_run": True})
+    else:
+        session.console.result(created.document(), card(created, session.aws.region))
+
+
+def _create_all(
+    session: Session,
+    file: Path,
+    parallel: int,
+    *,
+    keep: bool,
+    wait_seconds: float,
+    remote: bool,
+    dry_run: bool,
+) -> None:
+    from scripts.cli.interview_views import bulk_summary
+    from scripts.interviews import bulk
+
+    requests = bulk.read_requests(file, session.context.now(), keep=keep, wait_seconds=wait_seconds)
+    requests = _with_lazy_tags(session, requests)
+    if dry_run:
+        bulk.preview(session.context, requests)
+        session.console.result({"ids": [request.id for request in requests], "dry_run": True})
+        return
+    create_all = bulk.create_all
+    if remote:
+        create_all = partial(create_all, creator=session.remote.create, completer=session.remote.complete)
+    rows = create_all(session.context, requests, parallel=parallel)
+    session.console.result([row.document() for row in rows], bulk_summary(rows))
+    raise typer.Exit(max((row.exit_code for row in rows), default=0))
+
+
+def _with_lazy_tags(session: Session, requests: "list[Request]") -> "list[Request]":
+    from scripts.interviews.create import with_lazy_tags
+
+    settings = session.configuration.settings
+    return with_lazy_tags(
+        session.context, requests, project_prefix=settings.project_prefix, indexing=settings.soci_indexing
+    )

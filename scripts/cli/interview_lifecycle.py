@@ -1,0 +1,118 @@
+"""`prequel interview` destroy, recover, extend and reap."""
+
+from typing import Annotated
+
+import typer
+
+from scripts.cli.interview_options import IdArgument, RemoteOption, WaitOption, graceful
+from scripts.cli.session import DryRunOption, JsonOption, Session
+
+
+def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
+    """Destroy an interview, and prove that nothing of it is left.
+
+    Whatever its status is; nothing to destroy is no failure.
+
+    Example: prequel interview destroy demo
+    """
+    from scripts.interviews import destroy as operation
+    from scripts.interviews import listing
+
+    session = Session(json_lines=json_lines)
+    if dry_run:
+        status = listing.status(session.context, id)
+        what = f"interview {id} ({status})" if status else f"whatever is left of {id}"
+        session.console.result({"id": id, "status": status, "dry_run": True}, f"Would destroy {what}.")
+        return
+    session.console.say(f"Destroying interview {id} …")
+    with graceful(f"`prequel interview destroy {id}` continues"):
+        done = operation.destroy(session.context, id)
+    value = {"id": id, "existed": done.existed, "proof": done.evidence, "seconds": round(done.seconds, 3)}
+    text = f"Interview {id} is proven gone ({done.seconds:.1f} s)." if done.existed else f"There is no interview {id}."
+    session.console.result(value, text)
+
+
+def recover(
+    id: IdArgument,
+    *,
+    wait_seconds: WaitOption = 300,
+    json_lines: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Finish what a killed run left behind.
+
+    The interview is active then, or proven gone. An active interview that lost resources or its state is repaired.
+
+    Example: prequel interview recover demo
+    """
+    from scripts.interviews import listing
+    from scripts.interviews import recover as operation
+
+    session = Session(json_lines=json_lines)
+    if dry_run:
+        status = listing.find_intent(session.context, id).status
+        value = {"id": id, "status": status, "dry_run": True}
+        session.console.result(value, f"Would recover interview {id}, which is {status}.")
+        return
+    session.console.say(f"Recovering interview {id} …")
+    with graceful(f"`prequel interview recover {id}` continues"):
+        done = operation.recover(session.context, id, wait_seconds=wait_seconds)
+    text = f"Interview {id} is {done.outcome} ({done.did}; {done.seconds:.1f} s)."
+    if done.password:
+        text += f"\nurl        {done.access_url}\npassword   {done.password}   (shown once)"
+    session.console.result(done.document(), text)
+
+
+def extend(
+    id: IdArgument,
+    by: Annotated[str, typer.Option(metavar="DURATION", help="Minutes, or a text such as 30m or 1h.")] = "30m",
+    *,
+    json_lines: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Give an interview more time, up to the maximum.
+
+    Its tags keep the first deadline.
+
+    Example: prequel interview extend demo --by 30m
+    """
+    from scripts.interviews import extend as operation
+    from scripts.interviews.records import timestamp
+    from scripts.interviews.request import parsed_duration
+
+    session = Session(json_lines=json_lines)
+    deadline = timestamp(operation.extend(session.context, id, parsed_duration(by), dry_run=dry_run).deadline)
+    text = f"Interview {id} {'would end' if dry_run else 'now ends'} at {deadline}."
+    session.console.result({"id": id, "deadline": deadline, "dry_run": dry_run}, text)
+
+
+def reap(
+    *,
+    parallel: Annotated[int, typer.Option(metavar="N", min=1, max=32, help="How many at once.")] = 4,
+    remote: RemoteOption = False,
+    json_lines: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Make one pass: destroy what is overdue, and start what is due.
+
+    It also finishes what a dead run left, and frees orphan slots. What fails is retried with back-off by later passes.
+    With --remote the reaper makes its pass now.
+
+    Example: prequel interview reap
+    """
+    from dataclasses import asdict
+
+    from scripts.cli.interview_views import reap_summary
+    from scripts.interviews import reap as operation
+    from scripts.interviews.remote import reap_remotely
+
+    session = Session(json_lines=json_lines)
+    if remote and not dry_run:
+        value = reap_remotely(session.aws, session.configuration.settings.project_prefix)
+        started = ", ".join(value.get("started", {})) or "none"
+        session.console.result(value, f"builds started for: {started}; overdue: {len(value.get('overdue', []))}")
+        return
+    report = operation.reap(session.context, parallel=parallel, dry_run=dry_run)
+    session.console.result(asdict(report), reap_summary(asdict(report)))
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)

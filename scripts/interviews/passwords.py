@@ -1,0 +1,35 @@
+"""The passwords of interviews, which only SSM keeps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from contract.names import password_parameter
+from scripts.aws.clients import Aws, explained
+
+
+def read_password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> str | None:
+    """The password of an interview, or None; ``values`` are the shared values of its release. Raises ``AwsError``."""
+    name = password_parameter(values["project_prefix"], interview_id)
+    with explained(f"read the password of interview {interview_id}"):
+        try:
+            return aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+        except aws.ssm.exceptions.ParameterNotFound:
+            return None
+
+
+def write_password(aws: Aws, interview_id: str, values: Mapping[str, Any], password: str) -> None:
+    """Stores a password where a later create finds it, whose Terraform adopts the parameter. Raises ``AwsError``."""
+    with explained(f"store the password of interview {interview_id}"):
+        aws.ssm.put_parameter(
+            Name=password_parameter(values["project_prefix"], interview_id),
+            Description=f"Password of interview {interview_id}",
+            Type="SecureString",
+            KeyId=values["kms_key_arn"],
+            Value=password,
+        )
+
+
+def delete_password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> None:
+    """Deletes a password; one that is not there is no error. Raises ``AwsError``."""
+    with explained(f"delete the password of interview {interview_id}"):
+        aws.ssm.delete_parameters(Names=[password_parameter(values["project_prefix"], interview_id)])
