@@ -15,10 +15,10 @@ from scripts.aws.clients import Aws
 from scripts.console import Console
 from scripts.errors import PrequelError
 from scripts.interviews.context import Context
-from scripts.interviews.create import Request, create
+from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy
 from scripts.interviews.recover import recover
-from scripts.interviews.request import parsed_duration
+from scripts.interviews.request import Request, parsed_duration
 
 ACTIONS = ("create", "destroy", "recover")
 
