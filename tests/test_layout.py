@@ -1,9 +1,13 @@
 """The rules that keep the tree as it is explained."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,10 +15,67 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BINDINGS = "cdktf_cdktf_provider_aws"
 IMPORT_OF_CDKTF = re.compile(r"^\s*(from|import) (cdktf|constructs|stacks\.(shared|interview|base))\b", re.MULTILINE)
+LAYERS = ("contract", "constructs", "stacks", "scripts", "main")
+"""From the lowest up: a module imports from its own layer and from lower ones."""
+
+
+@cache
+def sources() -> dict[str, ast.Module]:
+    """The syntax tree of each module of the source, by name."""
+    paths = [ROOT / "main.py", *(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))]
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
+    return {name.removesuffix(".__init__"): ast.parse(path.read_text()) for path, name in names.items()}
+
+
+def imports(module: str) -> Iterator[str]:
+    """Which of our modules ``module`` imports, however late, also for the type checker alone."""
+    for node in ast.walk(sources()[module]):
+        if isinstance(node, ast.Import):
+            named = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            members = [f"{node.module}.{alias.name}" for alias in node.names]
+            named = [member if member in sources() else node.module for member in members]
+        else:
+            continue
+        yield from (name for name in named if name in sources())
+
+
+def layer(module: str) -> int:
+    return LAYERS.index(module.partition(".")[0])
 
 
 def run_python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_dependencies_point_down(name: str) -> None:
+    upwards = {
+        (module, imported)
+        for module in sources()
+        if module.partition(".")[0] == name
+        for imported in imports(module)
+        if layer(imported) > layer(module)
+    }
+    assert not upwards
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {module: set(imports(module)) - {module} for module in sources()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+
+
+def test_nothing_of_production_imports_the_developers_tools() -> None:
+    importers = {
+        module
+        for module in sources()
+        if not module.startswith("scripts.dev")
+        and any(imported.startswith("scripts.dev") for imported in imports(module))
+    }
+    assert not importers
 
 
 def test_constructs_is_a_namespace_that_pypi_constructs_extends() -> None:
@@ -32,11 +93,10 @@ def test_fewer_than_200_binding_modules_load() -> None:
 
 
 def test_only_one_module_imports_the_bindings() -> None:
-    tops = ("contract", "constructs", "stacks", "scripts", "tests")
-    sources = [ROOT / "main.py", *(path for top in tops for path in (ROOT / top).rglob("*.py"))]
+    paths = [ROOT / "main.py", *(path for top in (*LAYERS, "tests") for path in (ROOT / top).rglob("*.py"))]
     importers = {
         path.relative_to(ROOT).as_posix()
-        for path in sources
+        for path in paths
         if re.search(rf"^\s*(from|import) {BINDINGS}\b", path.read_text(), re.MULTILINE)
     }
     assert importers == {"constructs/aws.py"}
@@ -56,24 +116,7 @@ def test_constructs_read_neither_settings_nor_environment() -> None:
         assert not re.search(r"stacks\.settings|os\.environ|getenv", path.read_text()), path.name
 
 
-OURS = re.compile(r"^(?:from|import) ((?:contract|constructs|stacks|scripts)(?:\.\w+)*)", re.MULTILINE)
-
-
-@pytest.mark.parametrize(
-    ("directory", "allowed"),
-    [("constructs", ("constructs", "contract")), ("stacks", ("constructs", "stacks", "contract"))],
-)
-def test_dependencies_point_one_way(directory: str, allowed: tuple[str, ...]) -> None:
-    for path in (ROOT / directory).glob("*.py"):
-        assert [name for name in OURS.findall(path.read_text()) if not name.startswith(allowed)] == [], path.name
-
-
-@pytest.mark.parametrize("path", ["contract/names.py", "contract/prices.py"])
-def test_what_may_be_imported_from_everywhere_imports_nothing_of_ours(path: str) -> None:
-    assert not OURS.findall((ROOT / path).read_text())
-
-
-@pytest.mark.parametrize("module", ["stacks.settings", "stacks.tfvars", "contract.names"])
+@pytest.mark.parametrize("module", ["contract.names", "contract.limits", "stacks.configuration"])
 def test_settings_load_without_cdktf_and_jsii(module: str) -> None:
     loaded = run_python(f"import sys, {module}; print('cdktf' in sys.modules, 'jsii' in sys.modules)")
     assert loaded.split() == ["False", "False"]
@@ -81,7 +124,14 @@ def test_settings_load_without_cdktf_and_jsii(module: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["contract.names", "contract.prices", "stacks.settings", "stacks.tfvars", "stacks.shared", "stacks.interview"],
+    [
+        "contract.names",
+        "contract.limits",
+        "contract.prices",
+        "stacks.configuration",
+        "stacks.shared",
+        "stacks.interview",
+    ],
 )
 def test_importing_changes_no_environment_variable(module: str) -> None:
     changed = run_python(f"import os; before = dict(os.environ); import {module}; print(before != dict(os.environ))")
@@ -90,10 +140,10 @@ def test_importing_changes_no_environment_variable(module: str) -> None:
 
 def test_all_output_for_people_passes_the_console() -> None:
     # What a Lambda function writes is its log; what the embedded AWS's server writes, its launcher reads.
-    sources = [ROOT / "main.py", *(ROOT / "stacks").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+    paths = [ROOT / "main.py", *(ROOT / "stacks").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
     writers = {
         path.relative_to(ROOT).as_posix()
-        for path in sources
+        for path in paths
         if re.search(r"sys\.std(out|err)\.write|\bprint\(|\\033\[|typer\.echo", path.read_text())
         and path.parent.name not in {"lambdas", "embedded"}
     }
