@@ -10,8 +10,6 @@ import pytest
 
 from contract.names import METRICS_NAMESPACE
 from contract.prices import interview_per_hour, standing_per_day
-from scripts.dev.docs.dashboard import body, picture
-from scripts.dev.docs.drawing import LIGHT
 from scripts.lambdas.reaper import Pass
 from scripts.project import PROJECT
 from tests.conftest import SharedStackFactory, SynthesizedStack
@@ -293,9 +291,3 @@ def test_the_dashboard_estimates_what_the_interviews_and_the_stack_cost_a_day(
     hourly = interview_per_hour(cpu=1024, memory=2048, architecture="X86_64", storage=21)
     assert together == pytest.approx(240 * hourly + standing_per_day(nat_gateways=1, zones=2), rel=0.01)
     assert 30.4 * standing_per_day(nat_gateways=1, zones=2) == pytest.approx(61.2, rel=0.02)
-
-
-def test_the_picture_of_the_dashboard_shows_what_is_there(default_stack: SynthesizedStack) -> None:
-    drawn = picture(body(default_stack.document), LIGHT)
-    for widget in widgets(default_stack):
-        assert f">{widget['properties']['title']}</text>" in drawn

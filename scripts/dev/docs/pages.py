@@ -4,6 +4,7 @@ from pathlib import Path
 
 from scripts.dev.docs.commands import reference
 from scripts.dev.docs.costs import parts
+from scripts.dev.docs.life import life
 from scripts.dev.docs.performance import tables
 from scripts.errors import PrequelError
 from scripts.project import PROJECT
@@ -11,6 +12,7 @@ from scripts.shared_stack.values import TemplateVariables
 
 README = PROJECT / "README.md"
 DOCS = PROJECT / "docs"
+INTERVIEWS = DOCS / "interviews.md"
 DECISIONS = DOCS / "decisions"
 VARIABLES = PROJECT / "instance_templates" / "variables.tf"
 
@@ -23,6 +25,7 @@ def pages() -> dict[Path, str]:
         README: with_part(README, "cost", section),
         scale: with_part(scale, "cost", table),
         performance: with_part(performance, "model", tables()),
+        INTERVIEWS: with_part(INTERVIEWS, "states", life()),
         contract: with_part(contract, "values", values(TemplateVariables(VARIABLES.read_text()))),
         DOCS / "cli.md": reference(),
         DECISIONS / "README.md": decisions(DECISIONS),
