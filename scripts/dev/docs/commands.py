@@ -9,7 +9,7 @@ import typer
 HEAD = """\
 # The command line
 
-Written by `make docs` from the commands themselves; each one also tells the same with `--help`. Every command that
+Written by `make docs` from the commands themselves; each one also shows its own with `--help`. Every command that
 prints a result takes `--json`. Every command that writes takes `--dry-run`, but for `prequel doctor`, which changes
 nothing without `--fix`. How events and exit codes are to be read is in [interviews.md](interviews.md).
 """

@@ -50,7 +50,7 @@ FACTS: dict[str, Fact] = {
         "https://aws.amazon.com/blogs/aws/aws-fargate-enables-faster-container-startup-using-seekable-oci/",
     ),
     "loader_image": Fact(
-        150, "MB", "assumed: the AWS CLI's public image, compressed; `skopeo inspect` tells the size of yours"
+        150, "MB", "assumed: the AWS CLI's public image, compressed; `skopeo inspect` shows the size of yours"
     ),
     "soci_saves": Fact(
         0.60,
