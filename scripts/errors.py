@@ -1,4 +1,4 @@
-"""What can go wrong in a way that the user can mend, and the exit code of each."""
+"""The failures that a user can act on, and the exit code of each."""
 
 
 class PrequelError(Exception):
@@ -66,7 +66,7 @@ class NotReadyError(PrequelError):
 
 
 class LeakingError(PrequelError):
-    """An interview's resources are not proven gone; they may still cost money."""
+    """An interview's resources could not be verified to be gone; they may still cost money."""
 
     exit_code = 3
 

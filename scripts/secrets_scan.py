@@ -1,7 +1,7 @@
-"""Finds credentials by their form in files that are about to be given away, and never repeats them.
+"""Finds credentials by their form in files that are about to be published, and never prints them.
 
-Only forms that their issuers made recognisable are looked for, so that a hit is hardly ever a false alarm. It is a net
-below a careful author, not a proof: a password that looks like any other word passes.
+Only forms that their issuers made recognisable are looked for, so that a hit is hardly ever a false alarm. It is
+a second check, not a guarantee: a password that looks like any other word passes.
 """
 
 import re

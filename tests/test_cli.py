@@ -113,7 +113,7 @@ def test_a_result_reaches_a_file_as_it_is_however_long_and_whatever_it_holds() -
     assert written.getvalue() == result + "\n"
 
 
-def test_the_version_is_told(tmp_path: Path) -> None:
+def test_the_version_is_printed(tmp_path: Path) -> None:
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
     assert prequel("--version", directory=tmp_path).stdout == f"prequel {version}\n"
 
@@ -145,7 +145,7 @@ def test_the_state_bucket_is_created_once_and_locked_down(configured: Path) -> N
     assert results == [{"bucket": "state", "created": created, "findings": []} for created in (True, False)]
 
 
-def test_a_state_bucket_that_exists_keeps_its_policy_and_key_and_is_told_what_it_lacks(configured: Path) -> None:
+def test_a_state_bucket_that_exists_keeps_its_policy_and_key_and_reports_what_it_lacks(configured: Path) -> None:
     policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Allow",
         "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "s3:GetObject",
         "Resource": "arn:aws:s3:::state/*"}]})  # fmt: skip
@@ -197,7 +197,7 @@ def test_a_dry_run_creates_no_bucket(configured: Path) -> None:
         assert embedded.aws.s3.list_buckets()["Buckets"] == []
 
 
-def test_without_a_local_aws_the_user_is_told_how_to_start_one(tmp_path: Path) -> None:
+def test_without_a_local_aws_the_error_says_how_to_start_one(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scripts", "local", "env"],
         cwd=tmp_path,

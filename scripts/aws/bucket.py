@@ -153,7 +153,7 @@ class Bucket:
             return StoredObject(body, answer["ETag"], answer.get("VersionId", "null"))
 
     def write_all(self, bodies: Mapping[str, bytes], *, on_written: Callable[[str], None] | None = None) -> None:
-        """Stores several objects at a time, and tells each key once it is stored."""
+        """Stores several objects at a time, and calls ``on_written`` with each key once it is stored."""
 
         def write(key: str) -> None:
             self.write(key, bodies[key])
@@ -212,7 +212,7 @@ class Bucket:
         except AwsError as error:
             if not condition or _code(error) not in CONFLICTS | _GONE:
                 raise
-            raise LostRaceError(f"{key} was just written by somebody else; try again") from error
+            raise LostRaceError(f"{self._address(key)} was just written by somebody else; try again") from error
 
     def delete_all(self, keys: Iterable[str]) -> None:
         """Deletes several objects in one request, at most 1,000; one that is already gone is no error."""

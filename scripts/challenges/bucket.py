@@ -23,7 +23,7 @@ class ChallengeBucket(Bucket):
     """The bucket ``name``; every method raises ``AwsError`` with one line when S3 refuses."""
 
     def look(self, name: str) -> ManifestSnapshot:
-        """The manifest of a challenge; an altered one is told, not raised, so that it can be replaced."""
+        """The manifest of a challenge; an altered one is no error, so that it can be replaced."""
         stored = self.read(manifest_key(name))
         if stored is None:
             return ManifestSnapshot()

@@ -38,7 +38,7 @@ class ChallengeManifest(_Versioned):
     """``challenge-manifests/{kind}/{name}.json``: the current version, complete in the bucket before this was written.
 
     ``files`` are by their path within the challenge. ``retired_at`` is set while the challenge is being removed:
-    nobody may begin to use it any more.
+    no new interview may use it.
     """
 
     name: str

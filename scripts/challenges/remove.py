@@ -1,4 +1,4 @@
-"""Removing a challenge that nobody uses."""
+"""Removing a challenge that no interview uses."""
 
 from datetime import UTC, datetime
 

@@ -15,17 +15,17 @@ _ASSIGNED = re.compile(r'^\s*challenge\s*=\s*"([^"]*)"', re.MULTILINE)
 def users(bucket: ChallengeBucket, name: str) -> list[str]:
     """The ids of the interviews that use the challenge ``name``, in any version.
 
-    An interview that is not proven gone counts, whatever its status; so does one of a client that keeps only
+    An interview counts until it is destroyed, whatever its status; so does one of a client that keeps only
     terraform.tfvars. Raises ``ChallengeError`` when a workspace does not say what it uses: unknown is not unused.
     """
     keys = bucket.etags(_WORKSPACES)
-    told: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for file in ("terraform.tfvars", "interview.json"):  # the latter knows better, where there are both
-        told |= {key.split("/")[1]: key for key in keys if key.count("/") == 2 and key.endswith(f"/{file}")}
-    documents = bucket.read_all(told.values())
+        sources |= {key.split("/")[1]: key for key in keys if key.count("/") == 2 and key.endswith(f"/{file}")}
+    documents = bucket.read_all(sources.values())
     return sorted(
         interview
-        for interview, key in told.items()
+        for interview, key in sources.items()
         if (stored := documents[key]) is not None and name_of(_challenge(key, stored.body)) == name
     )
 
@@ -40,5 +40,5 @@ def _challenge(key: str, content: bytes) -> str:
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise ChallengeError(
             f"{key} does not say which challenge the interview uses; "
-            "destroy that interview with `prequel interview destroy`, or mend the file"
+            "destroy that interview with `prequel interview destroy`, or repair the file"
         ) from error

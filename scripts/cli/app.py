@@ -51,7 +51,7 @@ app.add_typer(backend.app, name="backend")
 
 
 def main() -> None:
-    """Runs the command line; every failure of a kind that the user can mend is one line and an exit code."""
+    """Runs the command line; every failure that the user can act on is one line and an exit code."""
     try:
         sys.exit(app(prog_name=app.info.name, standalone_mode=False))
     except PrequelError as error:

@@ -1,6 +1,5 @@
 """`prequel challenge`: what candidates are given to work on."""
 
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -36,7 +35,7 @@ def publish(
     """Publish every challenge in DIR that changed. Unchanged ones are not written again.
 
     Caches (__pycache__, node_modules, *.pyc) and dot files are left out. Refused are files over 5 MiB, challenges over
-    50 MiB, links that leave the challenge, and whatever looks like a secret; then nothing at all is published.
+    50 MiB, links that leave the challenge, and files that seem to hold a secret; then nothing is published.
 
     Example: prequel challenge publish --dry-run
     """
@@ -47,8 +46,9 @@ def publish(
     bucket = _bucket(session)
     bucket.check_usable()
     gone = sorted(set(bucket.names()) - {challenge.name for challenge in challenges}) if delete else []
-    if gone and not dry_run and not yes:
-        _ask(f"remove {', '.join(gone)}, which {directory} does not have", json_lines=json_lines)
+    question = f"Remove {', '.join(gone)}, which {directory} does not have?"
+    if gone and not dry_run and not yes and not session.confirm(question):
+        raise typer.Abort
     outcomes, problems = _publish_all(session.console, bucket, challenges, dry_run=dry_run)
     removed = _remove_all(session.console, bucket, gone, problems, dry_run=dry_run)
     session.console.result(
@@ -129,8 +129,8 @@ def remove(
     bucket = _bucket(session)
     bucket.check_usable()
     removable(bucket, name)
-    if not dry_run and not yes:
-        _ask(f"remove {name} with all its versions", json_lines=json_lines)
+    if not dry_run and not yes and not session.confirm(f"Remove {name} with all its versions?"):
+        raise typer.Abort
     problems: list[str] = []
     removed = _remove_all(session.console, bucket, [name], problems, dry_run=dry_run)
     if problems:
@@ -142,13 +142,6 @@ def _bucket(session: Session) -> "ChallengeBucket":
     from scripts.challenges.bucket import ChallengeBucket
 
     return ChallengeBucket(session.aws, session.bucket)
-
-
-def _ask(action: str, *, json_lines: bool) -> None:
-    """Goes on only when the user says yes; raises ``PrequelError`` when there is nobody to ask."""
-    if json_lines or not sys.stdin.isatty():
-        raise PrequelError(f"cannot ask whether to {action}; say yes with --yes, or look with --dry-run")
-    typer.confirm(f"{action}?", abort=True, err=True)
 
 
 def _publish_all(

@@ -1,13 +1,15 @@
 """`prequel image`: the images of our own repository, and which of them interviews run."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scripts.cli.session import DryRunOption, JsonOption, Session, command_group
+from scripts.cli.tables import age, table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from scripts.images.catalog import Catalog, Image
 
 app = command_group("Look at the stack's own code-server images, and choose one.")
@@ -89,29 +91,18 @@ def _catalog(session: Session) -> "Catalog":
     return Catalog(session.aws, session.configuration.settings.project_prefix)
 
 
-def _table(images: list["Image"]) -> str:
+def _table(images: list["Image"]) -> "Table":
     """The images for people; ``*`` marks the current one."""
-    now = datetime.now(UTC)
-    head = ("", "TAG", "INDEXED", "SIZE", "AGE")
-    cells = [
+    return table(
+        ("", "TAG", "INDEXED", "SIZE", "AGE"),
         (
-            "*" if image.current else "",
-            image.tag,
-            image.index.removeprefix("sha256:")[:12] or "no",
-            f"{image.size / _MIB:.0f} MiB",
-            _age((now - image.pushed_at).total_seconds()),
-        )
-        for image in images
-    ]
-    widths = [max(len(line[column]) for line in (head, *cells)) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in (head, *cells)
+            (
+                "*" if image.current else "",
+                image.tag,
+                image.index.removeprefix("sha256:")[:12] or "no",
+                f"{image.size / _MIB:.0f} MiB",
+                age(image.pushed_at),
+            )
+            for image in images
+        ),
     )
-
-
-def _age(seconds: float) -> str:
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{int(seconds // length)} {unit}"
-    return f"{max(int(seconds), 0)} s"

@@ -1,6 +1,7 @@
 """What every command shares: its output, the configuration, and AWS."""
 
 import os
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,3 +76,9 @@ class Session:
 
         project = runner_project(self.configuration.settings.project_prefix)
         return Remote(self.context, Dispatcher(self.aws, bucket=self.bucket, project=project))
+
+    def confirm(self, question: str) -> bool:
+        """Whether the user says yes; raises ``PrequelError`` where there is no terminal to ask at."""
+        if self.console.json_lines or not sys.stdin.isatty():
+            raise PrequelError(f"not interactive: pass --yes, or look with --dry-run ({question})")
+        return typer.confirm(question, err=True)

@@ -1,18 +1,22 @@
 """`prequel templates`: publish the interview templates as releases, look at them, and go back."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scripts.cli.session import DryRunOption, JsonOption, Session, YesOption, command_group
+from scripts.cli.tables import age, table
 from scripts.project import PROJECT
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from scripts.releases.archive import CatalogueEntry
-    from scripts.releases.publishing import Ask
+    from scripts.releases.publishing import Publisher
     from scripts.releases.store import ReleaseStore
+    from scripts.shared_stack.values import Deployment
 
 app = command_group("Publish the interview templates, look at them, and go back.")
 
@@ -58,9 +62,8 @@ def publish(
     from scripts.errors import ReleaseError
     from scripts.images.catalog import Catalog
     from scripts.images.choice import with_existing_image
-    from scripts.releases.publishing import Publisher
     from scripts.releases.release import Limits, Release
-    from scripts.shared_stack.values import Deployment, SharedValues, TemplateVariables, check_deployment, read_outputs
+    from scripts.shared_stack.values import SharedValues, TemplateVariables, check_deployment, read_outputs
 
     session = Session(json_lines=json_lines)
     settings = session.configuration.settings
@@ -70,15 +73,13 @@ def publish(
         raise ReleaseError(f"{directory} has no variables.tf; give the template set with --templates")
     outputs = read_outputs(session.configuration, session.aws, outputs_file)
     values = SharedValues.of(outputs, TemplateVariables(variables.read_text(encoding="utf-8")))
-    check_deployment(values.template, Deployment(session.aws.account_id, settings.aws_region, settings.environment))
+    check_deployment(values.template, _deployment(session))
     catalog = Catalog(session.aws, settings.project_prefix)
     template = with_existing_image(values.template, catalog, session.console.warn, indexing=settings.soci_indexing)
     release = Release.assemble(directory, template, Limits.of(values.limits))
-    publisher = Publisher(
-        _store(session), session.console, _ask(session, yes=yes), rehearse=not skip_rehearsal, dry_run=dry_run
-    )
-    outcome = publisher.publish(release, directory)
-    session.console.result(asdict(outcome), outcome.digest)
+    publisher = _publisher(session, yes=yes, skip_rehearsal=skip_rehearsal, dry_run=dry_run)
+    published = publisher.publish(release, directory)
+    session.console.result(asdict(published), published.digest)
 
 
 @app.command("list")
@@ -101,7 +102,7 @@ def list_releases(*, json_lines: JsonOption = False) -> None:
     try:
         interviews = interviews_by_release(store.bucket)
     except PrequelError as error:
-        session.console.warn(f"cannot tell which interviews use them: {error}")
+        session.console.warn(f"cannot list the interviews that use them: {error}")
     if current.altered:
         session.console.warn(current.altered)
     digest = current.pointer.digest if current.pointer else None
@@ -113,7 +114,7 @@ def list_releases(*, json_lines: JsonOption = False) -> None:
 def show(digest: OptionalDigest = "", *, json_lines: JsonOption = False) -> None:
     """Show one release, the current one by default.
 
-    Where it is from and for, its checks, and its files.
+    Its origin, the account and region that it is for, its checks and its files.
 
     Examples: prequel templates show; prequel templates show 1b2a79c
     """
@@ -165,16 +166,10 @@ def rollback(
     """
     from dataclasses import asdict
 
-    from scripts.releases.publishing import Publisher
-    from scripts.shared_stack.values import Deployment
-
     session = Session(json_lines=json_lines)
-    store = _store(session)
-    settings = session.configuration.settings
-    publisher = Publisher(store, session.console, _ask(session, yes=yes), rehearse=not skip_rehearsal, dry_run=dry_run)
-    here = Deployment(session.aws.account_id, settings.aws_region, settings.environment)
-    outcome = publisher.roll_back(store.resolve(digest) if digest else None, here)
-    session.console.result(asdict(outcome), outcome.digest)
+    publisher = _publisher(session, yes=yes, skip_rehearsal=skip_rehearsal, dry_run=dry_run)
+    published = publisher.roll_back(publisher.store.resolve(digest) if digest else None, _deployment(session))
+    session.console.result(asdict(published), published.digest)
 
 
 @app.command()
@@ -209,16 +204,20 @@ def _store(session: Session) -> "ReleaseStore":
     return ReleaseStore(session.aws, session.bucket)
 
 
-def _ask(session: Session, *, yes: bool) -> "Ask":
-    import sys
+def _publisher(session: Session, *, yes: bool, skip_rehearsal: bool, dry_run: bool) -> "Publisher":
+    from scripts.releases.publishing import Publisher
 
-    from scripts.releases.publishing import refuse_to_ask
+    def ask(question: str) -> bool:
+        return yes or session.confirm(question)
 
-    if yes:
-        return lambda _question: True
-    if session.console.json_lines or not sys.stdin.isatty():
-        return refuse_to_ask
-    return lambda question: typer.confirm(question, err=True)
+    return Publisher(_store(session), session.console, ask, rehearse=not skip_rehearsal, dry_run=dry_run)
+
+
+def _deployment(session: Session) -> "Deployment":
+    from scripts.shared_stack.values import Deployment
+
+    settings = session.configuration.settings
+    return Deployment(session.aws.account_id, settings.aws_region, settings.environment)
 
 
 def _row(entry: "CatalogueEntry", current: str | None, interviews: dict[str, list[str]] | None) -> dict[str, Any]:
@@ -236,36 +235,24 @@ def _row(entry: "CatalogueEntry", current: str | None, interviews: dict[str, lis
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def _table(rows: list[dict[str, Any]]) -> "Table":
     """The rows for people; ``*`` marks the current release."""
-    head = ("", "RELEASE", "AGE", "BY", "COMMIT", "REHEARSAL", "INTERVIEWS", "")
-    cells = [
+    return table(
+        ("", "RELEASE", "AGE", "BY", "COMMIT", "REHEARSAL", "INTERVIEWS", ""),
         (
-            "*" if row["current"] else "",
-            row["digest"][:12],
-            _age(datetime.now(UTC) - datetime.fromisoformat(row["published_at"])),
-            str(row["published_by"] or "?").rsplit(":", 1)[-1],
-            f"{(row['git_commit'] or '-')[:8]}{'+' if row['git_dirty'] else ''}",
-            row["rehearsal"] or "?",
-            "?" if row["interviews"] is None else str(len(row["interviews"])),
-            row["problem"],
-        )
-        for row in rows
-    ]
-    widths = [max(len(line[column]) for line in (head, *cells)) for column in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in (head, *cells)
-    ]
-    return "\n".join(lines)
-
-
-def _age(age: Any) -> str:
-    seconds = max(int(age.total_seconds()), 0)
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
+            (
+                "*" if row["current"] else "",
+                row["digest"][:12],
+                age(datetime.fromisoformat(row["published_at"])),
+                str(row["published_by"] or "?").rsplit(":", 1)[-1],
+                f"{(row['git_commit'] or '-')[:8]}{'+' if row['git_dirty'] else ''}",
+                row["rehearsal"] or "?",
+                "?" if row["interviews"] is None else str(len(row["interviews"])),
+                row["problem"],
+            )
+            for row in rows
+        ),
+    )
 
 
 def _lines(document: dict[str, Any], indent: str = "") -> list[str]:

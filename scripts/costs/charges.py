@@ -75,7 +75,7 @@ BY_USE: dict[str, str] = {
     "aws_sns_topic_subscription": "by the message",
     "aws_sqs_queue": "by the request",
 }
-"""Types that cost nothing while nobody uses them, and what AWS counts. An estimate leaves them out, and says so."""
+"""Types that are paid by use, and the unit. An estimate leaves them out, and says so."""
 
 REQUEST_METRICS = 16
 """Of a bucket, at most: those of a kind of request are written in hours that have one

@@ -1,7 +1,7 @@
 """Renders the interview stack as the template set in ``instance_templates/``; the only script that imports cdktf.
 
 cdktf's own HCL output loses falsy values and breaks strings and conditions, so the values come from its JSON output,
-which is right. An element's HCL form is asked only which of its arguments are blocks, because JSON does not tell.
+which is right. An element's HCL form is asked only which of its arguments are blocks, because JSON does not say.
 """
 
 import argparse

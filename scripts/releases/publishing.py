@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from scripts.console import Console
-from scripts.errors import AlteredReleaseError, PrequelError, ReleaseError
+from scripts.errors import AlteredReleaseError, ReleaseError
 from scripts.images.choice import missing_image
 from scripts.releases import rehearsal, validation
 from scripts.releases.difference import changed_files, coloured, difference
@@ -226,8 +226,3 @@ def git_commit(directory: Path) -> tuple[str | None, bool]:
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "."))
     except (OSError, subprocess.SubprocessError):
         return None, False
-
-
-def refuse_to_ask(question: str) -> bool:
-    """For machines and pipes: raises ``PrequelError`` instead of waiting for an answer."""
-    raise PrequelError(f"{question} Not interactive: pass --yes")

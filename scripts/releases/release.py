@@ -75,7 +75,7 @@ class PublishedFile(FileRecord):
     version_id: str
 
 
-class Target(_ReleaseDocument):
+class ReleaseTarget(_ReleaseDocument):
     """Where a release may be used: the account, region and environment of its shared values."""
 
     aws_account_id: str
@@ -111,7 +111,7 @@ class _Described(_ReleaseDocument):
 
     schema_version: int = SCHEMA_VERSION
     digest: Digest
-    target: Target
+    target: ReleaseTarget
     limits: Limits
     terraform_versions: str
     """The compatible range, as Terraform writes it."""
@@ -220,9 +220,9 @@ class Release:
         return values
 
     @property
-    def target(self) -> Target:
+    def target(self) -> ReleaseTarget:
         """Where it may be used."""
-        return Target.model_validate(self.shared_values)
+        return ReleaseTarget.model_validate(self.shared_values)
 
     def write(self, directory: Path) -> None:
         """Writes the five files into ``directory``."""

@@ -1,4 +1,4 @@
-"""What a template set must pass before it may be published: the exact bytes, checked without any AWS."""
+"""What a template set must pass before it may be published: the exact bytes, checked without AWS."""
 
 import re
 import tempfile
@@ -99,7 +99,7 @@ def _contract(release: Release) -> Iterator[str]:
         yield f"variables.tf has no variable {name}, which clients give"
     for name, has_default in variables.items():
         if not has_default and name not in CLIENT_INPUTS and name not in release.shared_values:
-            yield f"variables.tf has a variable {name} without a default, which nobody gives"
+            yield f"variables.tf has a variable {name} that has no default and no value"
     outputs = re.findall(r'^output "(\w+)"', release.files["outputs.tf"].decode(), re.MULTILINE)
     for name in sorted(CONTRACT_OUTPUTS - set(outputs)):
         yield f"outputs.tf has no output {name}, which clients read"

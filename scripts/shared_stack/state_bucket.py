@@ -27,7 +27,8 @@ def create_state_bucket(
     """Makes the bucket of ``backend``: versioned, encrypted, private, TLS only.
 
     Returns whether it had to be created and, for a bucket that was there, what it lacks of this. Such a bucket is only
-    looked at: its policy and its key are somebody's. Raises ``AwsError`` when the name belongs to another account.
+    inspected, because its policy and its key may have other users. Raises ``AwsError`` when the name belongs to
+    another account.
     """
     bucket = backend.bucket
     if _exists(aws, bucket):
@@ -48,7 +49,7 @@ def create_state_bucket(
 
 
 def _create(aws: Aws, bucket: str) -> None:
-    # us-east-1 is the one region that CreateBucket refuses to be told
+    # us-east-1 is the one region that CreateBucket refuses as a location
     # (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html).
     place = {} if aws.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
     aws.s3.create_bucket(Bucket=bucket, **place)  # type: ignore[arg-type]
@@ -80,7 +81,7 @@ def _secure(aws: Aws, bucket: str, kms_key_id: str | None) -> None:
 
 
 def _findings(aws: Aws, bucket: str) -> Iterator[str]:
-    """What an existing bucket lacks, each with how to mend it."""
+    """What an existing bucket lacks, each with how to fix it."""
     place: Any = {"Bucket": bucket, "ExpectedBucketOwner": aws.account_id}
     if aws.s3.get_bucket_versioning(**place).get("Status") != "Enabled":
         yield "has versioning off, so that a broken state cannot be taken back; see aws s3api put-bucket-versioning"

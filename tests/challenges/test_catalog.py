@@ -1,4 +1,4 @@
-"""What `interview create` is told about challenges."""
+"""What `interview create` learns about challenges."""
 
 import re
 
@@ -70,7 +70,7 @@ def test_a_bare_name_of_two_kinds_is_answered_with_both(published: ChallengeBuck
     assert "javascript/bike-share" in str(raised.value)
 
 
-def test_where_nothing_is_published_the_user_is_told_how(bucket: ChallengeBucket) -> None:
+def test_where_nothing_is_published_the_error_says_how(bucket: ChallengeBucket) -> None:
     assert catalog.names(bucket.aws, bucket.name) == []
     with pytest.raises(ChallengeError, match="nor any other; publish with `prequel challenge publish`"):
         catalog.pin(bucket.aws, bucket.name, "python/rate-limiter")

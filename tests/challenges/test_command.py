@@ -54,7 +54,7 @@ def test_it_uses_the_configured_bucket_and_the_environments_credentials(
     assert stored(bucket, "challenge/python/sums/")["sums.py"] == b"pass\n"
 
 
-def test_publish_tells_what_became_of_each_challenge(run: Run, tree: Tree) -> None:
+def test_publish_reports_the_result_of_each_challenge(run: Run, tree: Tree) -> None:
     first = run("publish", tree(FILES))
     assert "python/sums is new: 5 objects written, 0 deleted" in first.stderr
     assert first.stdout == "2 challenges published, 0 unchanged\n"
@@ -93,7 +93,7 @@ def test_delete_removes_what_the_directory_no_longer_has(run: Run, bucket: Chall
     (directory / "sql/report/README.md").unlink()
     kept = run("publish", directory)
     assert kept.stdout == "1 challenge unchanged, nothing written\n"
-    assert "say yes with --yes" in failure_of(run("publish", directory, "--delete"))
+    assert "pass --yes" in failure_of(run("publish", directory, "--delete"))
     planned = run("publish", directory, "--delete", "--dry-run")
     assert "sql/report would be removed" in planned.stderr
     assert [key for key in stored(bucket, "") if "sql" in key]
@@ -149,7 +149,7 @@ def test_show_names_the_files_and_the_interviews(run: Run, bucket: ChallengeBuck
 def test_remove_asks_first(run: Run, bucket: ChallengeBucket, tree: Tree) -> None:
     run("publish", tree(FILES))
     before = stored(bucket, "")
-    assert "say yes with --yes, or look with --dry-run" in failure_of(run("remove", "python/sums"))
+    assert "not interactive: pass --yes, or look with --dry-run" in failure_of(run("remove", "python/sums"))
     assert "python/sums would be removed" in run("remove", "python/sums", "--dry-run").stderr
     assert stored(bucket, "") == before
     assert result_of(run("remove", "python/sums", "--yes", "--json"))["removed"] == ["python/sums"]

@@ -174,7 +174,7 @@ def test_a_slow_removal_does_not_undo_a_publish_that_came_after_a_faster_one(
     assert catalog.exists(published.aws, published.name, NAME)
 
 
-def test_what_was_never_published_is_not_removed_and_similar_names_are_told(published: ChallengeBucket) -> None:
+def test_what_was_never_published_is_not_removed_and_similar_names_are_suggested(published: ChallengeBucket) -> None:
     with pytest.raises(ChallengeError, match=r'^there is no challenge "python/rat"; did you mean python/rate'):
         remove(published, "python/rat")
 

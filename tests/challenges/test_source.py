@@ -1,4 +1,4 @@
-"""Only what a candidate may get is read from a directory, and every problem is told at once."""
+"""Only what a candidate may get is read from a directory, and every problem is reported at once."""
 
 import os
 from pathlib import Path
@@ -142,7 +142,7 @@ def test_a_secret_is_refused_by_its_kind_and_line_and_never_repeated(tree: Tree)
     assert TOKEN not in problem
 
 
-def test_all_problems_of_all_challenges_are_told_at_once(tree: Tree) -> None:
+def test_all_problems_of_all_challenges_are_reported_at_once(tree: Tree) -> None:
     directory = tree(
         README | {"python/sums/.x": "", "sql/a b/README.md": "", "sql/c/query.sql": "", "sql/d/README.md": TOKEN}
     )

@@ -53,7 +53,7 @@ def prequel(ecr: Ecr, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
     return Prequel(ecr, tmp_path, capsys)
 
 
-def test_status_tells_tag_index_size_and_age_and_marks_the_current_one(ecr: Ecr, prequel: Prequel) -> None:
+def test_status_shows_tag_index_size_and_age_and_marks_the_current_one(ecr: Ecr, prequel: Prequel) -> None:
     first = ecr.push(ecr.image(), "v1")
     index = ecr.push_index(first, "v1-soci")
     second = ecr.push(ecr.image(), "v2")

@@ -13,8 +13,8 @@ from scripts.errors import AwsError
 from scripts.releases.publishing import Publisher
 from scripts.releases.store import ReleaseStore
 from tests.releases.conftest import Cloud
+from tests.releases.interleaving import before_each_call, is_write, refusal
 from tests.releases.samples import objects, published, release
-from tests.releases.steering import before_each_call, is_write, refusal
 
 
 def refused(store: ReleaseStore) -> str:
@@ -30,8 +30,8 @@ def refused(store: ReleaseStore) -> str:
 
 
 def test_a_missing_bucket(cloud: Cloud) -> None:
-    told = refused(ReleaseStore(cloud.operator, "prequel-nowhere-instance"))
-    assert told == (
+    error = refused(ReleaseStore(cloud.operator, "prequel-nowhere-instance"))
+    assert error == (
         "there is no bucket prequel-nowhere-instance in account 123456789012; "
         "deploy the shared stack first, or correct project_prefix"
     )
@@ -54,8 +54,8 @@ def test_a_bucket_in_another_region(cloud: Cloud) -> None:
     name = "prequel-far-instance"
     cloud.operator.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     cloud.operator.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    told = refused(ReleaseStore(cloud.operator, name))
-    assert told == f"the bucket {name} is in eu-central-1, expected us-east-1; correct aws_region"
+    error = refused(ReleaseStore(cloud.operator, name))
+    assert error == f"the bucket {name} is in eu-central-1, expected us-east-1; correct aws_region"
 
 
 ANSWERS = {
@@ -77,7 +77,7 @@ def test_a_refusal_at_once(served_cloud: Cloud, status: int, code: str, reason: 
 
 
 @pytest.mark.parametrize("path", ["/releases/", "/instance/main"])
-def test_a_caller_that_may_not_write_is_told_the_key_and_changes_nothing_that_readers_see(
+def test_a_caller_that_may_not_write_is_shown_the_key_and_changes_nothing_that_readers_see(
     served_cloud: Cloud, path: str
 ) -> None:
     before = published(served_cloud.observer(), "before")
@@ -95,7 +95,7 @@ def _deny_writes(path: str) -> Callable[[AWSPreparedRequest], AWSResponse | None
     return lambda request: refusal(403, "AccessDenied") if is_write(request) and path in str(request.url) else None
 
 
-def test_a_wrong_clock_is_told_by_sts_in_other_words(served_cloud: Cloud) -> None:
+def test_a_wrong_clock_is_recognised_in_the_words_of_sts(served_cloud: Cloud) -> None:
     aws = served_cloud.new_clients()
     message = "Signature expired: 20261123T000000Z is now earlier than 20261123T090000Z"
 

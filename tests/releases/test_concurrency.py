@@ -20,8 +20,8 @@ from scripts.errors import PrequelError
 from scripts.releases.keys import POINTER_KEY
 from scripts.releases.store import ReleaseStore, SupersededError
 from tests.releases.conftest import Cloud
+from tests.releases.interleaving import Counter, before_each_call, interleave, is_write, refusal
 from tests.releases.samples import assert_readers_are_safe, assert_settled, manifest, published, release
-from tests.releases.steering import Counter, before_each_call, interleave, is_write, refusal
 
 pytestmark = pytest.mark.slow
 SEED = 20261123

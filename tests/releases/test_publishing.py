@@ -10,15 +10,15 @@ import pytest
 
 from contract.names import SHARED_VALUES_FILE
 from scripts.console import Console
-from scripts.errors import AlteredReleaseError, PrequelError, ReleaseError, SharedValuesError, TemplateError
+from scripts.errors import AlteredReleaseError, ReleaseError, SharedValuesError, TemplateError
 from scripts.releases import rehearsal, validation
 from scripts.releases.keys import POINTER_KEY, file_key, manifest_key, plain_key
-from scripts.releases.publishing import Publisher, PublishResult, git_commit, refuse_to_ask
+from scripts.releases.publishing import Publisher, PublishResult, git_commit
 from scripts.releases.release import Rehearsal, Release
 from scripts.shared_stack.values import Deployment
 from tests.releases.conftest import Cloud
+from tests.releases.interleaving import Counter
 from tests.releases.samples import LIMITS, SHARED, assert_settled, objects, published, release
-from tests.releases.steering import Counter
 
 MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"})
 HERE = Deployment("123456789012", "us-east-1", "test")
@@ -293,11 +293,6 @@ def test_a_release_remembers_the_commit_that_it_came_from_and_whether_its_files_
     assert git_commit(templates) == (git("rev-parse", "HEAD"), False)
     (templates / "main.tf").write_text("# two\n")
     assert git_commit(templates) == (git("rev-parse", "HEAD"), True)
-
-
-def test_a_question_to_nobody_is_an_error() -> None:
-    with pytest.raises(PrequelError, match="pass --yes"):
-        refuse_to_ask("Switch?")
 
 
 def test_a_publisher_that_was_overtaken_says_by_whom(run: Run, cloud: Cloud) -> None:

@@ -108,26 +108,26 @@ def test_the_committed_templates_are_rehearsed_and_published_from_the_command_li
 
 
 def test_a_set_that_leaves_something_behind_is_refused_with_its_name(committed: Release) -> None:
-    told = refusal(rehearse, only_one_task(committed, "skip_destroy = true"))
-    assert told.startswith("after the rehearsal's destroy something is left: task definition arn:aws:ecs:")
+    error = refusal(rehearse, only_one_task(committed, "skip_destroy = true"))
+    assert error.startswith("after the rehearsal's destroy something is left: task definition arn:aws:ecs:")
 
 
 def test_a_set_whose_second_plan_is_not_empty_is_refused_with_the_address(committed: Release) -> None:
-    told = refusal(rehearse, only_one_task(committed, 'tags = { At = formatdate("hhmmss", timestamp()) }'))
-    assert told.startswith("a second plan right after the create would change aws_ecs_task_definition.task")
+    error = refusal(rehearse, only_one_task(committed, 'tags = { At = formatdate("hhmmss", timestamp()) }'))
+    assert error.startswith("a second plan right after the create would change aws_ecs_task_definition.task")
 
 
 def test_the_validation_judges_the_published_values_themselves(committed: Release) -> None:
     wrong = committed.shared_values | {"vpc_id": "nonsense", "code_server_cpu": 3}
     release = with_text(committed, "shared.auto.tfvars.json", lambda _: json.dumps(wrong))
-    told = refusal(validation.check, release)
-    assert "vpc_id must be" in told
-    assert "code_server_cpu must be a Fargate size" in told
+    error = refusal(validation.check, release)
+    assert "vpc_id must be" in error
+    assert "code_server_cpu must be a Fargate size" in error
 
 
 def test_the_validation_finds_a_broken_policy_in_the_template_itself(committed: Release) -> None:
     public = with_text(
         committed, "service.tf", lambda text: text.replace("assign_public_ip = false", "assign_public_ip = true")
     )
-    told = refusal(validation.check, public)
-    assert told == "aws_ecs_service.code_server gives its containers a public address (no public address)"
+    error = refusal(validation.check, public)
+    assert error == "aws_ecs_service.code_server gives its containers a public address (no public address)"

@@ -11,15 +11,15 @@ from scripts.releases.keys import POINTER_KEY, file_key, manifest_key, plain_key
 from scripts.releases.release import RELEASE_FILES, Release
 from scripts.releases.store import ReleaseStore, SupersededError
 from tests.releases.conftest import Cloud
+from tests.releases.interleaving import Counter, before_each_call
 from tests.releases.samples import assert_settled, manifest, objects, published, release, stored
-from tests.releases.steering import Counter, before_each_call
 
 
 def test_nothing_is_current_before_the_first_publish(store: ReleaseStore) -> None:
     assert store.current() is None
 
 
-def test_the_pointer_tells_digest_versions_hashes_origin_and_ranges(store: ReleaseStore) -> None:
+def test_the_pointer_holds_digest_versions_hashes_origin_and_ranges(store: ReleaseStore) -> None:
     sample = published(store, "one")
     pointer = store.current()
     assert pointer is not None
@@ -102,9 +102,9 @@ def test_storing_again_writes_nothing(cloud: Cloud, store: ReleaseStore) -> None
 def test_only_what_is_missing_is_stored(store: ReleaseStore) -> None:
     sample = release("one")
     store.bucket.write(file_key(sample.digest, "main.tf"), sample.files["main.tf"])
-    told: list[str] = []
-    store.store(sample, manifest(sample), on_stored=told.append)
-    assert sorted(told) == sorted(set(RELEASE_FILES) - {"main.tf"})
+    names: list[str] = []
+    store.store(sample, manifest(sample), on_stored=names.append)
+    assert sorted(names) == sorted(set(RELEASE_FILES) - {"main.tf"})
 
 
 def test_storing_again_restores_an_altered_file(store: ReleaseStore) -> None:
@@ -130,7 +130,7 @@ def test_only_the_plain_copies_that_differ_are_written(store: ReleaseStore) -> N
     assert counter.writes == 2  # service.tf and the pointer
 
 
-def test_a_publisher_that_saw_an_older_release_is_told_who_was_first(store: ReleaseStore) -> None:
+def test_a_publisher_that_saw_an_older_release_is_shown_who_was_first(store: ReleaseStore) -> None:
     published(store, "one")
     seen = store.look()
     winner = published(store, "two")

@@ -65,9 +65,9 @@ def test_a_missing_or_doubled_or_stray_placeholder_is_refused(placeholder: str) 
     ],
 )
 def test_what_looks_like_a_secret_is_refused_with_file_and_line(line: str, kind: str) -> None:
-    told = refusal(with_text(committed(), "outputs.tf", lambda text: f"{line}\n{text}"))
-    assert told == f"outputs.tf line 1 looks like a credential ({kind}); take it out"
-    assert line[2:] not in told
+    error = refusal(with_text(committed(), "outputs.tf", lambda text: f"{line}\n{text}"))
+    assert error == f"outputs.tf line 1 looks like a credential ({kind}); take it out"
+    assert line[2:] not in error
 
 
 def test_a_secret_among_the_shared_values_is_refused() -> None:
@@ -81,29 +81,29 @@ def test_references_to_secrets_are_no_secrets() -> None:
 
 
 def test_unformatted_hcl_is_refused() -> None:
-    told = refusal(with_text(committed(), "outputs.tf", lambda text: text.replace("  value ", "  value    ")))
-    assert told == "outputs.tf is not formatted; run `terraform fmt`"
+    error = refusal(with_text(committed(), "outputs.tf", lambda text: text.replace("  value ", "  value    ")))
+    assert error == "outputs.tf is not formatted; run `terraform fmt`"
 
 
 def test_hcl_that_is_none_is_refused_in_one_line() -> None:
-    told = refusal(with_text(committed(), "service.tf", lambda text: text + 'resource "x" {\n'))
-    assert told.startswith("terraform fmt: ")
-    assert "\n" not in told
+    error = refusal(with_text(committed(), "service.tf", lambda text: text + 'resource "x" {\n'))
+    assert error.startswith("terraform fmt: ")
+    assert "\n" not in error
 
 
 def test_a_set_without_what_clients_rely_on_is_refused() -> None:
-    told = refusal(with_text(committed(), "outputs.tf", lambda text: text.replace('"access_url"', '"url"')))
-    assert told == "outputs.tf has no output access_url, which clients read"
+    error = refusal(with_text(committed(), "outputs.tf", lambda text: text.replace('"access_url"', '"url"')))
+    assert error == "outputs.tf has no output access_url, which clients read"
 
 
 def test_a_variable_that_nobody_gives_is_refused() -> None:
-    told = refusal(
+    error = refusal(
         with_text(committed(), "variables.tf", lambda text: text + '\nvariable "new" {\n  type = string\n}\n')
     )
-    assert told == "variables.tf has a variable new without a default, which nobody gives"
+    assert error == "variables.tf has a variable new that has no default and no value"
 
 
-def test_all_problems_of_the_text_are_told_at_once() -> None:
+def test_all_problems_of_the_text_are_reported_at_once() -> None:
     release = with_text(committed(), "main.tf", lambda text: f"# {AWS_KEY}\n{text.replace(PLACEHOLDERS[0], 'x')}")
     assert len(refusal(release).splitlines()) == 2
 

@@ -58,14 +58,14 @@ def test_verify_names_what_a_client_that_copies_the_prefix_would_run_though_no_r
     assert problem.startswith(f"instance/{name} belongs to no release")
 
 
-def test_verify_tells_of_an_altered_pointer(store: ReleaseStore) -> None:
+def test_verify_reports_an_altered_pointer(store: ReleaseStore) -> None:
     published(store, "one")
     store.bucket.write(POINTER_KEY, b"{}")
     (problem,) = verify(store).problems
     assert problem.startswith("instance/manifest.json was altered")
 
 
-def test_verify_tells_when_the_current_release_is_not_whole(store: ReleaseStore) -> None:
+def test_verify_reports_when_the_current_release_is_not_whole(store: ReleaseStore) -> None:
     sample = published(store, "one")
     store.bucket.write(plain_key("main.tf"), b"altered")
     store.bucket.write(file_key(sample.digest, "main.tf"), b"altered")
@@ -74,7 +74,7 @@ def test_verify_tells_when_the_current_release_is_not_whole(store: ReleaseStore)
     assert "names a release that is not whole" in problems[1]
 
 
-def test_a_catalogue_tells_what_cannot_be_used(store: ReleaseStore, digests: list[str]) -> None:
+def test_the_catalogue_says_what_cannot_be_used(store: ReleaseStore, digests: list[str]) -> None:
     store.bucket.write(manifest_key(digests[0]), b"altered")
     store.aws.s3.delete_object(Bucket=store.bucket.name, Key=manifest_key(digests[1]))
     problems = {entry.digest: entry.problem for entry in store.catalogue()}

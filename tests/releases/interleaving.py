@@ -1,4 +1,4 @@
-"""Steering S3 calls from a test: count them, stop between any two, answer in AWS's place."""
+"""S3 calls under a test's control: counted, stopped between any two, answered in AWS's place."""
 
 import threading
 from collections.abc import Callable
