@@ -1,5 +1,7 @@
 """The VPC: public subnets for the load balancer and NAT, private ones for the containers."""
 
+from collections.abc import Sequence
+
 from constructs import Construct
 from constructs.aws import (
     DataAwsAvailabilityZones,
@@ -22,7 +24,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 class Network(Construct):
-    """One public and one private subnet in each of ``zones`` availability zones.
+    """One public and one private subnet in each of ``zones`` availability zones: those of ``zone_names``, if any.
 
     Private subnets reach the internet through NAT: one gateway for all zones, or one in each with
     ``nat_in_each_zone``. Outputs: ``cidr``, ``vpc_id``, ``public_subnet_ids``, ``private_subnet_ids`` and
@@ -37,6 +39,7 @@ class Network(Construct):
         project: Project,
         cidr: str,
         zones: int,
+        zone_names: Sequence[str] = (),
         nat_in_each_zone: bool,
     ) -> None:
         super().__init__(scope, id)
@@ -53,13 +56,7 @@ class Network(Construct):
         ).id
         # Without rules it lets nothing in or out, so that nothing works by accident of landing in it.
         DefaultSecurityGroup(self, "default", vpc_id=self.vpc_id, tags={"Name": f"{name}-default-closed"})
-        offered = DataAwsAvailabilityZones(
-            self,
-            "zones",
-            state="available",
-            # Leaves out local zones and Wavelength zones, which hold no load balancer and no Fargate.
-            filter=[DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])],
-        )
+        self._zones = list(zone_names) or self._first_zones(zones)
 
         internet = InternetGateway(self, "internet", vpc_id=self.vpc_id, tags={"Name": name})
         public_routes = self._route_table("public")
@@ -71,7 +68,7 @@ class Network(Construct):
             gateway_id=internet.id,
         )
         self.public_subnet_ids = [
-            self._subnet(offered, "public", index, block, to_internet) for index, block in enumerate(plan.public)
+            self._subnet("public", index, block, to_internet) for index, block in enumerate(plan.public)
         ]
         gateways = [
             self._nat_gateway(index, subnet_id)
@@ -82,7 +79,7 @@ class Network(Construct):
         self.nat_gateway_ids = [gateway.id for gateway in gateways]
         to_nat = [self._route_to_nat(index, gateway) for index, gateway in enumerate(gateways)]
         self.private_subnet_ids = [
-            self._subnet(offered, "private", index, block, to_nat[index % len(to_nat)])
+            self._subnet("private", index, block, to_nat[index % len(to_nat)])
             for index, block in enumerate(plan.private)
         ]
         # Free of charge, and container image layers come from S3: without it they would all be paid for at the NAT.
@@ -96,10 +93,21 @@ class Network(Construct):
             tags={"Name": f"{name}-s3"},
         )
 
+    def _first_zones(self, count: int) -> list[str]:
+        offered = DataAwsAvailabilityZones(
+            self,
+            "zones",
+            state="available",
+            # Leaves out local zones and Wavelength zones, which hold no load balancer and no Fargate.
+            filter=[DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])],
+        )
+        # An index beyond the region's zones fails the plan; element() would silently wrap around.
+        return [f"${{{offered.fqn}.names[{index}]}}" for index in range(count)]
+
     def _route_table(self, label: str) -> RouteTable:
         return RouteTable(self, f"{label}_routes", vpc_id=self.vpc_id, tags={"Name": f"{self._name}-{label}"})
 
-    def _subnet(self, zones: DataAwsAvailabilityZones, kind: str, index: int, cidr: str, way_out: Route) -> str:
+    def _subnet(self, kind: str, index: int, cidr: str, way_out: Route) -> str:
         """The id of a new subnet, known to Terraform only once the subnet has its ``way_out``.
 
         AWS refuses a load balancer or a NAT gateway whose VPC has no internet gateway yet.
@@ -108,8 +116,7 @@ class Network(Construct):
             self,
             f"{kind}_{index}",
             vpc_id=self.vpc_id,
-            # An index beyond the region's zones fails the plan; element() would silently wrap around.
-            availability_zone=f"${{{zones.fqn}.names[{index}]}}",
+            availability_zone=self._zones[index],
             cidr_block=cidr,
             map_public_ip_on_launch=False,
             tags={"Name": f"{self._name}-{kind}-{index}"},

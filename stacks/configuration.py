@@ -83,11 +83,13 @@ def _overrides(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
 
 
 def _typed(text: str, annotation: Any) -> Any:
-    """``text`` as the number or boolean that it spells where the field is not text; else as it is."""
+    """``text`` as the number, boolean or list that it spells where the field is not text; else as it is."""
     if annotation is bool and text in ("true", "false"):
         return text == "true"
     if annotation is int and re.fullmatch(r"-?[0-9]{1,9}", text):
         return int(text)
+    if annotation == list[str]:
+        return [part.strip() for part in text.split(",") if part.strip()]
     return text
 
 

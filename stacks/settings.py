@@ -90,6 +90,10 @@ class Settings(BaseModel):
     )
     wildcard_domain: bool = Field(default=True, description="true or false")
     availability_zones: int = _whole_number(2, (2, 6))
+    availability_zone_names: list[str] = Field(
+        default_factory=list,
+        description='a list of zones such as ["eu-central-1a", "eu-central-1b"], or [] for the first',
+    )
     egress: Literal["single_nat", "nat_per_az"] = Field(default="single_nat", description="single_nat or nat_per_az")
     max_instances: int = _whole_number(10, INTERVIEWS)
     vpc_cidr: str = Field(default="10.0.0.0/16", description="an IPv4 block from /16 to /28 such as 10.0.0.0/16")
@@ -137,6 +141,18 @@ class Settings(BaseModel):
         if zone and domain is not None and domain != zone and not domain.endswith(f".{zone}"):
             raise ValueError(f'a zone that holds domain_name, which is "{domain}"')
         return zone
+
+    @field_validator("availability_zone_names")
+    @classmethod
+    def _zones_are_of_the_region(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        region, zones = info.data.get("aws_region"), info.data.get("availability_zones")
+        if not names or region is None or zones is None:
+            return names
+        if len(set(names)) != len(names) or len(names) != zones:
+            raise ValueError(f"{zones} different zones, because availability_zones is {zones}")
+        if not all(re.fullmatch(rf"{region}[a-z]", name) for name in names):
+            raise ValueError(f"zones of {region}, such as {region}a")
+        return names
 
     @field_validator("vpc_cidr")
     @classmethod

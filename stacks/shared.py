@@ -87,6 +87,7 @@ class SharedStack(ReadableStack):
             project=self._project,
             cidr=settings.vpc_cidr,
             zones=settings.availability_zones,
+            zone_names=settings.availability_zone_names,
             nat_in_each_zone=settings.egress == "nat_per_az",
         )
         FlowLogs(self, "flow_logs", project=self._project, network=self._network)

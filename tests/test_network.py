@@ -153,6 +153,18 @@ def test_subnets_lie_in_different_zones_without_public_addresses(shared_stack: S
         assert len({s["availability_zone"] for name, s in subnets.items() if kind in name}) == 3
 
 
+def test_named_zones_are_used_in_their_order_and_none_is_looked_up(shared_stack: SharedStackFactory) -> None:
+    stack = shared_stack(availability_zone_names=["eu-central-1c", "eu-central-1a"])
+    zones = {name: subnet["availability_zone"] for name, subnet in stack.all("aws_subnet").items()}
+    assert zones == {
+        "network_public_0": "eu-central-1c",
+        "network_public_1": "eu-central-1a",
+        "network_private_0": "eu-central-1c",
+        "network_private_1": "eu-central-1a",
+    }
+    assert "aws_availability_zones" not in stack.document["data"]
+
+
 def test_every_connection_in_the_network_is_logged(default_stack: SynthesizedStack) -> None:
     log = default_stack.one("aws_flow_log", "flow_logs_vpc")
     assert log["traffic_type"] == "ALL"

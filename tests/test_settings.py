@@ -311,6 +311,28 @@ def test_an_accepted_network_has_room_for_everything(prefix: int, zones: int, in
     assert sum(IPv4Network(cidr).num_addresses - 5 for cidr in plan.private) >= interviews
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('["eu-central-1a"]', "2 different zones, because availability_zones is 2"),
+        ('["eu-central-1a", "eu-central-1a"]', "2 different zones, because availability_zones is 2"),
+        ('["us-east-1a", "us-east-1b"]', "zones of eu-central-1, such as eu-central-1a"),
+        ('"eu-central-1a"', 'a list of zones such as ["eu-central-1a", "eu-central-1b"], or [] for the first'),
+    ],
+)
+def test_named_zones_are_those_of_the_region_and_as_many_as_asked_for(
+    problems: Problems, value: str, expected: str
+) -> None:
+    (problem,) = problems(REQUIRED + f"availability_zone_names = {value}\n")
+    assert problem == f"terraform.tfvars: availability_zone_names is {value}, expected {expected}"
+
+
+def test_zones_can_be_named_in_the_environment(load: Load) -> None:
+    variable = {"PREQUEL_AVAILABILITY_ZONE_NAMES": "eu-central-1b, eu-central-1c"}
+    settings = load(REQUIRED, environment=variable).settings
+    assert settings.availability_zone_names == ["eu-central-1b", "eu-central-1c"]
+
+
 @pytest.mark.parametrize("prefix", range(16, 24))
 def test_a_further_zone_moves_no_subnet(prefix: int) -> None:
     plans = [SubnetPlan.of(f"10.0.0.0/{prefix}", zones) for zones in range(2, 7)]
