@@ -124,7 +124,7 @@ def _create_all(
     from scripts.cli.interview_views import bulk_summary
     from scripts.interviews import bulk
 
-    requests = bulk.read_requests(file, session.context.now(), keep=keep, wait_seconds=wait_seconds)
+    requests = bulk.read_requests(file, keep=keep, wait_seconds=wait_seconds)
     requests = _with_lazy_tags(session, requests)
     if dry_run:
         bulk.preview(session.context, requests)

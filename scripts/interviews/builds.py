@@ -10,7 +10,6 @@ build, from which the next one starts the same build again: CodeBuild knows it b
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import Enum
 
 from contract.names import dispatch_key
 from scripts.aws.bucket import Bucket, LostRaceError
@@ -20,18 +19,6 @@ from scripts.interviews.records import Dispatch
 
 TOKEN_VALID = timedelta(minutes=5)
 """https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html#API_StartBuild_RequestParameters"""
-
-
-class DispatchResult(Enum):
-    """What became of a request for a build."""
-
-    STARTED = "started"
-    RUNNING = "running"
-    PAUSING = "pausing"
-    """The last attempt failed, and it is too early for the next."""
-
-    CONTESTED = "contested"
-    """Somebody else is starting one at this moment."""
 
 
 class Dispatcher:
@@ -45,29 +32,30 @@ class Dispatcher:
         self._codebuild = aws.codebuild
         self._project = project
 
-    def dispatch(self, interview_id: str, incarnation: str, action: str, now: datetime) -> tuple[DispatchResult, str]:
+    def dispatch(self, interview_id: str, incarnation: str, action: str, now: datetime) -> tuple[str, bool]:
         """Starts ``action`` (destroy or recover) on the interview unless a build for it is running or it is too early.
 
-        Returns what became of it and the id of the build, which is empty unless it was started or is running.
+        Returns the id of the build, and whether it was started by this call. The id is empty when it is too early for
+        the next attempt, or when somebody else is starting one at this moment.
         """
         last, etag = self._read(interview_id)
         if last is not None and self._runs(last.build_id):
-            return DispatchResult.RUNNING, last.build_id
+            return last.build_id, False
         wanted = Dispatch(interview_id=interview_id, incarnation=incarnation, action=action, attempt=1, started_at=now)
         if last is not None and (last.incarnation, last.action) == (incarnation, action):
             if not last.build_id and now < last.started_at + TOKEN_VALID:
                 wanted = last
             elif now < last.next_at:
-                return DispatchResult.PAUSING, ""
+                return "", False
             else:
                 wanted = replace(wanted, attempt=last.attempt + 1)
         etag = self._write(wanted, etag)
         if etag is None:
-            return DispatchResult.CONTESTED, ""
+            return "", False
         build_id = self._start(wanted)
         # Losing this write costs nothing: the token finds the same build again.
         self._write(replace(wanted, build_id=build_id), etag)
-        return DispatchResult.STARTED, build_id
+        return build_id, True
 
     def status(self, build_id: str) -> str:
         """CodeBuild's own word for a build, such as ``IN_PROGRESS``; empty for one that it does not know."""

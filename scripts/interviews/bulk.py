@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from scripts.interviews.rate import Rate
 from scripts.interviews.records import Intent, Status
 from scripts.interviews.recover import Recovered, recover
 from scripts.interviews.request import Request, parsed_duration, parsed_time
-from scripts.interviews.workspace import Workspace, private_directory
+from scripts.interviews.workspace import current_workspace
 from scripts.terraform.interrupts import forward_interrupts
 
 COLUMNS = ("challenge", "candidate", "id", "duration", "at", "image_tag")
@@ -59,7 +59,7 @@ class RowResult:
         } | ({"error": self.error} if self.error else {})
 
 
-def read_requests(path: Path, now: datetime, *, keep: bool = False, wait_seconds: float = 300) -> list[Request]:
+def read_requests(path: Path, *, keep: bool = False, wait_seconds: float = 300) -> list[Request]:
     """The file's rows as requests; raises ``RefusedError`` with every problem, each naming its row.
 
     A row without an id gets one that follows from its content, so that the same file, run again, means the same
@@ -83,7 +83,7 @@ def read_requests(path: Path, now: datetime, *, keep: bool = False, wait_seconds
     for number, row in enumerate(rows, start=2):
         content = tuple(row.get(column, "") for column in COLUMNS)
         try:
-            request = _request(row, now, occurrence=seen[content], keep=keep, wait_seconds=wait_seconds)
+            request = _request(row, occurrence=seen[content], keep=keep, wait_seconds=wait_seconds)
             request.check()
             requests.append(request)
         except RefusedError as error:
@@ -96,31 +96,19 @@ def read_requests(path: Path, now: datetime, *, keep: bool = False, wait_seconds
     return requests
 
 
-def _request(row: dict[str, str], now: datetime, *, occurrence: int, keep: bool, wait_seconds: float) -> Request:
+def _request(row: dict[str, str], *, occurrence: int, keep: bool, wait_seconds: float) -> Request:
     at = row.get("at", "").strip()
-    try:
-        starts_at = parsed_time(at, now) if at else None
-    except RefusedError:
-        # Run again later, a row's time may have passed; what exists is then only found, and what does not is refused.
-        starts_at = datetime.fromisoformat(at).astimezone() if _is_time(at) else parsed_time(at, now)
     return Request(
         challenge=row["challenge"].strip(),
         candidate_name=row["candidate"].strip(),
         id=row.get("id", "").strip() or derived_id(row, occurrence),
         duration=parsed_duration(row["duration"]) if row.get("duration", "").strip() else None,
-        starts_at=starts_at,
+        # Run again later, a row's time may have passed; what exists is then only found, and what does not is refused.
+        starts_at=parsed_time(at) if at else None,
         image_tag=row.get("image_tag", "").strip(),
         keep=keep,
         wait_seconds=wait_seconds,
     )
-
-
-def _is_time(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def derived_id(row: dict[str, str], occurrence: int) -> str:
@@ -134,13 +122,9 @@ def derived_id(row: dict[str, str], occurrence: int) -> str:
 
 def preview(context: Context, requests: list[Request]) -> None:
     """Says what each row would create and cost, if it is not there yet; raises ``RefusedError`` without a release."""
-    pointer = context.releases.current()
-    if pointer is None:
-        raise RefusedError("no templates are published yet; run `prequel templates publish`")
-    with private_directory() as directory:
-        workspace = Workspace(context, directory, context.releases.download(pointer.digest, directory))
+    with current_workspace(context) as workspace:
         rate = Rate.of(workspace.values)
-    usual = timedelta(minutes=workspace.manifest.limits.interview_default_minutes)
+        usual = timedelta(minutes=workspace.manifest.limits.interview_default_minutes)
     for request in requests:
         cost = rate.text(request.duration or usual)
         context.console.say(f"would create {request.id} ({request.challenge}) unless it is there, {cost}")

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from scripts.aws.clients import Aws
 from scripts.console import Console
+from scripts.errors import RefusedError
 from scripts.interviews.slots import Slots
 from scripts.interviews.store import IntentStore
+from scripts.releases.release import Pointer
 from scripts.releases.store import ReleaseStore
 
 SETTLING_SECONDS = 5.0
@@ -65,6 +67,13 @@ class Context:
     def releases(self) -> ReleaseStore:
         """The published template sets."""
         return ReleaseStore(self.aws, self.bucket)
+
+    def current_release(self) -> Pointer:
+        """The pointer to the current release; raises ``RefusedError`` when no templates are published."""
+        pointer = self.releases.current()
+        if pointer is None:
+            raise RefusedError("no templates are published; run `prequel templates publish`")
+        return pointer
 
     def prepare_clients(self) -> None:
         """Makes the clients that threads will share; boto3's session itself is not made for threads

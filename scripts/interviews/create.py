@@ -29,7 +29,7 @@ from scripts.interviews.workspace import Workspace, check_here, private_director
 
 @dataclass(frozen=True)
 class Created:
-    """A new interview; the password is told here once, and kept in SSM only."""
+    """A new interview; the password is given here once, and kept in SSM only."""
 
     intent: Intent
     password: str = field(repr=False)
@@ -79,9 +79,7 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
     """
     start = time.monotonic()
     request.check()
-    pointer = context.releases.current()
-    if pointer is None:
-        raise RefusedError("no templates are published yet; run `prequel templates publish`")
+    pointer = context.current_release()
     with private_directory() as directory:
         context.prepare_clients()
         with ThreadPoolExecutor(4) as pool:
@@ -161,11 +159,11 @@ def _create_now(context: Context, run: RunLock, workspace: Workspace, request: R
         workspace.render(run.intent)
         with ThreadPoolExecutor(4) as pool:
             claiming = pool.submit(slot_for, context, run, workspace.manifest.limits.max_instances, workspace.values)
-            surveying = pool.submit(take_inventory, context.aws, run.intent.id, workspace.values)
+            listing = pool.submit(take_inventory, context.aws, run.intent.id, workspace.values)
             pinning = pool.submit(pinned, context, run.intent)
             workspace.init(run)
         slot = claiming.result()
-        refuse_foreign(surveying.result(), request.id)
+        refuse_foreign(listing.result(), request.id)
         run.update(slot=slot, inputs=pinning.result())
     except ChangedMeanwhileError:
         raise  # it is another run's by now
@@ -188,15 +186,15 @@ def refuse_foreign(found: Inventory, interview_id: str, *, expected: frozenset[s
     """Refuses to go on before the first resource when any of this name exist, apart from the ``expected`` addresses.
 
     Whosever they are, they must never be adopted, let alone destroyed with a failed create. Raises ``RefusedError``,
-    and ``AwsError`` when AWS does not tell.
+    and ``AwsError`` when AWS does not answer.
     """
     if found.unknown:
-        raise AwsError(f"cannot tell whether the id {interview_id} is free: {found.leftovers}; try again")
+        raise AwsError(f"it is unknown whether the id {interview_id} is free: {found.leftovers}; try again")
     others = [s for s in found.items if not s.gone and s.address not in expected]
     if others:
         named = "; ".join(f"{s.what} {', '.join((*s.found, *s.foreign))}" for s in others)
         raise RefusedError(
-            f"the id {interview_id} is in use by resources that no interview of ours owns ({named}); "
+            f"the id {interview_id} is in use by resources of no interview of this stack ({named}); "
             f"choose another, or look with `prequel doctor`"
         )
 

@@ -26,7 +26,7 @@ from scripts.interviews.run_lock import RunLock, new_run_lock, run_lock
 from scripts.interviews.slots import HeldSlot
 from scripts.interviews.state import state_addresses
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
-from scripts.interviews.workspace import Workspace, check_here, private_directory, workspace_of
+from scripts.interviews.workspace import Workspace, check_here, current_workspace, workspace_of
 
 ATTEMPTS = 4
 PAUSES = wait_exponential_jitter(initial=1, max=10)
@@ -38,7 +38,7 @@ _PROVEN_BEFORE: tuple[str, ...] = ("proven before the run that proved it ended e
 
 
 class _NotGoneYetError(PrequelError):
-    """Something is left, or AWS did not answer; worth another try."""
+    """Something is left, or AWS did not answer; to be retried."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _destroy_until_gone(context: Context, run: RunLock, workspace: Workspace) ->
         stop=lambda state: state.attempt_number >= ATTEMPTS or run.seconds_left <= 0,
         wait=PAUSES,
         retry=retry_if_exception_type((_NotGoneYetError, TerraformError)),
-        before_sleep=lambda state: _tell_retry(context, run.intent.id, state),
+        before_sleep=lambda state: _report_retry(context, run.intent.id, state),
         reraise=True,
     )
     for attempt in retrying:
@@ -138,7 +138,7 @@ def _destroy_until_gone(context: Context, run: RunLock, workspace: Workspace) ->
     return found.evidence
 
 
-def _tell_retry(context: Context, interview_id: str, state: RetryCallState) -> None:
+def _report_retry(context: Context, interview_id: str, state: RetryCallState) -> None:
     reason = str(state.outcome.exception()) if state.outcome is not None else ""
     text = f"trying again, {state.attempt_number + 1} of {ATTEMPTS}: {reason}"
     context.console.progress("retry", text, interview=interview_id, attempt=state.attempt_number, reason=reason)
@@ -190,7 +190,7 @@ def _clean_up(context: Context, run: RunLock, evidence: tuple[str, ...], log: st
 
 
 def free_orphan(context: Context, held: HeldSlot) -> None:
-    """Frees the slot of an interview that is no more; when its intent was lost, only once nothing of it is left."""
+    """Frees the slot of an interview that is gone; when its intent was lost, only once nothing of it is left."""
     if context.intents.load(held.lease.interview_id) is None:
         destroy_orphan(context, held.lease.interview_id)
     else:
@@ -205,14 +205,10 @@ def destroy_orphan(context: Context, interview_id: str) -> Destroyed:
     appears, and what ``destroy`` raises.
     """
     start = time.monotonic()
-    pointer = context.releases.current()
-    if pointer is None:
-        raise RefusedError(f"there is no interview {interview_id}, and no templates are published")
-    with private_directory() as directory:
-        context.releases.download(pointer.digest, directory)
-        values = Workspace(context, directory, None).values
-        check_here(context, values)
-        found = take_inventory(context.aws, interview_id, values)
+    with current_workspace(context) as workspace:
+        check_here(context, workspace.values)
+        found = take_inventory(context.aws, interview_id, workspace.values)
+        digest = workspace.manifest.digest
     traces = [state_key(interview_id), lock_key(interview_id)]
     remains = [key for key in context.intents.keys(state_key(interview_id)) if key in traces]
     remains += context.intents.keys(workspace_key(interview_id))
@@ -232,7 +228,7 @@ def destroy_orphan(context: Context, interview_id: str) -> Destroyed:
         return Intent(
             id=interview_id,
             incarnation=lease.lease.incarnation if lease is not None else uuid.uuid4().hex,
-            release_digest=pointer.digest,
+            release_digest=digest,
             inputs=Inputs(candidate_name="unknown", challenge="unknown"),
             created_at=now,
             starts_at=now,
@@ -246,5 +242,5 @@ def destroy_orphan(context: Context, interview_id: str) -> Destroyed:
         with new_run_lock(context, draft, "destroy") as run:
             evidence = tear_down(context, run, note="found without an intent")
     except IdInUseError as error:
-        raise ChangedMeanwhileError(f"interview {interview_id} was just created anew; nothing was destroyed") from error
+        raise ChangedMeanwhileError(f"interview {interview_id} was just created; nothing was destroyed") from error
     return Destroyed(interview_id, True, time.monotonic() - start, evidence)

@@ -1,6 +1,5 @@
 """Comparing the records with what exists, and listing every difference with the command that repairs it."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,13 +9,12 @@ from contract.limits import INTERVIEW_ID_PATTERN
 from contract.names import (
     HISTORY,
     INTENT_FILE,
-    SHARED_VALUES_FILE,
     STATES,
     WORKSPACES,
     lock_key,
     workspace_key,
 )
-from scripts.errors import PrequelError, RefusedError
+from scripts.errors import PrequelError
 from scripts.images.choice import missing_image
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import destroy, free_orphan
@@ -29,7 +27,7 @@ from scripts.interviews.slots import HeldSlot
 from scripts.interviews.stack_inventory import live_by_interview
 from scripts.interviews.state import OLDEST_FOREIGN_LOCK, StateLock, clear_stale_state_lock
 from scripts.interviews.store import Listing
-from scripts.interviews.workspace import private_directory
+from scripts.interviews.workspace import current_workspace
 
 _ESSENTIAL = frozenset({"service", "target group", "listener rule", "password"})
 
@@ -67,7 +65,8 @@ def diagnose(context: Context) -> list[Difference]:
 
 
 def _differences(context: Context) -> list[Difference]:
-    values = _shared_values(context)
+    with current_workspace(context) as workspace:
+        values = workspace.values
     live = live_by_interview(context.aws, values)
     leases = context.slots.all()
     stored_keys = context.intents.keys(STATES) + context.intents.keys(WORKSPACES)
@@ -115,20 +114,8 @@ def fix(context: Context, differences: list[Difference]) -> dict[Difference, str
     return failed
 
 
-def _shared_values(context: Context) -> dict[str, Any]:
-    pointer = context.releases.current()
-    if pointer is None:
-        raise RefusedError(
-            "no templates are published yet, so there is nothing to compare; `prequel templates publish`"
-        )
-    with private_directory() as directory:
-        context.releases.download(pointer.digest, directory)
-        values: dict[str, Any] = json.loads((directory / SHARED_VALUES_FILE).read_text())
-        return values
-
-
 def _unreadable(context: Context, listing: Listing) -> list[Difference]:
-    """Only a person can tell which version is right; the command lists them."""
+    """Only a person can decide which version is right; the command lists them."""
     command = f"aws s3api list-object-versions --bucket {context.bucket} --prefix"
     return [
         Difference("unreadable", name, reason, f"{command} {workspace_key(name, INTENT_FILE)}")
@@ -156,7 +143,7 @@ def _of_intent(context: Context, intent: Intent, live: set[str], price: float, *
     run, missing = intent.run, _ESSENTIAL - live
     if run is not None:
         detail = f"process {run.pid} of {run.actor} died during {run.purpose}; it is {intent.status}"
-        # Otherwise somebody is at work, as far as anybody can tell.
+        # Otherwise somebody may be at work.
         return Difference("dead run", name, detail, *recovering) if is_dead(context, run) else None
     if intent.status is Status.LEAKING:
         return Difference("leaking", name, intent.error or "not proven gone", *destroying)
@@ -208,7 +195,7 @@ def _leaked_leases(context: Context, orphans: list[HeldSlot]) -> list[Difference
         Difference(
             "leaked lease",
             f"slot {held.slot}",
-            f"held for {held.lease.interview_id}, which is no more",
+            f"held for {held.lease.interview_id}, which is gone",
             "prequel interview reap",
             fix=lambda held=held: free_orphan(context, held),  # type: ignore[misc]
         )

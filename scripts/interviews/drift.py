@@ -1,4 +1,4 @@
-"""What differs between an interview as it was ordered and as it is."""
+"""What differs between an interview as it was created and as it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,12 +33,10 @@ def drift(context: Context, interview_id: str) -> list[Drift]:
 
     Raises ``RefusedError`` for an interview without resources, and ``TerraformError``.
     """
-    stored = context.intents.load(checked_id(interview_id))
-    if stored is None:
-        raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
-    if stored.intent.status in {Status.SCHEDULED, Status.DESTROYED}:
-        raise RefusedError(f"interview {interview_id} is {stored.intent.status} and has nothing to compare")
-    with workspace_of(context, stored.intent) as workspace:
+    intent = context.intents.get(checked_id(interview_id))
+    if intent.status in {Status.SCHEDULED, Status.DESTROYED}:
+        raise RefusedError(f"interview {interview_id} is {intent.status} and has nothing to compare")
+    with workspace_of(context, intent) as workspace:
         return [found for change in workspace.changes() for found in _differences(change)]
 
 
@@ -53,7 +51,7 @@ def _differences(resource: Mapping[str, Any]) -> list[Drift]:
     return [
         Drift(address, name, *(_shown(name, value, hidden) for value in (before.get(name), after.get(name))))
         for name in sorted(before.keys() | after.keys())
-        # What is known only after an apply cannot be told apart from what is.
+        # What is known only after an apply cannot be distinguished from what is.
         if name in after and before.get(name) != after[name]
     ]
 

@@ -19,8 +19,7 @@ def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool 
     passed even so, or when the interview is ending. The intent is written first: whoever destroys looks at it once more
     before it begins.
     """
-    if context.intents.load(checked_id(interview_id)) is None:
-        raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
+    context.intents.get(checked_id(interview_id))
     with run_lock(context, interview_id, "extend") as run:
         intent = run.intent
         if intent.status not in _EXTENDABLE:

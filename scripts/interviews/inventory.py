@@ -23,18 +23,6 @@ SERVICE = "aws_ecs_service.code_server"
 RECORD = "aws_route53_record.record[0]"
 TASKS = "tasks"
 
-SERVICE_OF = {
-    PASSWORD: "ssm",
-    TARGET_GROUP: "elbv2",
-    RULE: "elbv2",
-    TASK_DEFINITION: "ecs",
-    SERVICE: "ecs",
-    TASKS: "ecs",
-    RECORD: "route53",
-}
-"""The AWS service that each kind is asked of."""
-
-
 _CONTAINER_GONE = {"ListenerNotFound", "ClusterNotFoundException", "NoSuchHostedZone"}
 """What was asked in no longer exists itself, so nothing in it does."""
 
@@ -110,36 +98,6 @@ def is_tagged(tags: Iterable[Mapping[str, Any]], interview_id: str, project_pref
     """Whether ``tags``, as any AWS service lists them, are those of the interview."""
     known = {tag.get("Key", tag.get("key")): tag.get("Value", tag.get("value")) for tag in tags}
     return known.get("InterviewId") == interview_id and known.get("Project") == project_prefix
-
-
-def take_inventory(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Inventory:
-    """Asks AWS for each kind of resource at once; ``values`` are the shared values of the interview's release."""
-    kinds: list[tuple[str, str, Callable[[], Ownership]]] = [
-        (PASSWORD, "password parameter", lambda: _password(aws, interview_id, values)),
-        (TARGET_GROUP, "target group", lambda: _target_groups(aws, interview_id, values)),
-        (RULE, "listener rule", lambda: _rules(aws, interview_id, values)),
-        (TASK_DEFINITION, "task definition", lambda: _task_definitions(aws, interview_id, values)),
-        (SERVICE, "service", lambda: _services(aws, interview_id, values)),
-        (TASKS, "running tasks", lambda: _tasks(aws, interview_id, values)),
-    ]
-    if values.get("create_dns_record"):
-        kinds.append((RECORD, "DNS record", lambda: _records(aws, interview_id, values)))
-
-    def look(kind: tuple[str, str, Callable[[], Ownership]]) -> InventoryItem:
-        address, what, ask = kind
-        try:
-            seen = ask()
-        except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and error_code(error) in _CONTAINER_GONE:
-                return InventoryItem(address, what)
-            return InventoryItem(address, what, problem=reason(error))
-        ours = tuple(known for known, is_ours in seen.items() if is_ours)
-        return InventoryItem(address, what, ours, tuple(known for known in seen if known not in ours))
-
-    for service in {SERVICE_OF[address] for address, _, _ in kinds}:
-        getattr(aws, service)  # made here, because boto3's session is not made for threads
-    with ThreadPoolExecutor(len(kinds)) as pool:
-        return Inventory(tuple(pool.map(look, kinds)))
 
 
 def _password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
@@ -256,3 +214,41 @@ def is_routed_here(record: Mapping[str, Any], values: Mapping[str, Any]) -> bool
     # Route 53's console writes the balancer's dual-stack name
     # (https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-values-alias.html).
     return target.removeprefix("dualstack.") == str(values["alb_dns_name"]).lower()
+
+
+_KINDS: dict[str, tuple[str, str, Callable[[Aws, str, Mapping[str, Any]], Ownership]]] = {
+    PASSWORD: ("password parameter", "ssm", _password),
+    TARGET_GROUP: ("target group", "elbv2", _target_groups),
+    RULE: ("listener rule", "elbv2", _rules),
+    TASK_DEFINITION: ("task definition", "ecs", _task_definitions),
+    SERVICE: ("service", "ecs", _services),
+    TASKS: ("running tasks", "ecs", _tasks),
+    RECORD: ("DNS record", "route53", _records),
+}
+"""Each kind's name, the AWS service that is asked for it, and how."""
+
+
+def kinds_of(values: Mapping[str, Any]) -> list[str]:
+    """The kinds that interviews of a release with these shared ``values`` have, as Terraform addresses."""
+    return [address for address in _KINDS if address != RECORD or values.get("create_dns_record")]
+
+
+def take_inventory(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Inventory:
+    """Asks AWS for each kind of resource at once; ``values`` are the shared values of the interview's release."""
+
+    def look(address: str) -> InventoryItem:
+        what, _, ask = _KINDS[address]
+        try:
+            seen = ask(aws, interview_id, values)
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error_code(error) in _CONTAINER_GONE:
+                return InventoryItem(address, what)
+            return InventoryItem(address, what, problem=reason(error))
+        ours = tuple(known for known, is_ours in seen.items() if is_ours)
+        return InventoryItem(address, what, ours, tuple(known for known in seen if known not in ours))
+
+    kinds = kinds_of(values)
+    for address in kinds:
+        getattr(aws, _KINDS[address][1])  # made here, because boto3's session is not made for threads
+    with ThreadPoolExecutor(len(kinds)) as pool:
+        return Inventory(tuple(pool.map(look, kinds)))

@@ -1,11 +1,10 @@
-"""Interviews as people and machines see them."""
+"""Interviews for people and machines to read."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from contract.names import workspace_key
 from scripts.challenges.names import name_of
-from scripts.errors import RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.documents import plain
 from scripts.interviews.records import Intent, Status, Tombstone, timestamp
@@ -43,11 +42,8 @@ def all_rows(context: Context) -> tuple[list[dict[str, Any]], list[str]]:
 
 def find(context: Context, interview_id: str) -> Intent | Tombstone:
     """The interview, or what remains of it; raises ``RefusedError`` when there never was one."""
-    stored = context.intents.load(checked_id(interview_id))
-    found = stored.intent if stored is not None else context.intents.tombstone(interview_id)
-    if found is None:
-        raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
-    return found
+    tombstone = context.intents.tombstone(interview_id) if status(context, interview_id) is None else None
+    return tombstone or context.intents.get(interview_id)
 
 
 def find_intent(context: Context, interview_id: str) -> Intent:

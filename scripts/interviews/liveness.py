@@ -50,7 +50,7 @@ class RunFiles:
         os.pwrite(self.terraform_lock, f"{process_group:>10}".encode(), 0)
 
     def forget(self) -> None:
-        """Removes the files, once no mark names this run any more; without them nobody could tell that it is dead."""
+        """Removes the files, once no mark names this run any more; without them its death cannot be proven."""
         self._client.unlink(missing_ok=True)
         self._terraform.unlink(missing_ok=True)
 
@@ -61,7 +61,7 @@ class RunFiles:
 
 
 def liveness_of(run: RunMark, directory: Path, host: str) -> Liveness:
-    """Whether ``run`` is alive, as far as this machine can tell."""
+    """Whether ``run`` is alive, as far as this machine knows."""
     if run.ended:
         return Liveness.DEAD
     client, terraform = directory / f"{run.id}.client", directory / f"{run.id}.terraform"
@@ -79,7 +79,7 @@ def forget(run: RunMark, directory: Path) -> None:
 
 
 def end_orphans(run: RunMark, directory: Path) -> bool:
-    """Ends the terraform that outlived its client: nobody hears it any more. Tells whether it is gone.
+    """Kills the terraform that outlived its client, and returns whether it is gone.
 
     Its process group cannot be another's by now, because the lock is held by a member of it.
     """

@@ -12,7 +12,7 @@ from scripts.terraform.interrupts import interrupted
 LONGEST_PAUSE = 5.0
 """Seconds between two looks at a service that is still starting."""
 
-_WORD_SECONDS = 15.0
+_LINE_SECONDS = 15.0
 """Between the lines for people while nothing else is to be seen."""
 
 
@@ -25,18 +25,18 @@ def wait_until_steady(context: Context, interview_id: str, values: Mapping[str, 
     """
     cluster = values["ecs_cluster_arn"]
     start = time.monotonic()
-    deadline, next_word = start + seconds, start
+    deadline, next_line = start + seconds, start
     pause = 0.5
     while True:
         with explained(f"look at the service {interview_id}"):
             services = context.aws.ecs.describe_services(cluster=cluster, services=[interview_id])["services"]
         if not services or services[0]["status"] != "ACTIVE":
-            raise NotReadyError(f"the service of interview {interview_id} is gone while it was waited for")
+            raise NotReadyError(f"the service of interview {interview_id} was deleted while it was starting")
         service: Mapping[str, Any] = services[0]
         if _complete(service):
             return
         if interrupted():
-            raise InterruptedRunError(f"interrupted while interview {interview_id} was waited for")
+            raise InterruptedRunError(f"interrupted while interview {interview_id} was starting")
         primary = _primary(service)
         if primary.get("rolloutState") == "FAILED":
             reason = primary.get("rolloutStateReason", "the circuit breaker gave no reason")
@@ -49,11 +49,11 @@ def wait_until_steady(context: Context, interview_id: str, values: Mapping[str, 
             )
             raise NotReadyError(f"interview {interview_id} was not ready after {seconds:.0f} s: {why}")
         context.console.event("waiting", interview=interview_id, running=service["runningCount"])
-        if time.monotonic() >= next_word:
-            next_word += _WORD_SECONDS
+        if time.monotonic() >= next_line:
+            next_line += _LINE_SECONDS
             waited = f"{time.monotonic() - start:.0f} s of at most {seconds:.0f}"
             running = f"{service['runningCount']} of {service['desiredCount']} tasks run"
-            context.console.say(f"waiting until interview {interview_id} can be used: {running} ({waited})")
+            context.console.say(f"waiting until interview {interview_id} is ready: {running} ({waited})")
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
 
@@ -69,7 +69,7 @@ def _complete(service: Mapping[str, Any]) -> bool:
 
 
 def _explanation(context: Context, cluster: str, service: Mapping[str, Any], otherwise: str) -> str:
-    """The nearest cause that AWS tells of: a stopped task, an unhealthy target, the service's last event."""
+    """The nearest cause that AWS gives: a stopped task, an unhealthy target, the service's last event."""
     with explained("find out why"):
         stopped = context.aws.ecs.list_tasks(
             cluster=cluster, serviceName=service["serviceName"], desiredStatus="STOPPED", maxResults=10

@@ -43,83 +43,78 @@ class Report:
 def reap(context: Context, *, parallel: int = 4, dry_run: bool = False) -> Report:
     """Destroys what is overdue or half destroyed, ends what a dead run left, starts what is due, frees orphan slots.
 
-    Interviews that another run works on are left to it. What fails is tried again by the next pass, later and later,
-    for ever. Raises ``AwsError`` when the interviews or slots cannot be listed; then nothing was changed.
+    Interviews that another run works on are left to it. What fails is retried with back-off by later
+    passes. Raises ``AwsError`` when the interviews or slots cannot be listed; then nothing was changed.
     """
     start = time.monotonic()
     context.prepare_clients()
     leases = context.slots.all()
     listing = context.intents.all()
     due = pending_actions(listing, context.now())
-    report = Report(waiting=[duty.interview_id for duty in due if duty.what == "wait"])
-    due = [duty for duty in due if duty.what != "wait"]
+    report = Report(waiting=[action.interview_id for action in due if action.what == "wait"])
+    due = [action for action in due if action.what != "wait"]
     due += [
-        PendingAction(held.lease.interview_id, "free", f"it is no more, and holds slot {held.slot}", held)
+        PendingAction(held.lease.interview_id, "free", f"it is gone, and holds slot {held.slot}", held)
         for held in orphan_leases(leases, listing)
     ]
     for problem in listing.unreadable.values():
         context.console.warn(problem)
     if dry_run:
-        for duty in due:
-            context.console.say(f"would {duty.what} {duty.interview_id}: {duty.why}")
+        for action in due:
+            context.console.say(f"would {action.what} {action.interview_id}: {action.why}")
         return report
     with forward_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
-        for done in [pool.submit(_guarded, context, duty, report, interrupted) for duty in due]:
+        for done in [pool.submit(_guarded, context, action, report, interrupted) for action in due]:
             done.result()
     report.seconds = time.monotonic() - start
     if interrupted():
-        raise InterruptedRunError("interrupted; the next pass goes on where this one ended")
+        raise InterruptedRunError("interrupted; the next pass continues")
     return report
 
 
-def _guarded(context: Context, duty: PendingAction, report: Report, interrupted: Callable[[], bool]) -> None:
-    """Does one duty and reports how it ended."""
+def _guarded(context: Context, action: PendingAction, report: Report, interrupted: Callable[[], bool]) -> None:
+    """Does one action and notes how it ended."""
     if interrupted():
         return
-    context.console.event("duty", interview=duty.interview_id, what=duty.what, why=duty.why)
+    context.console.event("duty", interview=action.interview_id, what=action.what, why=action.why)
     try:
-        _do(context, duty, report)
+        _do(context, action, report)
     except (BusyInterviewError, ChangedMeanwhileError) as error:
-        report.busy[duty.interview_id] = str(error)  # somebody else is at it, or has ended it
-    except LeakingError as error:
-        report.leaking.append(duty.interview_id)
-        report.failed[duty.interview_id] = str(error)
-    except NoFreeSlotError as error:
-        report.failed[duty.interview_id] = str(error)  # the next pass tries again: a slot may be free at any moment
-    except PrequelError as error:
-        report.failed[duty.interview_id] = str(error)
-        _postpone(context, duty, str(error))
+        report.busy[action.interview_id] = str(error)  # somebody else is at it, or has ended it
     except Exception as error:  # noqa: BLE001  (a surprise with one interview must not hide what became of the others)
-        report.failed[duty.interview_id] = f"{type(error).__name__}: {error}"
-        _postpone(context, duty, report.failed[duty.interview_id])
-    if duty.interview_id in report.failed:
-        context.console.warn(report.failed[duty.interview_id])
+        reason = str(error) if isinstance(error, PrequelError) else f"{type(error).__name__}: {error}"
+        report.failed[action.interview_id] = reason
+        context.console.warn(reason)
+        if isinstance(error, LeakingError):
+            report.leaking.append(action.interview_id)  # its next try is written down already
+        elif not isinstance(error, NoFreeSlotError):  # a slot may be free at the next pass
+            _postpone(context, action, reason)
 
 
-def _postpone(context: Context, duty: PendingAction, reason: str) -> None:
-    """Has later passes wait longer and longer, as after a destroy that did not prove its end."""
+def _postpone(context: Context, action: PendingAction, reason: str) -> None:
+    """Has later passes wait longer, as after a destroy that did not prove its end."""
     with suppress(PrequelError):  # that it failed matters more
-        stored = context.intents.load(duty.interview_id)
+        stored = context.intents.load(action.interview_id)
         if stored is not None and stored.intent.run is None:
             context.intents.replace(stored, stored.intent.failed(reason, context.now()))
 
 
-def _do(context: Context, duty: PendingAction, report: Report) -> None:
-    if duty.lease is not None:
-        free_orphan(context, duty.lease)
-        report.freed_slots.append(duty.lease.slot)
+def _do(context: Context, action: PendingAction, report: Report) -> None:
+    if action.lease is not None:
+        free_orphan(context, action.lease)
+        report.freed_slots.append(action.lease.slot)
         return
-    if duty.what == "destroy":
-        with run_lock(context, duty.interview_id, "reap") as run:
+    if action.what == "destroy":
+        with run_lock(context, action.interview_id, "reap") as run:
             # It may have been extended since it was listed.
             if run.intent.status in ENDING or run.intent.overdue(context.now()):
-                tear_down(context, run, note=duty.why)
-                report.destroyed.append(duty.interview_id)
+                tear_down(context, run, note=action.why)
+                report.destroyed.append(action.interview_id)
         return
-    ended = recover(context, duty.interview_id)
+    ended = recover(context, action.interview_id)
     if ended.outcome == "destroyed":
-        report.destroyed.append(duty.interview_id)
-    elif duty.what == "start":
-        report.started.append(duty.interview_id)
+        report.destroyed.append(action.interview_id)
+    elif action.what == "start":
+        report.started.append(action.interview_id)
     else:
-        report.recovered.append(duty.interview_id)
+        report.recovered.append(action.interview_id)

@@ -56,7 +56,7 @@ ENDING = frozenset({Status.DESTROYING, Status.LEAKING, Status.DESTROYED})
 """States from which an interview never comes back."""
 
 UNFINISHED = frozenset({Status.CREATING, Status.DESTROYING, Status.DESTROYED, Status.LEAKING})
-"""States that somebody must still bring to an end; `recover` and `reap` do."""
+"""States that are not final; `recover` and `reap` finish them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class Transition:
 class RunMark:
     """The process that alone may work on the interview until it clears this mark; see ``run_lock``.
 
-    ``build`` is the CodeBuild build that it runs in, if any; ``ended`` tells that CodeBuild called that build over.
+    ``build`` is the CodeBuild build that it runs in, if any; ``ended`` means that CodeBuild reported its end.
     """
 
     id: str
@@ -95,7 +95,7 @@ class RunMark:
     ended: bool = False
 
     def may_be_alive(self, now: datetime) -> bool:
-        """Whether it has not ended, as far as the mark can tell, and is not older than any run can be."""
+        """Whether it has not ended, as far as the mark says, and is not older than any run can be."""
         return not self.ended and now < self.started_at + LONGEST_RUN
 
 
@@ -103,7 +103,7 @@ class RunMark:
 class Intent:
     """``workspaces/{id}/interview.json``: the first object of an interview to be written, and the last to be removed.
 
-    ``incarnation`` tells two interviews apart that had the same id one after the other. ``slot`` is None until the
+    ``incarnation`` distinguishes two interviews that had the same id one after the other. ``slot`` is None until the
     lease is held. ``expires_at`` is the deadline as first given, which the template writes into tags; ``deadline`` is
     the one that counts. ``hourly_price`` is in US dollars, as it was at the create. ``retry_at`` is when the next pass
     of `reap` may try again after ``failures`` in a row.
@@ -166,7 +166,7 @@ class Intent:
 
     @property
     def was_held(self) -> bool:
-        """Whether the candidate could ever work in it; of a long history the outputs alone may tell."""
+        """Whether the candidate could ever work in it; of a long history only the outputs may show it."""
         return bool(self.outputs) or any(step.status is Status.ACTIVE for step in self.history)
 
     @property

@@ -1,4 +1,4 @@
-"""Bringing whatever a dead run left behind to an end: active, or proven gone."""
+"""Finishing what a dead run left behind: the interview becomes active, or is proven gone."""
 
 import time
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from scripts.interviews.create import (
     slot_for,
 )
 from scripts.interviews.destroy import destroy_orphan, tear_down
-from scripts.interviews.inventory import PASSWORD, RECORD, SERVICE_OF, TASKS, take_inventory
+from scripts.interviews.inventory import PASSWORD, TASKS, kinds_of, take_inventory
 from scripts.interviews.passwords import read_password
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import ENDING, Status
@@ -26,7 +26,7 @@ from scripts.interviews.workspace import Workspace, workspace_of
 
 @dataclass(frozen=True)
 class Recovered:
-    """How it ended, and what was done; ``password`` is told only when this run completed a create."""
+    """How it ended, and what was done; ``password`` is given only when this run completed a create."""
 
     interview_id: str
     outcome: Literal["active", "destroyed", "scheduled"]
@@ -48,11 +48,11 @@ class Recovered:
 
 
 def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAULT_WAIT_SECONDS) -> Recovered:
-    """Completes a create, repairs what an active interview lost, or goes on with a destroy.
+    """Completes a create, repairs what an active interview lost, or continues a destroy.
 
-    What is overdue is destroyed, and so is what holds a slot without an intent. A scheduled interview is started when
-    its time has come. Raises ``RefusedError`` without such an interview, ``BusyInterviewError`` while another run is
-    alive, and what create and destroy raise.
+    What is overdue is destroyed, and so is what holds a slot without an intent. A scheduled interview is started once
+    its start time has come. Raises ``RefusedError`` without such an interview, ``BusyInterviewError`` while another
+    run is alive, and what create and destroy raise.
     """
     start = time.monotonic()
     if context.intents.load(checked_id(interview_id)) is None:
@@ -109,10 +109,7 @@ def _repair(context: Context, run: RunLock, workspace: Workspace, wait_seconds: 
         did.append(f"slot {run.intent.slot} taken again")
         workspace.render_inputs(run.intent)
     live, lost = _reconcile(context, run, workspace)
-    expected = {address for address in SERVICE_OF if address not in {TASKS, RECORD}}
-    if workspace.values.get("create_dns_record"):
-        expected.add(RECORD)
-    missing = expected - live.keys()
+    missing = {*kinds_of(workspace.values)} - {TASKS} - live.keys()
     if lost or missing or run.intent.slot != priority:
         password = read_password(context.aws, run.intent.id, workspace.values) or generated_password()
         outputs = workspace.apply(run, password)
@@ -130,7 +127,7 @@ def _cap(context: Context, run: RunLock) -> int:
 
 
 def _regain_slot(context: Context, run: RunLock, workspace: Workspace) -> bool:
-    """Takes a slot for an interview whose lease somebody removed, its own if that is still free; tells whether so."""
+    """Takes a slot for an interview whose lease somebody removed, its own if that is still free; whether it did."""
     if context.slots.of(run.intent) is not None:
         return False
     run.update(slot=slot_for(context, run, _cap(context, run), workspace.values))
@@ -141,5 +138,5 @@ def _reconcile(context: Context, run: RunLock, workspace: Workspace) -> tuple[di
     """Brings state and AWS together; returns what exists, and what of that the state had lost."""
     found = take_inventory(context.aws, run.intent.id, workspace.values)
     if found.unknown:
-        raise AwsError(f"cannot tell what exists of interview {run.intent.id}: {found.leftovers}; try again")
+        raise AwsError(f"it is unknown what exists of interview {run.intent.id}: {found.leftovers}; try again")
     return found.live, workspace.reconcile(run, found)

@@ -93,7 +93,7 @@ class Remote:
             if now is None or ended:
                 raise self._failure(intent, now, build_id)
             if time.monotonic() > deadline:
-                going = f"build {build_id} goes on" if build_id else "no build could begin yet"
+                going = f"build {build_id} continues" if build_id else "no build could begin yet"
                 raise NotReadyError(
                     f"interview {intent.id} is {now.status} after {seconds:.0f} s; {going}, "
                     f"see `prequel interview show {intent.id}`"
@@ -102,7 +102,7 @@ class Remote:
 
     def _build(self, intent: Intent) -> str:
         with explained(f"start a build for interview {intent.id}; the reaper tries again within a minute"):
-            _, build_id = self.dispatcher.dispatch(intent.id, intent.incarnation, "recover", self.context.now())
+            build_id, _ = self.dispatcher.dispatch(intent.id, intent.incarnation, "recover", self.context.now())
         if build_id:
             self.context.console.event("build", interview=intent.id, build=build_id)
         return build_id
@@ -123,7 +123,7 @@ class Remote:
         if now.status is Status.FAILED:
             return NotReadyError(f"build {build_id} could not complete interview {intent.id}: {now.error}")
         return NotReadyError(
-            f"build {build_id} ended while interview {intent.id} was {now.status}; the reaper goes on with it"
+            f"build {build_id} ended while interview {intent.id} was {now.status}; the reaper continues"
         )
 
 

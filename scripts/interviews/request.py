@@ -106,7 +106,7 @@ def parsed_duration(value: str) -> timedelta:
     except OverflowError:
         duration = timedelta()
     if not duration:
-        raise RefusedError(f'"{value}" is no duration, expected minutes or a text such as 90m or 1h30m')
+        raise RefusedError(f'"{value}" is not a duration, expected minutes or a text such as 90m or 1h30m')
     return duration
 
 
@@ -121,14 +121,14 @@ def checked_duration(duration: timedelta, maximum_minutes: int) -> timedelta:
     return duration
 
 
-def parsed_time(value: str, now: datetime) -> datetime:
-    """An ISO 8601 time; without a zone it is this machine's own. Raises ``RefusedError`` for one in the past."""
+def parsed_time(value: str, after: datetime | None = None) -> datetime:
+    """An ISO 8601 time; without a zone it is this machine's own. Raises ``RefusedError`` unless it is ``after``."""
     try:
         moment = datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise RefusedError(f'"{value}" is no time, expected ISO 8601 such as 2026-01-31T14:00+01:00') from None
-    if moment <= now:
-        raise RefusedError(f'"{value}" is in the past, expected a time after {now:%Y-%m-%dT%H:%M:%SZ}')
+        raise RefusedError(f'"{value}" is not a time, expected ISO 8601 such as 2026-01-31T14:00+01:00') from None
+    if after is not None and moment <= after:
+        raise RefusedError(f'"{value}" is in the past, expected a time after {after:%Y-%m-%dT%H:%M:%SZ}')
     return moment
 
 
@@ -166,6 +166,6 @@ class Request:
         checked_candidate(self.candidate_name)
         checked_password(self.password)
         if self.image_tag and not re.fullmatch(IMAGE_TAG_PATTERN, self.image_tag):
-            raise RefusedError(f'"{self.image_tag}" is no image tag, expected letters, digits, ".", "_" and "-"')
+            raise RefusedError(f'"{self.image_tag}" is not an image tag, expected letters, digits, ".", "_" and "-"')
         if not 0 <= self.wait_seconds <= LONGEST_WAIT_SECONDS:
             raise RefusedError(f"cannot wait {self.wait_seconds:g} s, expected 0 to {LONGEST_WAIT_SECONDS:g}")

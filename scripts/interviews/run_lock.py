@@ -7,10 +7,12 @@ killed process leaves it behind. Then whoever comes next takes over, if the old 
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from scripts.errors import BusyInterviewError, PrequelError, TerraformError
 from scripts.interviews.context import Context
@@ -21,9 +23,7 @@ from scripts.interviews.store import ChangedMeanwhileError, Stored
 from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS
 
 CLOSING = timedelta(seconds=INTERRUPT_GRACE_SECONDS) + timedelta(minutes=1)
-"""What a run keeps for its last terraform to end when told to, and for writing down how it ended."""
-
-_TRIES = 5
+"""What a run keeps for its last terraform to end when interrupted, and for writing down how it ended."""
 
 
 class RunLock:
@@ -78,7 +78,7 @@ class RunLock:
         """
         if self.seconds_left <= 0:
             raise TerraformError(
-                f"terraform was not started: this run has used up its {LONGEST_RUN - CLOSING}; the next one goes on"
+                f"terraform was not started: this run has used up its {LONGEST_RUN - CLOSING}; the next run continues"
             )
         return self.seconds_left * share
 
@@ -99,82 +99,47 @@ class RunLock:
             self._stored = self._context.intents.replace(self._stored, intent)
         except ChangedMeanwhileError as error:
             raise ChangedMeanwhileError(
-                f"interview {intent.id} was taken over by another run, which goes on with it; "
-                f"see `prequel interview show {intent.id}`"
+                f"interview {intent.id} was taken over by another run; see `prequel interview show {intent.id}`"
             ) from error
 
 
-@contextmanager
-def new_run_lock(context: Context, draft: Callable[[RunMark], Intent], purpose: str) -> Iterator[RunLock]:
+def new_run_lock(context: Context, draft: Callable[[RunMark], Intent], purpose: str) -> AbstractContextManager[RunLock]:
     """Writes a new intent and holds it; raises ``IdInUseError`` when there is one of this id."""
-    run_id, files = RunFiles.begin(context.runs_directory)
-    mark = _mark(context, run_id, purpose)
-    try:
+
+    def begin(mark: RunMark) -> tuple[Stored, None]:
         stored = context.intents.create(draft(mark))
         context.console.event("status", interview=stored.intent.id, status=stored.intent.status, note="")
-        with _until_released(RunLock(context, stored, files, mark)) as run:
-            yield run
-    except (ChangedMeanwhileError, BusyInterviewError):
-        files.forget()  # the mark was never set, or is another's by now
-        raise
-    finally:
-        files.end()
+        return stored, None
+
+    return _locked(context, purpose, begin)
 
 
-@contextmanager
-def run_lock(context: Context, interview_id: str, purpose: str) -> Iterator[RunLock]:
+def run_lock(context: Context, interview_id: str, purpose: str) -> AbstractContextManager[RunLock]:
     """Holds an existing interview.
 
-    Raises ``BusyInterviewError`` while another run is alive, and ``ChangedMeanwhileError`` when it is gone or will not
-    stand still.
+    Raises ``BusyInterviewError`` while another run is alive, and ``ChangedMeanwhileError`` when the interview is gone
+    or keeps changing.
     """
-    run_id, files = RunFiles.begin(context.runs_directory)
-    mark = _mark(context, run_id, purpose)
-    try:
-        stored, before = _marked(context, interview_id, mark)
+
+    def take(mark: RunMark) -> tuple[Stored, RunMark | None]:
+        taken = _marked(context, interview_id, mark)
+        if taken is None:
+            raise ChangedMeanwhileError(f"interview {interview_id} is gone")
+        before = taken[1]
         if before is not None:
             forget(before, context.runs_directory)
             context.console.event("took-over", interview=interview_id, run=plain(before))
-        with _until_released(RunLock(context, stored, files, mark, before)) as run:
-            yield run
-    except (ChangedMeanwhileError, BusyInterviewError):
-        files.forget()  # the mark was never set, or is another's by now
-        raise
-    finally:
-        files.end()
+        return taken
 
-
-def _marked(context: Context, interview_id: str, mark: RunMark) -> tuple[Stored, RunMark | None]:
-    """The intent with our mark on it, and the dead run's mark that it replaced."""
-    for attempt in range(1, _TRIES + 1):
-        stored = context.intents.load(interview_id)
-        if stored is None:
-            raise ChangedMeanwhileError(f"interview {interview_id} is gone")
-        before = stored.intent.run
-        if before is not None:
-            _refuse_if_alive(context, stored.intent, before)
-        try:
-            return context.intents.replace(stored, replace(stored.intent, run=mark)), before
-        except ChangedMeanwhileError:
-            if attempt == _TRIES:
-                raise
-    raise AssertionError  # the last try returns or raises
+    return _locked(context, purpose, take)
 
 
 @contextmanager
-def _until_released(lock: RunLock) -> Iterator[RunLock]:
-    try:
-        yield lock
-    except BaseException:
-        # The failure at hand matters more than a mark that the next run will find dead.
-        with suppress(PrequelError):
-            lock.release()
-        raise
-    lock.release()
-
-
-def _mark(context: Context, run_id: str, purpose: str) -> RunMark:
-    return RunMark(
+def _locked(
+    context: Context, purpose: str, take: Callable[[RunMark], tuple[Stored, RunMark | None]]
+) -> Iterator[RunLock]:
+    run_id, files = RunFiles.begin(context.runs_directory)
+    mark = RunMark(
         id=run_id,
         purpose=purpose,
         actor=context.actor,
@@ -184,6 +149,34 @@ def _mark(context: Context, run_id: str, purpose: str) -> RunMark:
         # https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
         build=context.environment.get("CODEBUILD_BUILD_ID", ""),
     )
+    try:
+        stored, before = take(mark)
+        run = RunLock(context, stored, files, mark, before)
+        try:
+            yield run
+        except BaseException:
+            # The failure at hand matters more than a mark that the next run will find dead.
+            with suppress(PrequelError):
+                run.release()
+            raise
+        run.release()
+    except (ChangedMeanwhileError, BusyInterviewError):
+        files.forget()  # the mark was never set, or is another's by now
+        raise
+    finally:
+        files.end()
+
+
+@retry(retry=retry_if_exception_type(ChangedMeanwhileError), stop=stop_after_attempt(5), reraise=True)
+def _marked(context: Context, interview_id: str, mark: RunMark) -> tuple[Stored, RunMark | None] | None:
+    """The intent with our mark on it, and the dead run's mark that it replaced; None when it is gone."""
+    stored = context.intents.load(interview_id)
+    if stored is None:
+        return None
+    before = stored.intent.run
+    if before is not None:
+        _refuse_if_alive(context, stored.intent, before)
+    return context.intents.replace(stored, replace(stored.intent, run=mark)), before
 
 
 def is_dead(context: Context, run: RunMark) -> bool:

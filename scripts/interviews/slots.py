@@ -94,22 +94,21 @@ class Slots:
         raise self.refusal(limit, now, blocked - set(taken))
 
     def refusal(self, limit: int, now: datetime, blocked: Iterable[int] = ()) -> NoFreeSlotError:
-        """The error that tells who holds the slots, which of the others are ``blocked``, and when the next frees."""
+        """The error that says who holds the slots, which of the others are ``blocked``, and when the next frees."""
         leases = sorted((held.lease for held in self.all()), key=lambda lease: lease.deadline)
-        holders = [f"{lease.interview_id} until {timestamp(lease.deadline)}" for lease in leases]
-        names = ", ".join(holders[:_NAMED_HOLDERS])
-        more = f" and {len(leases) - _NAMED_HOLDERS} more" if len(leases) > _NAMED_HOLDERS else ""
-        when = "any moment"
+        holders = [f"{lease.interview_id or 'unknown'} until {timestamp(lease.deadline)}" for lease in leases]
+        more = len(holders) - _NAMED_HOLDERS
+        if more > 0:
+            holders[_NAMED_HOLDERS:] = [f"{more} more"]
+        priorities = [str(LISTENER_PRIORITY_BASE + slot) for slot in sorted(blocked) if slot < limit]
+        if priorities:
+            holders.append(f"rules of other clients, at the listener priorities {', '.join(priorities)}")
+        taken = f": all {limit} are taken by {', '.join(holders)}" if holders else ""
+        frees = ""
         if leases and leases[0].deadline > now:
-            when = f"in {int((leases[0].deadline - now).total_seconds() // 60) + 1} minutes"
-        free = [slot for slot in sorted(blocked) if slot < limit]
-        others = ""
-        if free:
-            priorities = ", ".join(str(LISTENER_PRIORITY_BASE + slot) for slot in free)
-            others = f" and rules of other clients, which have the listener priorities {priorities}"
+            frees = f" the next frees in {int((leases[0].deadline - now).total_seconds() // 60) + 1} minutes,"
         return NoFreeSlotError(
-            f"all {limit} slots are taken by {names or 'no interview'}{more}{others}; the next frees {when}: "
-            "wait, destroy one, or raise max_instances, deploy and publish the templates"
+            f"no free slots{taken};{frees} wait, destroy one, or raise max_instances, deploy and publish the templates"
         )
 
     def extend(self, held: HeldSlot, deadline: datetime) -> HeldSlot:
@@ -122,7 +121,7 @@ class Slots:
         return HeldSlot(held.slot, lease, written.etag)
 
     def release(self, held: HeldSlot) -> bool:
-        """Frees the slot, unless it is no longer the same lease; tells which."""
+        """Frees the slot, unless it is no longer the same lease; returns whether it did."""
         try:
             self._bucket.delete(slot_key(held.slot), if_match=held.etag)
         except LostRaceError:

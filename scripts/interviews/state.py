@@ -32,7 +32,7 @@ def state_addresses(context: Context, interview_id: str) -> frozenset[str]:
                 addresses.add(f"{resource['type']}.{resource['name']}{index}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PrequelError(
-            f"{key} is no Terraform state ({error}); restore an earlier version of it, or delete it: "
+            f"{key} is not a Terraform state ({error}); restore an earlier version of it, or delete it: "
             f"what it listed is then found by name"
         ) from error
     return frozenset(addresses)
@@ -59,7 +59,7 @@ class StateLock:
 
 
 def clear_stale_state_lock(context: Context, run: RunLock) -> bool:
-    """Removes Terraform's own lock when its owner is provably dead, or not ours and too old; tells if there was one.
+    """Removes Terraform's own lock when its owner is provably dead, or not ours and too old; whether there was one.
 
     Holding the interview proves that every earlier run of ours is dead, so a lock that one of their hosts took is
     stale. Raises ``BusyInterviewError`` for a lock of another client's that may still be alive.

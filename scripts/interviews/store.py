@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from contract.names import HISTORY, INTENT_FILE, WORKSPACES, workspace_key
 from scripts.aws.bucket import Bucket, LostRaceError, StoredObject
 from scripts.aws.clients import Aws
-from scripts.errors import PrequelError, UnreadableIntentError
+from scripts.errors import PrequelError, RefusedError, UnreadableIntentError
 from scripts.interviews.documents import UnreadableDocumentError, from_json, to_json
 from scripts.interviews.records import Intent, Tombstone
 
@@ -54,6 +54,13 @@ class IntentStore:
         """The intent, or None when there is none; raises ``UnreadableIntentError`` when it is not one of ours."""
         found = self.bucket.read(workspace_key(interview_id, INTENT_FILE))
         return None if found is None else _parse(interview_id, found)
+
+    def get(self, interview_id: str) -> Intent:
+        """The intent; raises ``RefusedError`` when there is none."""
+        stored = self.load(interview_id)
+        if stored is None:
+            raise RefusedError(f"there is no interview {interview_id}; see `prequel interview list`")
+        return stored.intent
 
     def create(self, intent: Intent) -> Stored:
         """Writes a new intent; raises ``IdInUseError`` when there is one of this id."""

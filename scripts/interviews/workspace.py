@@ -1,13 +1,12 @@
 """One interview's Terraform directory on this machine: filled from its release, private, and gone afterwards."""
 
 import json
-import shutil
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,14 @@ from contract.names import (
     TEMPLATE_FILES,
     workspace_key,
 )
-from scripts.errors import PrequelError, RefusedError
+from scripts.errors import AlteredReleaseError, PrequelError, RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import Inventory
 from scripts.interviews.records import LONGEST_RUN, Intent, timestamp
 from scripts.interviews.run_lock import RunLock
 from scripts.interviews.state import clear_stale_state_lock, state_addresses
 from scripts.interviews.store import LOG_FILE
-from scripts.releases.release import render_main
+from scripts.releases.release import ReleaseManifest, render_main
 from scripts.shared_stack.values import Deployment, check_deployment
 from scripts.terraform.process import Event, Terraform
 from scripts.terraform.providers import pin_provider
@@ -62,14 +61,21 @@ def render_tfvars(intent: Intent, region: str) -> str:
 class Workspace:
     """The directory, its files, and terraform in it. ``values`` are the release's shared values."""
 
-    def __init__(self, context: Context, directory: Path, manifest: Any) -> None:
+    def __init__(self, context: Context, directory: Path, manifest: ReleaseManifest | None) -> None:
         self._context = context
         self.directory = directory
-        self.manifest = manifest
+        self._manifest = manifest
         self._log: list[str] = []
         self._started: dict[str, float] = {}
         self._secrets: list[str] = []
         self._initialized = False
+
+    @property
+    def manifest(self) -> ReleaseManifest:
+        """The release's manifest; raises ``AlteredReleaseError`` when the release could not be read."""
+        if self._manifest is None:
+            raise AlteredReleaseError(f"{self.directory} holds a copy of templates whose release cannot be read")
+        return self._manifest
 
     @cached_property
     def values(self) -> dict[str, Any]:
@@ -99,8 +105,8 @@ class Workspace:
         """
         if not self._initialized:
             terraform = self._terraform(run)
-            if self.manifest and self.manifest.rehearsal.provider_version:
-                pin_provider(self.directory, self.manifest.rehearsal.provider_version)
+            if self._manifest and self._manifest.rehearsal.provider_version:
+                pin_provider(self.directory, self._manifest.rehearsal.provider_version)
             terraform.init()
             self._initialized = True
 
@@ -112,7 +118,7 @@ class Workspace:
         try:
             # The other half is for taking back what this began.
             return self._terraform(run, share=0.5).apply(
-                *arguments, on_event=self._hear(run.intent.id), variables={"password": password}
+                *arguments, on_event=partial(self._report, run.intent.id), variables={"password": password}
             )
         finally:
             self.save_log(run.intent.id)
@@ -122,7 +128,7 @@ class Workspace:
         self.init(run)
         clear_stale_state_lock(self._context, run)
         try:
-            self._terraform(run).destroy(on_event=self._hear(run.intent.id))
+            self._terraform(run).destroy(on_event=partial(self._report, run.intent.id))
         finally:
             self.save_log(run.intent.id)
 
@@ -184,42 +190,27 @@ class Workspace:
             timeout_seconds=run.seconds_for_terraform(share) if run else LONGEST_RUN.total_seconds(),
         )
 
-    def _hear(self, interview_id: str) -> Callable[[Event], None]:
-        def hear(event: Event) -> None:
-            message = " ".join(str(event.get("@message", "")).split())
-            self._log.append(f"{event.get('@timestamp', '')} {message}")
-            kind = str(event.get("type"))
-            hook = event.get("hook", {})
-            address = hook.get("resource", {}).get("addr", "")
-            if kind == "apply_start":
-                self._started[address] = time.monotonic()
-            elif kind == "apply_progress":
-                # Every ten seconds while a resource takes its time.
-                action, seconds = hook.get("action", ""), hook.get("elapsed_seconds", 0)
-                self._context.console.progress(
-                    "resource",
-                    f"  … {address} is being {_PAST.get(action, 'changed')}, {seconds} s so far",
-                    interview=interview_id,
-                    address=address,
-                    action=action,
-                    state="running",
-                    seconds=seconds,
-                )
-            elif kind in {"apply_complete", "apply_errored"}:
-                seconds = time.monotonic() - self._started.pop(address, time.monotonic())
-                state = "failed" if kind == "apply_errored" else "done"
-                self._context.console.event(
-                    "resource",
-                    interview=interview_id,
-                    address=address,
-                    action=hook.get("action", ""),
-                    state=state,
-                    seconds=round(seconds, 3),
-                )
-                if state == "done" and not self._context.console.json_lines:
-                    self._context.console.done(f"{_PAST.get(hook.get('action', ''), 'changed')} {address}", seconds)
-
-        return hear
+    def _report(self, interview_id: str, event: Event) -> None:
+        """Keeps an event of terraform's in the log, and prints what happens to a resource."""
+        message = " ".join(str(event.get("@message", "")).split())
+        self._log.append(f"{event.get('@timestamp', '')} {message}")
+        kind, hook, console = str(event.get("type")), event.get("hook", {}), self._context.console
+        address, action = hook.get("resource", {}).get("addr", ""), hook.get("action", "")
+        done = _PAST.get(action, "changed")
+        fields = {"interview": interview_id, "address": address, "action": action}
+        if kind == "apply_start":
+            self._started[address] = time.monotonic()
+        elif kind == "apply_progress":
+            # Every ten seconds while a resource takes its time.
+            seconds = hook.get("elapsed_seconds", 0)
+            text = f"  … {address} is being {done}, {seconds} s so far"
+            console.progress("resource", text, **fields, state="running", seconds=seconds)
+        elif kind in {"apply_complete", "apply_errored"}:
+            seconds = time.monotonic() - self._started.pop(address, time.monotonic())
+            state = "failed" if kind == "apply_errored" else "done"
+            console.event("resource", **fields, state=state, seconds=round(seconds, 3))
+            if state == "done" and not console.json_lines:
+                console.done(f"{done} {address}", seconds)
 
 
 _PAST = {"create": "created", "update": "updated", "delete": "destroyed", "replace": "replaced"}
@@ -233,11 +224,16 @@ def without_logging(environment: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def private_directory() -> Iterator[Path]:
     """A directory that only this user can read, and that is gone afterwards."""
-    directory = Path(tempfile.mkdtemp(prefix="prequel-"))  # mode 0700
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="prequel-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
+
+
+@contextmanager
+def current_workspace(context: Context) -> Iterator[Workspace]:
+    """The current release in a directory, for no interview; raises ``RefusedError`` when no templates are published."""
+    pointer = context.current_release()
+    with private_directory() as directory:
+        yield Workspace(context, directory, context.releases.download(pointer.digest, directory))
 
 
 def check_here(context: Context, values: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from contract.names import DISPATCHES, METRICS_NAMESPACE
 from scripts.aws.bucket import Bucket
 from scripts.aws.clients import Aws, error_code
 from scripts.errors import PrequelError
-from scripts.interviews.builds import Dispatcher, DispatchResult
+from scripts.interviews.builds import Dispatcher
 from scripts.interviews.pending import orphan_leases, pending_action
 from scripts.interviews.records import ENDING, Intent, Status
 from scripts.interviews.slots import HeldSlot, Slots
@@ -179,13 +179,11 @@ class DeadlineReaper:
             self._dispatch(intent.id, intent.incarnation, what, now, done)
 
     def _dispatch(self, interview_id: str, incarnation: str, action: str, now: datetime, done: Pass) -> None:
-        result, build_id = self._dispatcher.dispatch(interview_id, incarnation, action, now)
-        if result is DispatchResult.STARTED:
+        build_id, started = self._dispatcher.dispatch(interview_id, incarnation, action, now)
+        if started:
             done.started[interview_id] = build_id
-        elif result is DispatchResult.RUNNING:
-            done.running.append(interview_id)
         else:
-            done.waiting.append(interview_id)
+            (done.running if build_id else done.waiting).append(interview_id)
 
     def _claimed(self, stored: Stored, now: datetime) -> bool:
         """Marks an overdue interview as ending, so that it cannot be extended while its service is stopped.

@@ -69,7 +69,7 @@ def a_service(aws: Aws, name: str, values: dict[str, Any], *, tagged: bool = Tru
 
 
 def a_record(aws: Aws, name: str, values: dict[str, Any], *, tagged: bool = True) -> None:
-    """Records have no tags; where they point to tells whose they are."""
+    """Records have no tags; where they point to shows whose they are."""
     to_the_balancer = {
         "HostedZoneId": values["alb_zone_id"],
         "DNSName": values["alb_dns_name"],
@@ -125,7 +125,7 @@ def test_what_has_the_name_of_an_interview_and_not_its_tags_is_never_destroyed_a
     assert [item.what for item in found.items if item.foreign] == [what for what, _ in others]
     with pytest.raises(RefusedError, match="carries other tags, and is left alone: target group arn:"):
         destroy(place.context(), name)
-    with pytest.raises(RefusedError, match="in use by resources that no interview of ours owns"):
+    with pytest.raises(RefusedError, match="in use by resources of no interview of this stack"):
         create(place.context(), place.request(id=name))
     place.stored(name, Status.ACTIVE)
     assert {f"{what}: none of ours" for what, _ in others} <= set(destroy(place.context(), name).evidence)

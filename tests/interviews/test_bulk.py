@@ -33,17 +33,17 @@ def a_file(directory: Path, text: str) -> Path:
 
 def test_the_same_file_means_the_same_interviews_and_equal_rows_are_different_ones(tmp_path: Path) -> None:
     path = a_file(tmp_path, "challenge,candidate\npython,Ada Lovelace\npython,Ada Lovelace\nsql,李\n")
-    first, again = read_requests(path, NOW), read_requests(path, NOW)
+    first, again = read_requests(path), read_requests(path)
     assert [request.id for request in first] == [request.id for request in again]
     assert len({request.id for request in first}) == 3
     assert first[0].id.startswith("ada-lovelace-")
     assert first[0].password != again[0].password
 
 
-def test_every_problem_of_a_file_is_told_at_once_with_its_row(tmp_path: Path) -> None:
+def test_every_problem_of_a_file_is_reported_at_once_with_its_row(tmp_path: Path) -> None:
     rows = "challenge,candidate,id,duration\n../x,Ada,a,\npython,,b,\npython,Bob,c,soon\npython,Eve,c,\npython,Dan,c,\n"
     with pytest.raises(RefusedError) as refusal:
-        read_requests(a_file(tmp_path, rows), NOW)
+        read_requests(a_file(tmp_path, rows))
     message = str(refusal.value)
     assert [f":{number}:" in message for number in (2, 3, 4, 5)] == [True, True, True, False]
     assert "the id c is given more than once" in message
@@ -52,7 +52,7 @@ def test_every_problem_of_a_file_is_told_at_once_with_its_row(tmp_path: Path) ->
 @pytest.mark.parametrize("text", ["", "candidate\nAda\n", "challenge,candidate,password\na,b,c\n"])
 def test_a_file_with_other_columns_is_refused_with_those_expected(tmp_path: Path, text: str) -> None:
     with pytest.raises(RefusedError, match="expected challenge, candidate"):
-        read_requests(a_file(tmp_path, text), NOW)
+        read_requests(a_file(tmp_path, text))
 
 
 def test_run_again_it_creates_nothing_twice_and_each_row_ends_on_its_own(bucket: Place) -> None:
@@ -132,7 +132,7 @@ def test_an_id_of_another_candidates_interview_fails_its_row_and_one_of_an_ended
     assert rerun(place, "a", candidate_name="Bob").outcome == "created"
 
 
-def test_each_password_is_told_as_soon_as_its_row_is_done_and_a_surprise_in_another_row_costs_none(
+def test_each_password_is_printed_as_soon_as_its_row_is_done_and_a_surprise_in_another_row_costs_none(
     bucket: Place, tmp_path: Path
 ) -> None:
     told, said = [], io.StringIO()
@@ -144,7 +144,7 @@ def test_each_password_is_told_as_soon_as_its_row_is_done_and_a_surprise_in_anot
         return Created(intent(Status.CREATING, id=request.id), f"password of {request.id}", 0.1)
 
     path = a_file(tmp_path, "challenge,candidate,id\nx/y,Ada,a\nx/y,Bob,b\nx/y,Eve,c\n")
-    rows = create_all(bucket.context(out=said), read_requests(path, NOW), parallel=1, creator=create_or_break)
+    rows = create_all(bucket.context(out=said), read_requests(path), parallel=1, creator=create_or_break)
     assert [row.exit_code for row in rows] == [0, 1, 0]
     assert "password of a" in told[1]
     result = [row.document() for row in rows]
@@ -164,7 +164,7 @@ def test_ctrl_c_is_heard_while_rows_wait_for_readiness(place: Place) -> None:
 
     (result,) = create_all(place.context(), [request], parallel=1, creator=wait)
     assert result.exit_code == 130
-    assert result.error == f"interrupted while interview {request.id} was waited for"
+    assert result.error == f"interrupted while interview {request.id} was starting"
 
 
 @pytest.mark.e2e

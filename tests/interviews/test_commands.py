@@ -66,7 +66,7 @@ def test_a_watched_list_goes_on_until_ctrl_c_which_is_no_failure(stocked: Place)
     assert (process.returncode, err) == (0, "")
 
 
-def test_show_tells_the_history_and_a_gone_interview_its_proof(stocked: Place) -> None:
+def test_show_prints_the_history_and_a_gone_interview_its_proof(stocked: Place) -> None:
     assert stocked.prequel("interview", "destroy", "bob").returncode == 0
     shown = json.loads(stocked.prequel("interview", "show", "bob", "--json").stdout.splitlines()[-1])["result"]
     assert shown["status"] == "destroyed"
@@ -88,7 +88,7 @@ def test_each_failure_has_its_exit_code_and_one_line_as_the_last_event(stocked: 
     assert error["message"].startswith('there is no challenge "python/nope"')
     code, error = refusal(stocked, *asked, CHALLENGE)
     assert (code, error["event"]) == (4, "error")
-    assert "all 2 slots are taken by bob until" in error["message"]
+    assert "all 2 are taken by bob until" in error["message"]
     assert stocked.prequel("interview", "create", "--candidate", "Eve").returncode == 2
     assert stocked.prequel("interview", "show", "nobody").returncode == 1
     assert stocked.prequel("interview", "show", "No_Id").stderr.startswith('error: "No_Id" cannot name an interview')

@@ -59,7 +59,7 @@ class Victim:
         )
 
     def kill_in_time(self, place: Place) -> str:
-        """Waits for its moment, kills the target, and tells what was alive; who is not killed ends by itself."""
+        """Waits for its moment, kills the target, and returns what was alive; who is not killed ends by itself."""
         assert self.process is not None
         while self.process.poll() is None and not self._begun(place):
             time.sleep(0.02)

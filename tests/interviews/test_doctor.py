@@ -196,7 +196,7 @@ def test_an_unreadable_intent_is_named_and_never_mended_unasked(place: Place) ->
     assert finding.command.endswith(f"--bucket {context.bucket} --prefix workspaces/a/interview.json")
 
 
-def test_another_clients_interview_is_told_and_never_destroyed_unasked(place: Place) -> None:
+def test_another_clients_interview_is_reported_and_never_destroyed_unasked(place: Place) -> None:
     context = place.context()
     context.aws.s3.put_object(Bucket=context.bucket, Key="workspaces/portal/terraform.tfvars", Body=b"")
     context.aws.ssm.put_parameter(
@@ -217,7 +217,7 @@ def test_another_clients_workspace_is_not_removed_before_its_resources_exist(pla
     assert (finding.kind, finding.subject, finding.fix) == ("foreign", "theirs", None)
 
 
-def test_resources_that_nothing_shows_to_have_been_ours_are_told_and_never_destroyed_unasked(place: Place) -> None:
+def test_resources_that_nothing_shows_to_have_been_ours_are_reported_and_never_destroyed_unasked(place: Place) -> None:
     """Another client uploads its workspace when its create is done, and not before."""
     a_password(place.aws, "theirs", place.values)
     try:

@@ -80,7 +80,7 @@ def test_unknown_is_not_gone(place: Place) -> None:
     assert place.context().slots.taken() == []
 
 
-@pytest.mark.parametrize("step", ["bury", "delete", "release", "remove"])
+@pytest.mark.parametrize("step", ["write_tombstone", "delete", "release", "remove"])
 def test_a_destroy_that_dies_between_any_two_of_its_last_steps_is_finished_by_the_next(
     place: Place, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -166,7 +166,7 @@ def test_failures_are_tried_again_by_later_passes_less_and_less_often_for_ever(p
     assert reap(place.context()).destroyed == ["a"]
 
 
-def test_whatever_goes_wrong_with_one_interview_is_told_and_tried_again_later(
+def test_whatever_goes_wrong_with_one_interview_is_reported_and_tried_again_later(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = place.clock() + timedelta(minutes=5)
@@ -187,8 +187,8 @@ def test_whatever_goes_wrong_with_one_interview_is_told_and_tried_again_later(
     report = reap(context)
     assert report.destroyed == []
     assert report.failed["full"] == "OSError: no space left on device"
-    assert "instances/state.tfstate is no Terraform state" in report.failed["state"]
-    assert "in use by resources that no interview of ours owns" in report.failed["refused"]
+    assert "instances/state.tfstate is not a Terraform state" in report.failed["state"]
+    assert "in use by resources of no interview of this stack" in report.failed["refused"]
     assert sorted(reap(context).waiting) == ["full", "refused", "state"]
     place.clock.forward(minutes=1)
     assert sorted(reap(context).failed) == ["full", "refused", "state"]
@@ -233,7 +233,7 @@ def test_an_interview_scheduled_before_the_maximum_was_lowered_waits_like_any_ot
     publish(place.values, place.aws, max_instances=1)
     place.stored("a", Status.ACTIVE)
     place.clock.forward(minutes=2)
-    with pytest.raises(NoFreeSlotError, match="all 1 slots are taken by a until"):
+    with pytest.raises(NoFreeSlotError, match="all 1 are taken by a until"):
         recover(place.context(), request.id)
 
 

@@ -69,7 +69,7 @@ def test_an_interview_is_created_does_not_drift_is_changed_noticed_and_proven_go
 
 
 def test_an_answer_that_was_lost_costs_no_interview(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The provider repeats a request whose answer it did not get, and is told that the resource exists already."""
+    """The provider repeats a request whose answer it did not get, and learns that the resource exists already."""
     request = place.request()
     apply = Workspace.apply
     applies: list[str] = []

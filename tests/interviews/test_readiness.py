@@ -1,4 +1,4 @@
-"""Not ready is not active, and the reason is told in a sentence."""
+"""Not ready is not active, and the reason is given in a sentence."""
 
 import io
 from typing import Any
@@ -70,7 +70,7 @@ def test_a_person_who_waits_sees_at_once_what_for_and_again_only_after_a_while(b
     said = io.StringIO()
     starting = [a_service("IN_PROGRESS")] * 5
     wait(bucket, StubEcs(*starting, a_service("COMPLETED", 1)), console=Console(err=said))
-    assert said.getvalue() == "waiting until interview demo can be used: 0 of 1 tasks run (0 s of at most 30)\n"
+    assert said.getvalue() == "waiting until interview demo is ready: 0 of 1 tasks run (0 s of at most 30)\n"
 
 
 def test_running_is_not_ready_until_the_load_balancer_agrees(bucket: Place) -> None:
@@ -90,7 +90,7 @@ def test_an_image_that_does_not_exist_is_named_as_such(bucket: Place) -> None:
         wait(bucket, ecs)
 
 
-def test_the_circuit_breakers_reason_is_told_when_nothing_nearer_is_known(bucket: Place) -> None:
+def test_the_circuit_breakers_reason_is_given_when_nothing_nearer_is_known(bucket: Place) -> None:
     with pytest.raises(NotReadyError, match="ECS deployment circuit breaker: tasks failed to start"):
         wait(bucket, StubEcs(a_service("FAILED", reason="ECS deployment circuit breaker: tasks failed to start.")))
 
@@ -107,5 +107,5 @@ def test_the_circuit_breakers_reason_is_told_when_nothing_nearer_is_known(bucket
         ({"stoppedReason": "", "containers": [{"name": "code-server", "exitCode": 0}]}, ""),
     ],
 )
-def test_the_usual_causes_are_told_in_words(task: dict[str, Any], sentence: str) -> None:
+def test_the_usual_causes_are_given_in_words(task: dict[str, Any], sentence: str) -> None:
     assert sentence in explained_stop(task)

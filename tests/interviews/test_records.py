@@ -47,7 +47,7 @@ def test_every_state_but_destroyed_leads_to_destroyed() -> None:
         assert Status.DESTROYED in reached
 
 
-def test_history_tells_who_moved_it_when_and_why() -> None:
+def test_history_shows_who_moved_it_when_and_why() -> None:
     later = NOW + timedelta(minutes=1)
     step = intent().moved(Status.ACTIVE, at=later, actor="bob@host", note="ready").history[-1]
     assert (step.status, step.at, step.actor, step.note) == (Status.ACTIVE, later, "bob@host", "ready")

@@ -54,16 +54,14 @@ def test_a_bad_id_name_or_password(place: Place) -> None:
     refused(place, "cannot name an interview", id="Bad_Id")
     refused(place, "candidate's name", candidate_name="")
     refused(place, "the password has 3 characters", password="abc")
-    refused(place, "is no image tag", image_tag="a b")
+    refused(place, "is not an image tag", image_tag="a b")
 
 
 def test_no_free_slot_tells_who_holds_them_and_has_its_own_exit_code(new_place: PlaceFactory) -> None:
     place = new_place(max_instances=2)
     place.stored("one", Status.ACTIVE)
     place.stored("two", Status.ACTIVE)
-    with pytest.raises(
-        NoFreeSlotError, match=r"all 2 slots are taken by one until .*, two until .*; the next frees in 9"
-    ):
+    with pytest.raises(NoFreeSlotError, match=r"all 2 are taken by one until .*, two until .*; the next frees in 9"):
         create(place.context(), place.request())
     assert NoFreeSlotError.exit_code == 4
 
@@ -91,7 +89,7 @@ def test_when_other_clients_have_the_last_slots_it_says_so(place: Place) -> None
     place.stored("ours", Status.ACTIVE)
     a_rule_of_a_plain_client(place, 1001)
     with pytest.raises(
-        NoFreeSlotError, match=r"taken by ours until .* and rules of other clients, which have the listener .* 1001;"
+        NoFreeSlotError, match=r"taken by ours until .*, rules of other clients, at the listener .* 1001;"
     ):
         create(place.context(), place.request())
 
@@ -121,7 +119,7 @@ def test_resources_of_that_name_that_are_not_ours_are_not_touched(place: Place) 
     request = place.request()
     name = f"/{place.prefix}/interviews/{request.id}/password"
     context.aws.ssm.put_parameter(Name=name, Value="somebody else's", Type="SecureString")
-    with pytest.raises(RefusedError, match="in use by resources that no interview of ours owns"):
+    with pytest.raises(RefusedError, match="in use by resources of no interview of this stack"):
         create(context, request)
     assert place.objects() == []
     value = context.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
@@ -140,7 +138,7 @@ def test_resources_that_somebody_made_before_a_start_or_a_recovery_are_not_touch
         stored_without_slot(place, request.id)
     group = a_target_group(place.aws, request.id, place.values)
     place.clock.forward(hours=1)
-    with pytest.raises(RefusedError, match=r"in use by resources that no interview of ours owns .*target group"):
+    with pytest.raises(RefusedError, match=r"in use by resources of no interview of this stack .*target group"):
         recover(place.context(), request.id)
     destroy(place.context(), request.id)
     assert place.live(request.id) == {"target group": group}
@@ -221,7 +219,7 @@ def test_a_password_that_cannot_be_kept_leaves_nothing_scheduled(place: Place) -
 
     context.aws.ssm.put_parameter = denied  # type: ignore[method-assign,assignment]
     request = place.request(starts_at=place.clock() + timedelta(hours=1))
-    with pytest.raises(AwsError, match="cannot keep the password of interview"):
+    with pytest.raises(AwsError, match="cannot store the password of interview"):
         create(context, request)
     assert [key.split("/")[0] for key in place.objects()] == ["history"]
 

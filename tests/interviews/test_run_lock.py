@@ -28,7 +28,7 @@ def an_interview(context: Context) -> None:
         pass
 
 
-def test_a_second_run_is_refused_and_told_who_is_at_work(bucket: Place) -> None:
+def test_a_second_run_is_refused_with_the_name_of_who_is_at_work(bucket: Place) -> None:
     context = bucket.context()
     an_interview(context)
     with (
@@ -50,7 +50,7 @@ def test_a_run_that_ends_badly_leaves_no_mark(bucket: Place) -> None:
     assert list(context.runs_directory.iterdir()) == []
 
 
-def test_a_run_in_a_build_tells_which_build_it_is_in(bucket: Place) -> None:
+def test_a_run_in_a_build_names_which_build_it_is_in(bucket: Place) -> None:
     an_interview(bucket.context())
     in_a_build = bucket.context(environment=bucket.environment | {"CODEBUILD_BUILD_ID": "prequel-runner:1"})
     with run_lock(in_a_build, "demo", "recover") as held:
@@ -169,7 +169,7 @@ def test_every_terraform_is_ended_before_its_run_counts_as_dead(bucket: Place) -
             held.seconds_for_terraform()
 
 
-def test_a_displaced_run_is_told_that_another_goes_on(bucket: Place) -> None:
+def test_a_displaced_run_ends_with_the_reason(bucket: Place) -> None:
     context = bucket.context()
     an_interview(context)
     displaced = run_lock(context, "demo", "recover")

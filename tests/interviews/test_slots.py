@@ -25,7 +25,7 @@ def a_racer(number: int, bucket: Place) -> Intent:
     )
 
 
-def test_of_fifty_racing_creators_exactly_ten_are_admitted_and_the_others_are_told_who_holds_the_slots(
+def test_of_fifty_racing_creators_exactly_ten_are_admitted_and_the_others_get_the_names_of_the_holders(
     bucket: Place,
 ) -> None:
     context = bucket.context()
@@ -48,7 +48,7 @@ def test_of_fifty_racing_creators_exactly_ten_are_admitted_and_the_others_are_to
     assert all(f"{name} until " in last for name in admitted)
     first = min(int(name.split("-")[1]) for name in admitted)
     assert f"the next frees in {10 + first + 1} minutes" in last
-    assert all("slots are taken by racer-" in str(end) for end in refused)
+    assert all("are taken by racer-" in str(end) for end in refused)
 
 
 def test_a_freed_slot_is_the_next_to_be_given(bucket: Place) -> None:

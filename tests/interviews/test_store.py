@@ -96,7 +96,7 @@ def test_every_request_names_the_account_that_must_own_the_bucket(bucket: Place)
     assert asked == dict.fromkeys(calls, context.aws.account_id)
 
 
-def test_removing_what_is_already_gone_is_told_as_a_change(bucket: Place) -> None:
+def test_removing_what_is_already_gone_is_reported_as_a_change(bucket: Place) -> None:
     store = bucket.context().intents
     stored = store.create(intent())
     store.remove(stored)

@@ -3,6 +3,7 @@
 import io
 import json
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_the_directory_is_private_and_gone_afterwards() -> None:
 def test_the_log_is_bounded_and_redacted(bucket: Place, tmp_path: Path) -> None:
     workspace = Workspace(bucket.context(), tmp_path, None)
     workspace._secrets.append("sentinel-password")
-    hear = workspace._hear("demo")
+    hear = partial(workspace._report, "demo")
     for number in range(2000):
         hear({"type": "diagnostic", "@message": f"{number} error near sentinel-password é"})
     assert "sentinel" not in workspace.log
@@ -132,7 +133,7 @@ def test_what_terraform_waits_for_is_said_while_it_waits(bucket: Place, tmp_path
     said = io.StringIO()
     workspace = Workspace(bucket.context(console=Console(err=said)), tmp_path, None)
     hook = {"resource": {"addr": "aws_ecs_service.code_server"}, "action": "delete", "elapsed_seconds": 20}
-    workspace._hear("demo")({"type": "apply_progress", "hook": hook})
+    workspace._report("demo", {"type": "apply_progress", "hook": hook})
     assert said.getvalue() == "  … aws_ecs_service.code_server is being destroyed, 20 s so far\n"
 
 

@@ -58,7 +58,7 @@ def test_each_alarm_goes_to_the_topic_and_has_a_runbook(default_stack: Synthesiz
     assert f"### {heading[1]}\n" in (PROJECT / "docs" / "operations.md").read_text()
 
 
-def test_each_alarm_watches_a_metric_that_the_reaper_tells(default_stack: SynthesizedStack) -> None:
+def test_each_alarm_watches_a_metric_that_the_reaper_writes(default_stack: SynthesizedStack) -> None:
     ours = [
         alarm
         for alarm in default_stack.all("aws_cloudwatch_metric_alarm").values()

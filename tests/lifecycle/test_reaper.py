@@ -197,7 +197,7 @@ def test_a_reaper_that_died_before_it_heard_of_its_build_finds_the_same_one(shar
     assert len(builds.started) == 1
 
 
-def test_builds_that_fail_are_started_again_for_ever_and_later_and_later(shared: Shared, builds: Builds) -> None:
+def test_builds_that_fail_are_started_again_for_ever_with_back_off(shared: Shared, builds: Builds) -> None:
     shared.place.stored("one", Status.ACTIVE)
     reaper, clock = shared.reaper(codebuild=builds), shared.place.clock
     clock.forward(hours=2)
@@ -362,7 +362,7 @@ def test_a_scheduled_interview_is_started_when_its_time_has_come(shared: Shared,
     assert [build["PREQUEL_ACTION"] for build in builds.started] == ["recover"]
 
 
-def test_metrics_are_told_in_embedded_metric_format(shared: Shared, builds: Builds) -> None:
+def test_metrics_are_written_in_embedded_metric_format(shared: Shared, builds: Builds) -> None:
     place = shared.place
     said: list[str] = []
     place.stored("overdue", Status.ACTIVE)

@@ -44,7 +44,7 @@ def builds() -> Builds:
     return Builds()
 
 
-def test_a_remote_create_starts_a_build_and_tells_url_and_password(shared: Shared, builds: Builds) -> None:
+def test_a_remote_create_starts_a_build_and_returns_url_and_password(shared: Shared, builds: Builds) -> None:
     request = shared.place.request(id="one", password="correct-horse-battery")
     made = remote(shared, builds, lambda: activate(shared, builds)).create(shared.context(), request)
     assert (made.intent.status, made.access_url, made.password) == (Status.ACTIVE, "https://one", request.password)
@@ -158,7 +158,7 @@ def test_a_remote_create_with_the_real_terraform_ends_in_a_running_interview(sha
 
 
 class Function(Aws):
-    """Clients of which the one for Lambda answers as told."""
+    """Clients of which the one for Lambda answers as given."""
 
     def __init__(self, payload: object, error: str = "") -> None:
         super().__init__("us-east-1")
@@ -181,7 +181,7 @@ def test_reap_remote_returns_what_the_pass_did() -> None:
     assert reap_remotely(Function({"started": {"one": "b"}}), "prequel") == {"started": {"one": "b"}}
 
 
-def test_a_failed_pass_is_told_in_its_own_words() -> None:
+def test_a_failed_pass_is_reported_in_its_own_words() -> None:
     with pytest.raises(PrequelError, match="one: too many"):
         reap_remotely(Function({"errorMessage": "one: too many"}, "Unhandled"), "prequel")
 
