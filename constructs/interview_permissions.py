@@ -136,6 +136,13 @@ class InterviewPermissions:
                 ],
                 resources=["*"],  # AWS offers no resource for what describes load balancing
             ),
+            # Elastic Load Balancing asks for them when somebody creates a target group:
+            # https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html
+            DataAwsIamPolicyDocumentStatement(
+                sid="DescribeNetwork",
+                actions=["ec2:DescribeInternetGateways", "ec2:DescribeVpcs"],
+                resources=["*"],  # AWS offers no resource for what describes the network
+            ),
         ]
 
     def _task(self) -> list[DataAwsIamPolicyDocumentStatement]:

@@ -15,7 +15,7 @@ ALLOWED_ON_ANYTHING = {
     *(
         (role, sid)
         for role in ("runner_role_permissions", "portal_task_role_permissions")
-        for sid in ("DescribePasswords", "DescribeRoutes", "KnowTaskDefinitions", "ListTasks")
+        for sid in ("DescribeNetwork", "DescribePasswords", "DescribeRoutes", "KnowTaskDefinitions", "ListTasks")
     ),
     # In a key policy "*" is the key itself.
     ("encryption_policy", "AccountAdministration"),

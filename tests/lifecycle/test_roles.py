@@ -17,6 +17,8 @@ from tests.lifecycle.conftest import Assumed, RecordingAws, Shared, assume, run_
 from tests.lifecycle.iam import allows
 
 NEVER_SEEN_AT_THE_RUNNER = {
+    "ec2:DescribeInternetGateways": "Elastic Load Balancing asks for it when a target group is created",
+    "ec2:DescribeVpcs": "Elastic Load Balancing asks for it when a target group is created",
     "ecs:DescribeTasks": "only explains why a create failed",
     "elasticloadbalancing:DescribeTargetHealth": "only explains why a create failed",
     "ecs:TagResource": "AWS asks for it when something is created with tags; the call is the create",
