@@ -8,7 +8,7 @@ from constructs.identity import TaskServiceRole, condition, start_container
 from constructs.network import Network
 from constructs.project import Project
 from constructs.storage import InstanceBucket
-from contract.names import interview_log_group
+from contract.names import CHALLENGES, interview_log_group
 
 
 class InterviewExecutionRole(TaskServiceRole):
@@ -76,14 +76,14 @@ class InterviewTaskRole(TaskServiceRole):
                 DataAwsIamPolicyDocumentStatement(
                     sid="ReadChallenges",
                     actions=["s3:GetObject"],
-                    resources=[f"{bucket.arn}/challenge/*"],
+                    resources=[f"{bucket.arn}/{CHALLENGES}*"],
                     condition=[inside],
                 ),
                 DataAwsIamPolicyDocumentStatement(
                     sid="ListChallenges",
                     actions=["s3:ListBucket"],
                     resources=[bucket.arn],
-                    condition=[inside, condition("StringLike", "s3:prefix", "challenge/*")],
+                    condition=[inside, condition("StringLike", "s3:prefix", f"{CHALLENGES}*")],
                 ),
             ],
         )

@@ -19,7 +19,17 @@ from constructs.log_group import LogGroup, write_logs
 from constructs.metric import Metric
 from constructs.project import Project
 from constructs.storage import InstanceBucket
-from contract.names import LONGEST_RUN_MINUTES, runner_project
+from contract.names import (
+    CHALLENGE_MANIFESTS,
+    CURRENT_RELEASE,
+    HISTORY,
+    LONGEST_RUN_MINUTES,
+    RELEASES,
+    SLOTS,
+    STATES,
+    WORKSPACES,
+    runner_project,
+)
 
 TERRAFORM_VERSION = "1.11.4"
 TERRAFORM_SHA256 = {
@@ -161,15 +171,15 @@ class Runner(Construct):
 
 
 def _documents(bucket: InstanceBucket) -> list[DataAwsIamPolicyDocumentStatement]:
-    """An interview's workspace, state, slot and tombstone; releases and challenges to read only."""
-    kept = [f"{bucket.arn}/{prefix}/*" for prefix in ("workspaces", "instances", "slots")]
+    """An interview's workspace, state, slot and history; releases and challenges to read only."""
+    kept = [f"{bucket.arn}/{prefix}*" for prefix in (WORKSPACES, STATES, SLOTS)]
     return [
         DataAwsIamPolicyDocumentStatement(
             sid="ReadReleases",
             actions=["s3:GetObject"],
             resources=[
-                f"{bucket.arn}/{key}"
-                for key in ("instance/manifest.json", "releases/*", "challenge-manifests/*", "runner/*", "history/*")
+                f"{bucket.arn}/{CURRENT_RELEASE}manifest.json",
+                *(f"{bucket.arn}/{prefix}*" for prefix in (RELEASES, CHALLENGE_MANIFESTS, "runner/", HISTORY)),
             ],
         ),
         # CodeBuild asks for the object's version when it fetches the source
@@ -180,6 +190,6 @@ def _documents(bucket: InstanceBucket) -> list[DataAwsIamPolicyDocumentStatement
         DataAwsIamPolicyDocumentStatement(
             sid="KeepInterviews", actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources=kept
         ),
-        DataAwsIamPolicyDocumentStatement(sid="Bury", actions=["s3:PutObject"], resources=[f"{bucket.arn}/history/*"]),
+        DataAwsIamPolicyDocumentStatement(sid="Bury", actions=["s3:PutObject"], resources=[f"{bucket.arn}/{HISTORY}*"]),
         list_bucket(bucket.arn),
     ]

@@ -42,6 +42,12 @@ CODE_SERVER_CONTAINER = "code-server"
 PORTAL_PORT = 3000
 """Where the Next.js portal listens."""
 
+CURRENT_RELEASE = "instance/"
+RELEASES = "releases/"
+CHALLENGES = "challenge/"
+CHALLENGE_MANIFESTS = "challenge-manifests/"
+"""Where the instance bucket keeps templates and challenges."""
+
 WORKSPACES = "workspaces/"
 STATES = "instances/"
 SLOTS = "slots/"

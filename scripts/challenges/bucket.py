@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from contract.names import CHALLENGE_MANIFESTS
 from scripts.aws.bucket import Bucket
 from scripts.challenges.manifest import AlteredManifestError, ChallengeManifest
-from scripts.challenges.names import MANIFESTS, is_name, manifest_key
+from scripts.challenges.names import is_name, manifest_key
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class ChallengeBucket(Bucket):
 
     def names(self) -> list[str]:
         """Every challenge that has a manifest."""
-        found = (key.removeprefix(MANIFESTS).removesuffix(".json") for key in self.etags(MANIFESTS))
+        found = (key.removeprefix(CHALLENGE_MANIFESTS).removesuffix(".json") for key in self.etags(CHALLENGE_MANIFESTS))
         return sorted(name for name in found if is_name(name))
 
     def delete_manifest(self, name: str, etag: str) -> None:

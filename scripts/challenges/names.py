@@ -8,10 +8,9 @@ challenge-manifests/{kind}/{name}.json             which version is the current 
 import re
 
 from contract.limits import CHALLENGE_PATTERN
+from contract.names import CHALLENGE_MANIFESTS, CHALLENGES
 from scripts.errors import ChallengeError
 
-CHALLENGES = "challenge/"
-MANIFESTS = "challenge-manifests/"
 VERSIONS = "versions"
 """The kind that no challenge may have, because it holds the versions of all others."""
 
@@ -65,4 +64,4 @@ def version_prefix(name: str, digest: str) -> str:
 
 def manifest_key(name: str) -> str:
     """Where the manifest lies."""
-    return f"{MANIFESTS}{name}.json"
+    return f"{CHALLENGE_MANIFESTS}{name}.json"

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
+from contract.names import CHALLENGES
 from scripts.aws.bucket import LostRaceError
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.catalog import not_published
-from scripts.challenges.names import CHALLENGES, VERSIONS, checked_name, plain_prefix
+from scripts.challenges.names import VERSIONS, checked_name, plain_prefix
 from scripts.challenges.usage import users
 from scripts.errors import ChallengeError, PrequelError
 

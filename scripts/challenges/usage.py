@@ -3,11 +3,11 @@
 import json
 import re
 
+from contract.names import INTENT_FILE, WORKSPACES
 from scripts.challenges.bucket import ChallengeBucket
 from scripts.challenges.names import name_of
 from scripts.errors import ChallengeError
 
-_WORKSPACES = "workspaces/"
 _FINISHED = "destroyed"
 _ASSIGNED = re.compile(r'^\s*challenge\s*=\s*"([^"]*)"', re.MULTILINE)
 
@@ -18,9 +18,9 @@ def users(bucket: ChallengeBucket, name: str) -> list[str]:
     An interview counts until it is destroyed, whatever its status; so does one of a client that keeps only
     terraform.tfvars. Raises ``ChallengeError`` when a workspace does not say what it uses: unknown is not unused.
     """
-    keys = bucket.etags(_WORKSPACES)
+    keys = bucket.etags(WORKSPACES)
     sources: dict[str, str] = {}
-    for file in ("terraform.tfvars", "interview.json"):  # the latter knows better, where there are both
+    for file in ("terraform.tfvars", INTENT_FILE):  # the latter knows better, where there are both
         sources |= {key.split("/")[1]: key for key in keys if key.count("/") == 2 and key.endswith(f"/{file}")}
     documents = bucket.read_all(sources.values())
     return sorted(

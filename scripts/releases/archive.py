@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from contract.names import RELEASES
 from scripts.aws.bucket import Bucket, StoredObject
 from scripts.aws.clients import Aws
 from scripts.aws.retries import retry_lost_races
 from scripts.errors import AlteredReleaseError, ReleaseError
-from scripts.releases.keys import RELEASES, file_key, manifest_key
+from scripts.releases.keys import file_key, manifest_key
 from scripts.releases.release import RELEASE_FILES, FileRecord, Release, ReleaseManifest, short
 
 SHORTEST_DIGEST = 7

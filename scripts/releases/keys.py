@@ -5,9 +5,9 @@ instance/                       plain copies of the current release's five files
 instance/manifest.json          the pointer to the current release, written after the plain copies
 """
 
-RELEASES = "releases/"
-PLAIN_COPIES = "instance/"
-POINTER_KEY = f"{PLAIN_COPIES}manifest.json"
+from contract.names import CURRENT_RELEASE, RELEASES
+
+POINTER_KEY = f"{CURRENT_RELEASE}manifest.json"
 
 
 def file_key(digest: str, name: str) -> str:
@@ -22,4 +22,4 @@ def manifest_key(digest: str) -> str:
 
 def plain_key(name: str) -> str:
     """Where the current release's plain copy of a file is."""
-    return f"{PLAIN_COPIES}{name}"
+    return f"{CURRENT_RELEASE}{name}"

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from contract.names import CURRENT_RELEASE
 from scripts.aws.bucket import LostRaceError, StoredObject
 from scripts.aws.retries import retry_lost_races
 from scripts.errors import AlteredReleaseError, ReleaseError
 from scripts.releases.archive import ReleaseArchive, problem_of
-from scripts.releases.keys import PLAIN_COPIES, POINTER_KEY, plain_key
+from scripts.releases.keys import POINTER_KEY, plain_key
 from scripts.releases.release import RELEASE_FILES, Pointer, PublishedFile, Release, ReleaseManifest, short
 
 _REPAIRS = 20
@@ -64,8 +65,8 @@ class ReleaseStore(ReleaseArchive):
 
     def foreign_keys(self) -> list[str]:
         """What lies in ``instance/`` beside the current release; clients that copy the prefix would run it too."""
-        known = {PLAIN_COPIES, POINTER_KEY, *map(plain_key, RELEASE_FILES)}
-        return sorted(self.bucket.listing(PLAIN_COPIES).keys() - known)
+        known = {CURRENT_RELEASE, POINTER_KEY, *map(plain_key, RELEASE_FILES)}
+        return sorted(self.bucket.listing(CURRENT_RELEASE).keys() - known)
 
     def switch(self, release: Release, manifest: ReleaseManifest, seen: PointerSnapshot) -> Pointer:
         """Makes the stored ``release`` the current one, if the current one is still as ``seen``.

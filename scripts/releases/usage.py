@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 
+from contract.names import INTENT_FILE, WORKSPACES
 from scripts.aws.bucket import Bucket
 from scripts.errors import ReleaseError
 
@@ -12,7 +13,7 @@ def interviews_by_release(bucket: Bucket) -> dict[str, list[str]]:
 
     Raises ``AwsError`` or ``ReleaseError`` when an interview's record cannot be read.
     """
-    records = [key for key in bucket.listing("workspaces/") if key.endswith("/interview.json")]
+    records = [key for key in bucket.listing(WORKSPACES) if key.endswith(f"/{INTENT_FILE}")]
     found: dict[str, list[str]] = defaultdict(list)
     for key, stored in bucket.read_all(records).items():
         if stored is None:
