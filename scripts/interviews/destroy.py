@@ -2,8 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
@@ -105,13 +104,8 @@ def _forget_password(context: Context, run: RunLock, workspace: Workspace | None
     return ("password parameter: none",)
 
 
-@contextmanager
-def _opened(context: Context, run: RunLock, workspace: Workspace | None) -> Iterator[Workspace]:
-    if workspace is not None:
-        yield workspace
-        return
-    with workspace_of(context, run.intent, to_destroy=True) as opened:
-        yield opened
+def _opened(context: Context, run: RunLock, workspace: Workspace | None) -> AbstractContextManager[Workspace]:
+    return nullcontext(workspace) if workspace is not None else workspace_of(context, run.intent, to_destroy=True)
 
 
 def _destroy_until_gone(context: Context, run: RunLock, workspace: Workspace) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from contract.names import reaper_function
 from scripts.aws.clients import Aws, error_code, explained
-from scripts.errors import BusyInterviewError, LeakingError, NotReadyError, PrequelError, RefusedError
+from scripts.errors import BusyInterviewError, LeakingError, NotReadyError, PrequelError
 from scripts.interviews.builds import Dispatcher
 from scripts.interviews.context import Context
 from scripts.interviews.create import Created, create
@@ -61,10 +61,7 @@ class Remote:
         Raises what ``create`` raises.
         """
         start = time.monotonic()
-        stored = context.intents.load(request.id)
-        if stored is None:
-            raise RefusedError(f"there is no interview {request.id} to complete")
-        active = self._until_active(stored.intent, request.wait_seconds + SETUP_SECONDS)
+        active = self._until_active(context.intents.get(request.id), request.wait_seconds + SETUP_SECONDS)
         url = str(active.outputs.get("access_url", ""))
         return Recovered(request.id, "active", "completed", time.monotonic() - start, url)
 

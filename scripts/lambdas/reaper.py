@@ -77,13 +77,7 @@ def embedded_metrics(done: Pass, project_prefix: str, now: datetime) -> str:
         "Dimensions": [["Project"]],
         "Metrics": [{"Name": name, "Unit": unit} for name, (_, unit) in metrics.items()],
     }
-    details = {
-        "started": done.started,
-        "overdue": done.overdue,
-        "leaking": done.leaking,
-        "below_desired": done.below_desired,
-        "problems": done.problems,
-    }
+    details = {name: getattr(done, name) for name in ("started", "overdue", "leaking", "below_desired", "problems")}
     return json.dumps(
         {
             "_aws": {"Timestamp": int(now.timestamp() * 1000), "CloudWatchMetrics": [directive]},
