@@ -63,7 +63,7 @@ def main() -> None:
             sys.exit(error.exit_code)
         _fail(misused(error), error.exit_code)
     except typer.Abort:
-        _fail("not confirmed, so nothing was changed; answer y, or give --yes", 1)
+        _fail("not confirmed, so nothing was changed; answer y, or pass --yes", 1)
 
 
 def _fail(message: str, exit_code: int) -> NoReturn:

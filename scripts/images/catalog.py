@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from contract.names import NO_IMAGE, SOCI_SUFFIX, code_server_repository, image_parameter
 from scripts.aws.clients import Aws, error_code, explained
 from scripts.errors import ImageError
-from scripts.lambdas.image_index import ImageRepository, is_indexed
+from scripts.lambdas.image_index import EcrRepository, is_indexed
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Catalog:
 
     def __init__(self, aws: Aws, project_prefix: str) -> None:
         self._aws = aws
-        self.repository = ImageRepository(aws, code_server_repository(project_prefix))
+        self.repository = EcrRepository(aws, code_server_repository(project_prefix))
         self._parameter = image_parameter(project_prefix)
 
     def url(self) -> str:

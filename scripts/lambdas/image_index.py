@@ -83,7 +83,7 @@ class Push:
         return cls(tag, digest, str(event.get("time")))
 
 
-class ImageRepository:
+class EcrRepository:
     """One ECR repository; boto3's own errors pass through."""
 
     def __init__(self, aws: Aws, name: str) -> None:
@@ -148,7 +148,7 @@ class Starter:
     """
 
     def __init__(self, aws: Aws, *, repository: str, project: str, architecture: str, codebuild: Any = None) -> None:
-        self._repository = ImageRepository(aws, repository)
+        self._repository = EcrRepository(aws, repository)
         self._codebuild = codebuild or aws.client("codebuild")
         self._project = project
         self._architecture = architecture
@@ -232,7 +232,7 @@ class Recorder:
     """
 
     def __init__(self, aws: Aws, *, repository: str, repository_url: str, parameter: str) -> None:
-        self._repository = ImageRepository(aws, repository)
+        self._repository = EcrRepository(aws, repository)
         self._url = repository_url
         self._ssm = aws.ssm
         self._parameter = parameter
