@@ -72,7 +72,7 @@ class Context:
         """The pointer to the current release; raises ``RefusedError`` when no templates are published."""
         pointer = self.releases.current()
         if pointer is None:
-            raise RefusedError("no templates are published; run `prequel templates publish`")
+            raise RefusedError("no templates are published yet; run `prequel templates publish`")
         return pointer
 
     def prepare_clients(self) -> None:
