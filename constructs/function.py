@@ -75,7 +75,6 @@ class Function(Construct):
         retries: int,
         event_seconds: int,
         failures: FailureQueue | None = None,
-        reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, id)
         account = project.account
@@ -93,7 +92,9 @@ class Function(Construct):
             description=description,
             service="lambda.amazonaws.com",
             account=account,
-            source_arn=account.arn("lambda", f"function:{name}"),
+            # aws:SourceArn "applies only to policies where your Lambda function is the target resource"
+            # (https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html).
+            source_arn=None,
             statements=[
                 *statements,
                 DataAwsIamPolicyDocumentStatement(
@@ -118,7 +119,6 @@ class Function(Construct):
             source_code_hash=base64.b64encode(bytes.fromhex(bundle.sha256)).decode(),
             timeout=timeout_seconds,
             memory_size=MEMORY_MIB,
-            reserved_concurrent_executions=reserved_concurrency,
             environment=LambdaFunctionEnvironment(variables=variables),
             # Lambda would create the log group by itself, never to expire and with a key that is not ours; and the
             # first call must not come before the permissions.

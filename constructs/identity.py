@@ -15,7 +15,8 @@ from constructs.aws import (
 class ServiceRole(Construct):
     """A role that one AWS service assumes, on behalf of resources of this account that match ``source_arn``.
 
-    The two conditions keep another account from borrowing the role through the same service
+    It is None for a service that does not name one. The conditions keep another account from borrowing the role through
+    the same service
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html). Outputs: ``arn``, and ``policy`` (for
     whoever must not begin before the permissions).
     """
@@ -29,7 +30,7 @@ class ServiceRole(Construct):
         description: str,
         service: str,
         account: Account,
-        source_arn: str,
+        source_arn: str | None,
         statements: list[DataAwsIamPolicyDocumentStatement],
     ) -> None:
         super().__init__(scope, id)
@@ -42,7 +43,7 @@ class ServiceRole(Construct):
                     actions=["sts:AssumeRole"],
                     condition=[
                         condition("StringEquals", "aws:SourceAccount", account.account_id),
-                        condition("ArnLike", "aws:SourceArn", source_arn),
+                        *([condition("ArnLike", "aws:SourceArn", source_arn)] if source_arn else []),
                     ],
                 )
             ],

@@ -176,7 +176,6 @@ class ImageIndexing(Construct):
             name=self._name,
             description="Pushes images again with a SOCI index",
             role=role,
-            key=self._project.key,
             log_group=log_group,
             environment_type="LINUX_CONTAINER",
             image=BUILD_IMAGE,

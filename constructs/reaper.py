@@ -13,7 +13,9 @@ from constructs.storage import InstanceBucket
 from contract.names import METRICS_NAMESPACE, reaper_function, runner_project
 
 TIMEOUT_SECONDS = 55
-"""A pass ends before the next one begins."""
+"""A pass normally ends before the next one begins. Two at once do no harm: every change is a compare-and-swap. Lambda
+could reserve one concurrent execution, but refuses to in new accounts, whose limit is 10
+(https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html)."""
 
 
 class Reaper(Function):
@@ -49,8 +51,6 @@ class Reaper(Function):
             # The next tick is the retry; an event that waited for longer has been overtaken by it.
             retries=0,
             event_seconds=60,
-            # One pass at a time. Safety does not depend on it: records in the bucket keep two passes apart.
-            reserved_concurrency=1,
         )
         tick = CloudwatchEventRule(
             self,

@@ -87,7 +87,7 @@ def build_spec(program: str) -> dict[str, Any]:
 
 
 class Runner(Construct):
-    """A CodeBuild project that runs ``program``, from an archive in ``bucket`` that is named by its content.
+    """A CodeBuild project that runs ``program``, from an archive in ``bucket``.
 
     ``settings`` are what the program reads of the configuration, by key. Outputs: ``name`` and ``arn``.
     """
@@ -112,11 +112,14 @@ class Runner(Construct):
             self,
             "source",
             bucket=bucket.name,
-            key=f"runner/{bundle.sha256}.zip",
+            # Always the same key: Terraform would delete another one with all its versions, which queued builds name.
+            key="runner/source.zip",
             source=bundle.path,
+            source_hash=bundle.sha256,
             # Without the project's tags: an object may have ten
             # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html).
             override_provider=S3ObjectOverrideProvider(default_tags=S3ObjectOverrideProviderDefaultTags(tags={})),
+            depends_on=[bucket.versioning],
         )
         log_group_name = f"/{project.prefix}/runner"
         log_group = LogGroup(self, "log", project=project, name=log_group_name)
@@ -143,7 +146,6 @@ class Runner(Construct):
             name=self.name,
             description="Creates and destroys interviews with terraform",
             role=role,
-            key=project.key,
             log_group=log_group,
             environment_type=environment_type,
             image=image,
@@ -182,10 +184,13 @@ def _documents(bucket: InstanceBucket) -> list[DataAwsIamPolicyDocumentStatement
                 *(f"{bucket.arn}/{prefix}*" for prefix in (RELEASES, CHALLENGE_MANIFESTS, "runner/", HISTORY)),
             ],
         ),
-        # CodeBuild asks for the object's version when it fetches the source
+        # What CodeBuild needs to fetch the source
         # (https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html).
         DataAwsIamPolicyDocumentStatement(
             sid="FetchSource", actions=["s3:GetObjectVersion"], resources=[f"{bucket.arn}/runner/*"]
+        ),
+        DataAwsIamPolicyDocumentStatement(
+            sid="IdentifyBucket", actions=["s3:GetBucketAcl", "s3:GetBucketLocation"], resources=[bucket.arn]
         ),
         DataAwsIamPolicyDocumentStatement(
             sid="KeepInterviews", actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources=kept

@@ -244,12 +244,13 @@ class InstanceBucket(PrivateBucket):
     """Holds ``instance/``, ``releases/``, ``challenge/``, ``workspaces/`` and the interviews' state, versioned.
 
     No current object ever expires. CloudWatch counts its requests, in metrics that have a price
-    (``prequel cost``). Outputs: ``name`` and ``arn``.
+    (``prequel cost``). Outputs: ``name``, ``arn``, and
+    ``versioning`` (for whoever must not write before it).
     """
 
     def __init__(self, scope: Construct, id: str, *, project: Project) -> None:
         super().__init__(scope, id, project=project, name=bucket_name(project.prefix))
-        versioning = S3BucketVersioningA(
+        self.versioning = S3BucketVersioningA(
             self,
             "versioning",
             bucket=self._bucket.id,
@@ -276,7 +277,7 @@ class InstanceBucket(PrivateBucket):
                     ],
                 )
             ],
-            depends_on=[versioning],
+            depends_on=[self.versioning],
         )
         S3BucketMetric(self, "requests", bucket=self._bucket.id, name=REQUEST_METRICS)
 

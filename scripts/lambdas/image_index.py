@@ -1,7 +1,8 @@
-"""The two Lambda functions behind faster starts: one has a pushed image indexed, one records what was indexed.
+"""The two Lambda functions behind faster starts: one has pushed images indexed, one records what was indexed.
 
 A task loads lazily only when it runs the image that carries its SOCI index, which is a tag of its own, ``TAG-soci``
-(docs/decisions/0050-soci.md). EventBridge keeps the two apart; each looks again for itself, so nothing goes in circles.
+(docs/decisions/0050-soci.md). EventBridge filters the events by tag; each function checks again,
+so that no index starts a build.
 Nothing but the standard library and boto3 is imported here (docs/decisions/0040-a-reaper-without-packages.md).
 """
 
@@ -163,9 +164,7 @@ class Starter:
         described = self._repository.describe(imageDigest=push.digest)
         if described is None:
             raise SkippedError(f"{push.digest} is gone")
-        index = next(self._repository.beside(dict.fromkeys([push.tag, *described.get("imageTags", [])])), None)
-        if index is not None:
-            raise SkippedError(f"{push.digest} is indexed as {', '.join(index['imageTags'])}")
+        self._check_siblings(push, described.get("imageTags", []))
         self._check_layers(self._image(push.digest))
         running = self._running(push.digest)
         if running:
@@ -184,6 +183,19 @@ class Starter:
         if build["buildStatus"] != "IN_PROGRESS":
             raise PrequelError(f"{build['id']} is {build['buildStatus']}; CodeBuild starts another after 5 minutes")
         return str(build["id"])
+
+    def _check_siblings(self, push: Push, tags: Iterable[str]) -> None:
+        siblings = list(self._repository.beside(dict.fromkeys([push.tag, *tags])))
+        manifests = self._repository.manifests(sibling["imageDigest"] for sibling in siblings)
+        for sibling in siblings:
+            if is_indexed(manifests.get(sibling["imageDigest"], {})):
+                raise SkippedError(f"{push.digest} is indexed as {', '.join(sibling['imageTags'])}")
+        # The repository's tags cannot be moved, so the build could not push.
+        if any(push.tag + SOCI_SUFFIX in sibling["imageTags"] for sibling in siblings):
+            raise PrequelError(
+                f"{push.tag} cannot be indexed: {push.tag}{SOCI_SUFFIX} is an image without a SOCI index; "
+                "delete that, or push the image with another tag"
+            )
 
     def _image(self, digest: str) -> Json:
         """The manifest of the one image that tasks would run."""
@@ -279,7 +291,7 @@ def start(event: object, context: object) -> Json:  # noqa: ARG001  (Lambda give
         project=environment["PREQUEL_INDEXER"],
         architecture=environment["PREQUEL_ARCHITECTURE"],
     )
-    return _told("started", starter, event)
+    return _reported("started", starter, event)
 
 
 def record(event: object, context: object) -> Json:  # noqa: ARG001  (Lambda gives both)
@@ -291,10 +303,10 @@ def record(event: object, context: object) -> Json:  # noqa: ARG001  (Lambda giv
         repository_url=environment["PREQUEL_REPOSITORY_URL"],
         parameter=environment["PREQUEL_IMAGE_PARAMETER"],
     )
-    return _told("current", recorder, event)
+    return _reported("current", recorder, event)
 
 
-def _told(what: str, work: Starter | Recorder, event: object) -> Json:
+def _reported(what: str, work: Starter | Recorder, event: object) -> Json:
     try:
         outcome = {what: work.run(event)}
     except SkippedError as reason:

@@ -157,6 +157,26 @@ def test_an_image_that_is_indexed_under_any_of_its_tags_is_left_alone(ecr: Ecr, 
     assert not project.started
 
 
+def test_a_plain_image_with_the_indexs_tag_is_an_error_and_not_taken_for_the_index(ecr: Ecr, project: Project) -> None:
+    digest = ecr.push(ecr.image(), "v1")
+    ecr.push(ecr.image(), "v1-soci")
+    with pytest.raises(PrequelError, match="v1 cannot be indexed: v1-soci is an image without a SOCI index"):
+        starter(ecr, project).run(event_of(ecr.repository, "v1", digest))
+    assert not project.started
+
+
+def test_a_plain_image_with_the_indexs_tag_does_not_keep_another_tag_of_the_image_from_being_indexed(
+    ecr: Ecr, project: Project
+) -> None:
+    manifest = ecr.image()
+    ecr.push(manifest, "v1")
+    ecr.push(ecr.image(), "v1-soci")
+    digest = ecr.push(manifest, "stable")
+    starter(ecr, project).run(event_of(ecr.repository, "stable", digest))
+    (build,) = project.started
+    assert build["PREQUEL_IMAGE_TAG"] == "stable"
+
+
 def test_the_push_of_an_index_never_starts_a_build(ecr: Ecr, project: Project) -> None:
     index = ecr.push_index(ecr.push(ecr.image(), "v1"), "v1-soci")
     assert "is itself an indexed image" in skipped(starter(ecr, project), event_of(ecr.repository, "v1-soci", index))

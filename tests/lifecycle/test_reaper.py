@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from scripts.interviews.pending import pending_actions
 from scripts.interviews.records import RunMark, Status, Transition
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import run_lock
-from scripts.interviews.store import Listing, Stored
+from scripts.interviews.store import IntentStore, Listing, Stored
 from scripts.lambdas.reaper import ReaperError
 from tests.interviews.conftest import Clock
 from tests.lifecycle.builds import Builds
@@ -177,6 +179,36 @@ def test_two_builds_for_one_interview_never_run_at_a_time(shared: Shared, builds
         passes.append(reaper.run(clock()))
     assert len(builds.started) == 1
     assert all(later.running == ["one"] for later in passes[1:])
+
+
+def test_two_passes_at_once_stop_each_interview_once_and_start_one_build_for_each(
+    shared: Shared, builds: Builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, names = shared.place, ["one", "three", "two"]
+    for name in names:
+        place.stored(name, Status.ACTIVE)
+        run_service(shared, name)
+    gone = place.stored("gone", Status.ACTIVE)
+    mark(shared, "gone", incarnation="another life of that id", deadline=gone.deadline + timedelta(days=1))
+    place.clock.forward(hours=2)
+    now, both_have_read, read = place.clock(), Barrier(2), IntentStore.all
+
+    def read_by_both(store: IntentStore) -> Listing:
+        listing = read(store)
+        both_have_read.wait(30)
+        return listing
+
+    monkeypatch.setattr(IntentStore, "all", read_by_both)
+    with ThreadPoolExecutor(2) as pool:
+        passes = list(pool.map(lambda _: shared.reaper(codebuild=builds).run(now), range(2)))
+    assert sorted(build["PREQUEL_INTERVIEW_ID"] for build in builds.started) == names
+    assert sorted(name for done in passes for name in done.started) == names
+    assert [slot for done in passes for slot in done.freed_slots] == [gone.slot]
+    for name in names:
+        assert desired_tasks(shared, name) == 0
+        stored = shared.context().intents.load(name)
+        assert stored is not None
+        assert [step.status for step in stored.intent.history].count(Status.DESTROYING) == 1
 
 
 def test_a_reaper_that_died_before_it_heard_of_its_build_finds_the_same_one(shared: Shared, builds: Builds) -> None:

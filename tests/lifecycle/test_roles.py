@@ -28,6 +28,8 @@ NEVER_SEEN_AT_THE_RUNNER = {
     "kms:Encrypt": "SSM encrypts in the caller's name",
     "logs:CreateLogStream": "CodeBuild itself writes the log",
     "logs:PutLogEvents": "CodeBuild itself writes the log",
+    "s3:GetBucketAcl": "CodeBuild itself fetches the source",
+    "s3:GetBucketLocation": "CodeBuild itself fetches the source",
     "s3:GetObjectVersion": "CodeBuild itself fetches the source",
 }
 NEVER_SEEN_AT_THE_REAPER = {

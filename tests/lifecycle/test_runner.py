@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from constructs.bundle import PROJECT, archive
 from constructs.runner import REQUIREMENTS, TERRAFORM_SHA256, TERRAFORM_VERSION, build_spec
+from constructs.storage import NONCURRENT_VERSION_DAYS
 from scripts.interviews.records import Status
 from scripts.programs import PROGRAMS
 from tests.conftest import SharedStackFactory, SynthesizedStack
@@ -63,16 +64,19 @@ def test_no_variable_of_the_project_is_a_secret(default_stack: SynthesizedStack)
     assert not [name for name in variables(default_stack) if re.search("PASSWORD|SECRET|TOKEN|KEY", name)]
 
 
-def test_the_source_is_named_by_its_content_and_carries_no_tags(default_stack: SynthesizedStack) -> None:
+def test_a_deployment_adds_a_version_of_the_source_and_queued_builds_keep_theirs(
+    default_stack: SynthesizedStack,
+) -> None:
     source = default_stack.one("aws_s3_object", "runner_source")
-    digest = re.fullmatch(r"runner/([0-9a-f]{64})\.zip", source["key"])
-    assert digest is not None
-    assert source["source"].endswith(f"/{digest[1]}.zip")
+    assert source["key"] == "runner/source.zip"
+    assert source["source"].endswith(f"/{source['source_hash']}.zip")
     assert not source["source"].startswith("/")
+    assert source["depends_on"] == ["aws_s3_bucket_versioning.storage_versioning"]
     assert source["override_provider"] == {"default_tags": {"tags": {}}}
-    assert project(default_stack)["source"]["location"] == (
-        "${aws_s3_object.runner_source.bucket}/${aws_s3_object.runner_source.key}"
-    )
+    found = project(default_stack)
+    assert found["source"]["location"] == "${aws_s3_object.runner_source.bucket}/${aws_s3_object.runner_source.key}"
+    assert found["source_version"] == "${aws_s3_object.runner_source.version_id}"
+    assert found["queued_timeout"] + found["build_timeout"] < NONCURRENT_VERSION_DAYS * 24 * 60
 
 
 def command() -> str:
