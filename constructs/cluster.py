@@ -47,7 +47,7 @@ class Cluster(Construct):
             "capacity",
             cluster_name=cluster.name,
             capacity_providers=["FARGATE", "FARGATE_SPOT"],
-            # AWS may take a Spot container back at two minutes' notice: whoever wants that must ask for it.
+            # AWS can stop a Spot task with two minutes' notice, so a service must ask for Spot.
             default_capacity_provider_strategy=[
                 EcsClusterCapacityProvidersDefaultCapacityProviderStrategy(capacity_provider="FARGATE", weight=1)
             ],

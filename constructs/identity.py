@@ -18,7 +18,7 @@ class ServiceRole(Construct):
     It is None for a service that does not name one. The conditions keep another account from borrowing the role through
     the same service
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html). Outputs: ``arn``, and ``policy`` (for
-    whoever must not begin before the permissions).
+    what must not begin before the permissions).
     """
 
     def __init__(
@@ -82,16 +82,16 @@ class TaskServiceRole(ServiceRole):
 
 
 def list_bucket(bucket_arn: str) -> DataAwsIamPolicyDocumentStatement:
-    """What tells a missing object from a forbidden one, for whoever reads what may not be there yet.
+    """Lets a reader of objects that may not exist tell a missing one from a forbidden one.
 
-    S3 answers 404 for a missing key only to who may list the bucket, and 403 to all others
+    S3 answers 404 for a missing key only to a caller that may list the bucket, and 403 to any other
     (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
     """
     return DataAwsIamPolicyDocumentStatement(
         sid="ListBucket",
         actions=["s3:ListBucket"],
         # Without a condition on the prefix: AWS does not document how it reads one when it answers GetObject
-        # (https://github.com/ceph/ceph/pull/68577 copies what was seen). Listing tells this project's own keys only.
+        # (https://github.com/ceph/ceph/pull/68577 copies what was seen). Listing shows this project's own keys only.
         resources=[bucket_arn],
     )
 

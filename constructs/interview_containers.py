@@ -18,7 +18,7 @@ CHALLENGE_FOLDER = f"{HOME}/challenge"
 """What the candidate's editor opens."""
 
 OPEN_FILES = 65_535
-"""Fargate's own limit, written down; the other limits are the operating system's there
+"""Fargate's own limit, made explicit; the other limits are the operating system's
 (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html)."""
 
 STOP_SECONDS = 10

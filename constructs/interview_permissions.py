@@ -1,4 +1,4 @@
-"""What creating and destroying interviews takes, for every role that does it."""
+"""The permissions to create and destroy interviews, for every role that does so."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ _WAIVERS = [
         "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html",
     ),
 ]
-"""What parliament finds in these statements, why it is no fault, and where that stands; for ``waive``."""
+"""parliament's findings in these statements, why each is accepted, and the source; for ``waive``."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class InterviewTaskRole(TaskServiceRole):
 
 @dataclass(frozen=True)
 class InterviewRoles:
-    """The roles of every interview's task, which whoever creates interviews passes to ECS."""
+    """The roles of every interview's task, passed to ECS by what creates interviews."""
 
     execution: InterviewExecutionRole
     task: InterviewTaskRole

@@ -153,7 +153,7 @@ class InterviewService(Construct):
         waive(
             service,
             "CKV_AWS_332",
-            "no platform version is named, which means the latest; the embedded AWS tells an empty one",
+            "no platform version is named, which means the latest; the embedded AWS returns an empty one",
             "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html",
         )
         return service

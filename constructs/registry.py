@@ -18,8 +18,8 @@ class ImageRepository(Construct):
     """A repository whose tags never move, whose images are scanned on push and encrypted with our key.
 
     Untagged images go after a week, but never those of an image index that has a tag
-    (https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html). Tagged ones stay until somebody
-    deletes them: ECR cannot know which of them a release or a running interview needs.
+    (https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html). Tagged ones stay until they
+    are deleted: ECR cannot know which of them a release or a running interview needs.
     Outputs: ``url`` (without a tag) and ``name``.
     """
 

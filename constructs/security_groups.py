@@ -71,7 +71,7 @@ class SecurityGroups(Construct):
         waive(
             code_server,
             "CKV2_AWS_5",
-            "each interview's service takes it, which another stack makes",
+            "the service of each interview uses it, which another stack creates",
             "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-networking-awsvpc.html",
         )
         self.code_server_id = code_server.id

@@ -50,8 +50,8 @@ class PrivateBucket(Construct):
     Encrypted with S3's own keys. Elastic Load Balancing can write to no other kind of bucket
     (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html), Terraform's
     ``encrypt`` asks for them by name, and a key of our own would have to be granted to every task that reads a
-    challenge: the one key that opens the passwords. No secret lies in a bucket. Outputs: ``name`` and ``arn``; whoever
-    takes ``name`` waits for the bucket policy.
+    challenge: the one key that opens the passwords. No secret lies in a bucket. Outputs: ``name`` and ``arn``; what
+    refers to ``name`` waits for the bucket policy.
     """
 
     def __init__(

@@ -30,17 +30,17 @@ TLS_ENDS_BEFORE = (
 FUNCTION_OUTSIDE_THE_VPC = [
     (
         "CKV_AWS_116",
-        "what fails goes to the queue of the event invoke config, which tells more than a dead letter queue",
+        "what fails goes to the queue of the event invoke config, with more detail than a dead letter queue gets",
         "https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html",
     ),
     (
         "CKV_AWS_117",
-        "it talks to AWS APIs only and listens to nobody; inside the VPC it would fail with the NAT gateway",
+        "it calls AWS APIs only and accepts no connections; inside the VPC it would depend on the NAT gateway",
         "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html",
     ),
     (
         "CKV_AWS_272",
-        "the archive is packed from the checkout by whoever deploys, and its hash stands in the plan",
+        "the archive is packed from the checkout during deployment, and its hash is in the plan",
         "https://docs.aws.amazon.com/lambda/latest/dg/configuration-codesigning.html",
     ),
     (
@@ -49,4 +49,4 @@ FUNCTION_OUTSIDE_THE_VPC = [
         "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html",
     ),
 ]
-"""For a Lambda function of ours."""
+"""For every Lambda function."""

@@ -4,7 +4,7 @@ LISTENER_PRIORITY_BASE = 1000
 """The priority of the interview in slot 0; slot n has this plus n. The portal's rules lie below."""
 
 PLACEHOLDERS = ("TERRAFORM_STATE_BUCKET_PLACEHOLDER", "INTERVIEW_ID_PLACEHOLDER", "AWS_REGION_PLACEHOLDER")
-"""What a client replaces in ``main.tf``; each stands there exactly once, in the S3 backend block."""
+"""What a client replaces in ``main.tf``; each occurs there exactly once, in the S3 backend block."""
 
 TEMPLATE_FILES = ("main.tf", "service.tf", "variables.tf", "outputs.tf")
 """The template set, in the order in which a reader wants it."""

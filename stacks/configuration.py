@@ -24,7 +24,7 @@ ENVIRONMENT_PREFIX = "PREQUEL_"
 
 
 class SettingsError(Exception):
-    """The configuration cannot be used; ``problems`` says why, each in one line."""
+    """The configuration cannot be used; ``problems`` has one line for each reason."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -129,7 +129,7 @@ def _problem(
     source, value = given.get(key, (file, model.model_fields[key].default))
     if isinstance(value, Unusable):
         return f"{source}: {key} {value.reason}"
-    # The checks above say in their own words what they expect; for all others the field says it.
+    # A validator's message is what it expects; for every other check, the field's description is.
     in_own_words = detail["type"] == "value_error"
     expected = detail.get("ctx", {}).get("error") if in_own_words else model.model_fields[key].description
     return f"{source}: {key} is {_shown(value)}, expected {expected}"

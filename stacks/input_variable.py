@@ -13,7 +13,7 @@ REQUIRED = object()
 
 @dataclass(frozen=True)
 class ValidationRule:
-    """One validation: ``condition`` is an HCL expression, ``error`` what Terraform says when it is false."""
+    """One validation: ``condition`` is an HCL expression, ``error`` Terraform's message when it is false."""
 
     condition: str
     error: str

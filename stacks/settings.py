@@ -1,6 +1,6 @@
-"""What ``terraform.tfvars`` and ``backend.config`` may say.
+"""The settings of ``terraform.tfvars`` and ``backend.config``.
 
-Every field's ``description`` says what it accepts, and is what the user reads when a value is something else.
+Every field's ``description`` names what it accepts; an error message about the field ends with it.
 """
 
 import re
@@ -31,7 +31,7 @@ RESERVED_PREFIXES = ("amzn", "aws", "internal", "ssm", "sthree")
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html)."""
 
 STACK_TAGS = ("Name", "Project", "Environment", "InterviewId", "Challenge", "Release", "ExpiresAt")
-"""The tags that the stacks set themselves; roles are held to interviews by InterviewId, so nobody else may set it."""
+"""The tags that the stacks set themselves; roles are limited to interviews by InterviewId, so no user may set it."""
 
 _TAG = IMAGE_TAG_PATTERN.removeprefix("^").removesuffix("$")
 _IMAGE = rf"^([a-z0-9.-]+(:[0-9]+)?/)?[a-z0-9._/-]+(:{_TAG}|@sha256:[0-9a-f]{{64}})$"
@@ -66,7 +66,7 @@ def _whole_number(default: int, limits: tuple[int, int], unit: str = "") -> int:
 
 
 class Settings(BaseModel):
-    """What ``terraform.tfvars`` may say, with its defaults; the order lets later fields be checked against earlier."""
+    """The settings of ``terraform.tfvars`` with their defaults; a validator sees only the fields above its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
@@ -238,7 +238,7 @@ class Settings(BaseModel):
 
 
 class BackendSettings(BaseModel):
-    """What ``backend.config`` may say: Terraform's S3 backend, without credentials
+    """The settings of ``backend.config``: Terraform's S3 backend, without credentials
     (https://developer.hashicorp.com/terraform/language/backend/s3).
     """
 

@@ -123,7 +123,7 @@ class SharedStack(ReadableStack):
             )
 
     def _add_interviews(self, settings: Settings) -> None:
-        """What interviews run on and as, and the permissions of whoever creates them."""
+        """What interviews run on, their roles, and the permissions to create them."""
         project = self._project
         self._cluster = Cluster(self, "cluster", project=project)
         self._repository = ImageRepository(

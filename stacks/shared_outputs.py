@@ -1,4 +1,4 @@
-"""The shared stack's outputs: what the template set takes as variables, and what people and the operations read."""
+"""The shared stack's outputs: what the template set takes as variables, and what people and the operations need."""
 
 from constructs.certificate import Certificate
 from constructs.cluster import Cluster
@@ -85,18 +85,18 @@ def of_operations(runner: Runner, reaper: Reaper) -> dict[str, Output]:
 
 
 def of_settings(settings: Settings, project: Project) -> dict[str, Output]:
-    """What the configuration says, for whoever has only the outputs."""
+    """The settings that clients need."""
     return {
         "code_server_cpu": (settings.code_server_cpu, "CPU units of an interview."),
         "code_server_memory": (settings.code_server_memory, "Memory of an interview in MiB."),
         "code_server_storage": (settings.code_server_storage, "Ephemeral storage of an interview in GiB."),
         "cpu_architecture": (settings.cpu_architecture, "Of the interviews' containers."),
         "max_instances": (settings.max_instances, "How many interviews may run at a time."),
-        "interview_default_minutes": (settings.interview_default_minutes, "How long an interview lasts unless told."),
+        "interview_default_minutes": (settings.interview_default_minutes, "How long an interview lasts by default."),
         "interview_maximum_minutes": (settings.interview_maximum_minutes, "How long an interview may last at most."),
         "aws_account_id": (project.account.account_id, "The account that this stack is in."),
         "aws_region": (settings.aws_region, "The region that this stack is in."),
-        "project_prefix": (settings.project_prefix, "Begins every name."),
+        "project_prefix": (settings.project_prefix, "The prefix of every name."),
         "environment": (settings.environment, "The environment, for tags."),
         "tags": (settings.tags, "Of every resource, the interviews' too."),
     }
