@@ -23,7 +23,7 @@ from constructs.image_build_spec import BUILD_IMAGE, BUILD_SPEC, build_variables
 from constructs.log_group import LogGroup, write_logs
 from constructs.metric import Metric
 from constructs.project import Project
-from constructs.registry import ImageRepository
+from constructs.registry import Repository
 from constructs.waivers import waive
 from contract.names import (
     IMAGE_ARCHITECTURES,
@@ -60,7 +60,7 @@ class ImageIndexing(Construct):
         project: Project,
         starter: str,
         recorder: str,
-        repository: ImageRepository,
+        repository: Repository,
         cpu_architecture: str,
         alarm_topic: AlarmTopic,
     ) -> None:

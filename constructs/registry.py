@@ -14,7 +14,7 @@ from constructs.project import Project
 UNTAGGED_IMAGE_DAYS = 7
 
 
-class ImageRepository(Construct):
+class Repository(Construct):
     """A repository whose tags never move, whose images are scanned on push and encrypted with our key.
 
     Untagged images go after a week, but never those of an image index that has a tag

@@ -18,7 +18,7 @@ from constructs.network import Network
 from constructs.portal import Portal
 from constructs.project import Project
 from constructs.reaper import Reaper
-from constructs.registry import ImageRepository
+from constructs.registry import Repository
 from constructs.runner import Runner
 from constructs.security_groups import SecurityGroups
 from constructs.storage import InstanceBucket, LogBucket
@@ -126,9 +126,7 @@ class SharedStack(ReadableStack):
         """What interviews run on, their roles, and the permissions to create them."""
         project = self._project
         self._cluster = Cluster(self, "cluster", project=project)
-        self._repository = ImageRepository(
-            self, "code_server", project=project, name=code_server_repository(project.prefix)
-        )
+        self._repository = Repository(self, "code_server", project=project, name=code_server_repository(project.prefix))
         self._logs = LogGroup(self, "interview_log", project=project, name=interview_log_group(project.prefix))
         self._roles = InterviewRoles(
             execution=InterviewExecutionRole(self, "execution", project=project),

@@ -8,7 +8,7 @@ from constructs.log_group import LogGroup
 from constructs.network import Network
 from constructs.project import Project
 from constructs.reaper import Reaper
-from constructs.registry import ImageRepository
+from constructs.registry import Repository
 from constructs.runner import Runner
 from constructs.security_groups import SecurityGroups
 from constructs.storage import InstanceBucket
@@ -64,7 +64,7 @@ def of_interviews(
     }
 
 
-def of_images(settings: Settings, repository: ImageRepository) -> dict[str, Output]:
+def of_images(settings: Settings, repository: Repository) -> dict[str, Output]:
     """Which images interviews run."""
     return {
         "code_server_repository_url": (repository.url, "Our own code-server images, without a tag."),

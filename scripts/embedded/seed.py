@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from contract.names import bucket_name, code_server_repository, interview_log_group
 from scripts.aws.clients import Aws
 
 _TRUST = {
@@ -20,7 +21,7 @@ def seed_shared_infrastructure(
     """
     registry = f"{aws.account_id}.dkr.ecr.{aws.region}.amazonaws.com"
     zone = aws.route53.create_hosted_zone(Name=domain_name, CallerReference=project_prefix)["HostedZone"]["Id"]
-    aws.client("logs").create_log_group(logGroupName=f"/{project_prefix}/interviews")
+    aws.client("logs").create_log_group(logGroupName=interview_log_group(project_prefix))
     return {
         "aws_account_id": aws.account_id,
         "aws_region": aws.region,
@@ -35,14 +36,14 @@ def seed_shared_infrastructure(
         "execution_role_arn": _role(aws, f"{project_prefix}-execution"),
         "task_role_arn": _role(aws, f"{project_prefix}-task"),
         "kms_key_arn": aws.client("kms").create_key(Description=project_prefix)["KeyMetadata"]["Arn"],
-        "instance_bucket_name": _bucket(aws, f"{project_prefix}-instance"),
-        "log_group_name": f"/{project_prefix}/interviews",
+        "instance_bucket_name": _bucket(aws, bucket_name(project_prefix)),
+        "log_group_name": interview_log_group(project_prefix),
         "code_server_cpu": 1024,
         "code_server_memory": 2048,
         "code_server_storage": 21,
         "cpu_architecture": "X86_64",
         "code_server_image": "docker.io/codercom/code-server:4.99.4",
-        "code_server_repository_url": f"{registry}/{project_prefix}-code-server",
+        "code_server_repository_url": f"{registry}/{code_server_repository(project_prefix)}",
         "challenge_loader_image": "public.ecr.aws/aws-cli/aws-cli:2.27.0",
         "max_instances": 10,
         "interview_default_minutes": 90,

@@ -82,7 +82,7 @@ FACTS: dict[str, Fact] = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class StartSettings:
     """What the template set says, in seconds and numbers of checks."""
 
     interval: float
@@ -91,12 +91,12 @@ class Settings:
     grace_period: float
 
 
-def settings_of_templates() -> Settings:
+def settings_of_templates() -> StartSettings:
     """The settings in ``instance_templates/``."""
     bodies: Mapping[str, Mapping[str, Any]] = {r.type: r.body for r in interview_resources({})}
     target = bodies["aws_lb_target_group"]
     (check,) = target["health_check"]
-    return Settings(
+    return StartSettings(
         interval=float(check["interval"]),
         healthy_threshold=int(check["healthy_threshold"]),
         deregistration_delay=float(target["deregistration_delay"]),
@@ -132,7 +132,7 @@ class Ready:
 
 
 def ready(
-    settings: Settings, *, loader_mb: float, editor_mb: float, saved: float = 0.0, wildcard: bool = True
+    settings: StartSettings, *, loader_mb: float, editor_mb: float, saved: float = 0.0, wildcard: bool = True
 ) -> Ready:
     """The model, for the two images of a task. ``saved`` is the share of its start that SOCI saves a task.
 
@@ -159,7 +159,7 @@ def tables() -> str:
     settings, loader_mb = settings_of_templates(), FACTS["loader_image"].value
     most, least = FACTS["soci_saves"].value, FACTS["soci_saves_cautiously"].value
 
-    def of(editor_mb: float, saved: float, *, wildcard: bool = True, settings: Settings = settings) -> Ready:
+    def of(editor_mb: float, saved: float, *, wildcard: bool = True, settings: StartSettings = settings) -> Ready:
         return ready(settings, loader_mb=loader_mb, editor_mb=editor_mb, saved=saved, wildcard=wildcard)
 
     steps, indexed = (of(SHOWN_EDITOR_MB, saved) for saved in (0.0, least))
