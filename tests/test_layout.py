@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -76,6 +77,24 @@ def test_nothing_of_production_imports_the_developers_tools() -> None:
         and any(imported.startswith("scripts.dev") for imported in imports(module))
     }
     assert not importers
+
+
+def test_no_function_is_longer_than_80_lines() -> None:
+    assert [
+        f"{module}.{node.name}"
+        for module, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno >= 80
+    ] == []
+
+
+def test_a_class_name_means_one_thing() -> None:
+    modules = defaultdict(list)
+    for module, tree in sources().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                modules[node.name].append(module)
+    assert {name: defined for name, defined in modules.items() if len(defined) > 1} == {}
 
 
 def test_constructs_is_a_namespace_that_pypi_constructs_extends() -> None:
