@@ -80,7 +80,12 @@ def build_spec(program: str) -> dict[str, Any]:
                 ],
             },
             # That no slot is free, for which the program ends with 4, is no failure of the build's.
-            "build": {"commands": ['export PATH="$PWD/bin:$PATH"', f"python -m {program} || test $? -eq 4"]},
+            "build": {
+                "commands": [
+                    'export PATH="$PWD/bin:$PATH"',
+                    f"python -m {program} || (code=$?; test $code -eq 4 || exit $code)",
+                ]
+            },
         },
         "cache": {"paths": ["cache/pip/**/*", "cache/prequel/terraform-plugins/**/*"]},
     }
