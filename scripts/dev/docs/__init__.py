@@ -1,1 +1,1 @@
-"""What `make docs` writes: the two pictures, drawn from the stacks and the state machine, and the command reference."""
+"""Generates the diagrams and references in the documentation (`make docs`)."""

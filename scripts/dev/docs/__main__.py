@@ -1,4 +1,4 @@
-"""`make docs`: the pictures, the command reference and the index of decisions, written again."""
+"""`make docs`: generates the diagram, the command reference, the tables and the index of decisions."""
 
 import sys
 
@@ -11,7 +11,7 @@ from scripts.project import PROJECT
 
 
 def main() -> None:
-    """Writes every generated document; exit code 1 when one cannot be."""
+    """Writes every generated document; exit code 1 if one cannot be written."""
     console = Console()
     try:
         with console.step("Drawing the architecture"):

@@ -1,7 +1,7 @@
-"""The picture of the architecture as a D2 source: boxes in a grid, and arrows that say who does what to which.
+"""The architecture diagram as a D2 source: boxes in a grid, and arrows labeled with an action.
 
-The boxes and arrows are written by hand, so that the way of a candidate can be followed. A test compares them with what
-the stacks synthesize.
+The boxes and arrows are written by hand, so that a reader can follow a candidate's request. A test compares them with
+the synthesized stacks.
 """
 
 import json
@@ -59,13 +59,13 @@ BOXES = {
     "runner": Box("Runner\nCodeBuild", "architecture-service/AWSCodeBuild", ("runner",)),
     "operator": Box("Operator", kind="person"),
 }
-"""From the top, column by column. The rules of EventBridge belong to the constructs that they start."""
+"""From the top, column by column. The EventBridge rules belong to the constructs that they start."""
 
 LEFT_OUT = frozenset({"account", "aws_route53_record.record"})
 """Creates nothing; does not exist under the wildcard."""
 
 INTERVIEW = "interview"
-"""The frame around the interview stack, which arrows may lead to as to a box."""
+"""The frame around the interview stack; an arrow may point to it."""
 
 ARROWS = (
     ("candidate", "records", "1 resolves"),
@@ -90,10 +90,10 @@ ARROWS = (
     ("runner", "prequel", "runs"),
     ("image_indexing", "images", "adds an index"),
 )
-"""Who does what to which. The way of a candidate is numbered."""
+"""Start, end and label. The path of a candidate's request is numbered."""
 
 ROWS, FRAMED_COLUMN = 4, 2
-"""Boxes in a column, and the column whose upper boxes are the interview stack."""
+"""The number of boxes in a column, and the column whose upper boxes are the interview stack."""
 
 STYLE = """\
 style.fill: transparent
@@ -126,7 +126,7 @@ classes: {
 
 
 def architecture() -> str:
-    """The source. An arrow within a grid is straight, so boxes stand beside those that they act on."""
+    """The D2 source. Arrows within a grid are straight, so each box is beside the boxes that it acts on."""
     lines, paths = [STYLE], {INTERVIEW: f"c{FRAMED_COLUMN}.upper"}
     for number in range(len(BOXES) // ROWS):
         *upper, lowest = list(BOXES)[number * ROWS : (number + 1) * ROWS]

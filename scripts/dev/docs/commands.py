@@ -1,4 +1,4 @@
-"""docs/cli.md: every command with its arguments and options, as the command line itself knows them."""
+"""Generates docs/cli.md: every command with its arguments and options."""
 
 import re
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ import typer
 HEAD = """\
 # The command line
 
-Written by `make docs` from the commands themselves; each one also shows its own with `--help`. Every command that
-prints a result takes `--json`. Every command that writes takes `--dry-run`, but for `prequel doctor`, which changes
-nothing without `--fix`. How events and exit codes are to be read is in [interviews.md](interviews.md).
+`make docs` generates this page from the commands. Each command prints the same text with `--help`. Commands that print
+a result support `--json`. Commands that write support `--dry-run`, except `prequel doctor`, which changes nothing
+without `--fix`. [interviews.md](interviews.md) describes events and exit codes.
 """
 
 _TYPE = re.compile(r" <[a-z ]+>$")
-"""What the parser writes behind an argument's own name."""
+"""The type that the parser appends to an argument's name."""
 
 _RANGE = re.compile(r"(\S+)<=x<=(\S+)(?=\]$)")
-"""The parser's words for the least and the greatest value."""
+"""The parser's notation for a range of values."""
 
 _EXAMPLES = re.compile(r"^Examples?:\s+(.*)", re.MULTILINE | re.DOTALL)
 
@@ -34,7 +34,7 @@ def reference() -> str:
 
 
 def tree(app: typer.Typer) -> Iterator[tuple[list[str], Any]]:
-    """Every command and group of commands with the words that call it, as the command line lists them.
+    """Every command and command group with the words that call it, in the order of ``--help``.
 
     Typer ships its parser without public types, hence ``Any``.
     """

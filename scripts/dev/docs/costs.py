@@ -21,8 +21,8 @@ _WIDTH = 120
 SPECIFIED_BASE_MONTH = 50
 SPECIFIED_INTERVIEW_HOUR = 0.50
 SPECIFIED_STORAGE_MONTH = 5
-"""US dollars, as the specification has them: a month of "ALB, NAT gateways, S3", an hour of 1 vCPU and 2 GB, and a
-month of "S3, CloudWatch logs"."""
+"""US dollars in the specification: a month of "ALB, NAT gateways, S3", an hour of 1 vCPU and 2 GB, and a month of "S3,
+CloudWatch logs"."""
 
 LOG_GIB = 0.50
 """US dollars for a GB of logs written (price list, AmazonCloudWatch, DataProcessing-Bytes, us-east-1, 2026-09-21)."""
@@ -54,10 +54,10 @@ def _section(shared: dict[str, list[Resource]]) -> str:
     return "\n\n".join(
         [
             fill(
-                "Computed by `prequel cost` from the resources that the stacks synthesize, with the prices of "
-                f"[contract/prices.py](contract/prices.py), of {PRICED_ON} or earlier: list prices in US dollars, "
-                "before tax and AWS's free allowances. `prequel cost --region eu-west-1 --interviews 40 --hours 1.5` "
-                "is a month of yours.",
+                "`prequel cost` computes these figures from the synthesized resources and the prices in "
+                f"[contract/prices.py](contract/prices.py). They are list prices in US dollars, read on {PRICED_ON} or "
+                "earlier, before tax and free allowances. To estimate your own month, run `prequel cost --region "
+                "eu-west-1 --interviews 40 --hours 1.5`.",
                 _WIDTH,
                 break_on_hyphens=False,
                 break_long_words=False,
@@ -67,12 +67,12 @@ def _section(shared: dict[str, list[Resource]]) -> str:
             fill(
                 f"An interview is {ASSUMED_TASK['code_server_cpu'] // 1024} vCPU and "
                 f"{ASSUMED_TASK['code_server_memory'] // 1024} GB. "
-                "What is paid by use is not in these figures, nor is traffic: "
-                f"{default.by_use_names}. While it runs, an interview also adds one metric each to "
-                f"{_alarms(_watching_each(shared[EGRESS[0]]))}, ${_alarm_hours(shared[EGRESS[0]]):.4f} an hour, and "
-                f"the first one starts the cluster's own {CLUSTER_METRICS} metrics of Container Insights, "
-                f"${CLUSTER_METRICS * METRIC_MONTH.usd:.2f} for a whole month. A region that is missing has a price "
-                "that we found no source for ([decision 70](docs/decisions/0070-prices.md)).",
+                "The figures exclude data transfer, and charges by usage for: "
+                f"{default.by_use_names}. While an interview runs, it also adds one metric to "
+                f"{_alarms(_watching_each(shared[EGRESS[0]]))} (${_alarm_hours(shared[EGRESS[0]]):.4f} an hour). "
+                f"While any interview runs, the cluster has {CLUSTER_METRICS} Container Insights metrics of its own "
+                f"(${CLUSTER_METRICS * METRIC_MONTH.usd:.2f} for a whole month). A region is not listed if we found no "
+                "source for one of its prices ([decision 70](docs/decisions/0070-prices.md)).",
                 _WIDTH,
                 break_on_hyphens=False,
             ),
@@ -93,14 +93,14 @@ def _many(default: Estimate) -> str:
             for what, usd in by_heading(default.interview).items()
         ),
         f"| CodeBuild, a create and a destroy of {BUILD_MINUTES} minutes each at ${BUILD_MINUTE.usd:g} "
-        f"(only with `--remote`, and for what the reaper destroys) | {builds:.2f} |",
-        f"| What is there anyway, for a month | {default.base_month:.2f} |",
+        f"(with `--remote`, and for interviews that the reaper destroys) | {builds:.2f} |",
+        f"| Shared stack, one month | {default.base_month:.2f} |",
     ]
     return "\n".join(lines)
 
 
 def _watching_each(resources: Sequence[Resource]) -> int:
-    """How many alarms watch each interview by itself: CloudWatch counts what their query finds."""
+    """How many alarms have a metric per interview: CloudWatch charges for each metric that their query returns."""
     return sum(
         "GROUP BY" in query.get("expression", "")
         for resource in resources
@@ -119,7 +119,7 @@ def _alarm_hours(resources: Sequence[Resource]) -> float:
 
 def _regions(found: dict[Choice, Estimate]) -> str:
     lines = [
-        "| | a month, one NAT gateway | a month, one in each of 2 zones | an interview's hour, x86 | ARM |",
+        "| region | month, one NAT gateway | month, one NAT gateway in each of 2 zones | interview hour, x86 | ARM |",
         "|---|---|---|---|---|",
     ]
     for region in PRICES:
@@ -131,9 +131,9 @@ def _regions(found: dict[Choice, Estimate]) -> str:
 
 def _breakdown(default: Estimate) -> str:
     base, hour = by_heading(default.base), by_heading(default.interview)
-    lines = [f"| {default.region}, one NAT gateway, x86 | |", "|---|---|"]
+    lines = [f"| {default.region}, one NAT gateway, x86 | cost |", "|---|---|"]
     lines += [f"| {what} | ${usd * HOURS_A_MONTH:.2f} a month |" for what, usd in base.items()]
-    lines += [f"| an interview's {what} | ${usd:.4f} an hour |" for what, usd in hour.items()]
+    lines += [f"| interview: {what} | ${usd:.4f} an hour |" for what, usd in hour.items()]
     return "\n".join(lines)
 
 
@@ -141,14 +141,14 @@ def _corrections(default: Estimate) -> str:
     times = SPECIFIED_INTERVIEW_HOUR / default.interview_hour
     more = default.base_month - SPECIFIED_BASE_MONTH
     return fill(
-        f"The specification says about ${SPECIFIED_INTERVIEW_HOUR:.2f} an hour for an interview of this size, which is "
-        f"{times:.0f} times the price, and about ${SPECIFIED_BASE_MONTH} a month for the base, which is "
-        f"${more:.0f} too little: it leaves out the public IPv4 addresses, which AWS charges for since February 2024 "
+        f"The specification estimates about ${SPECIFIED_INTERVIEW_HOUR:.2f} an hour for an interview of this size, "
+        f"which is {times:.0f} times the price. It estimates about ${SPECIFIED_BASE_MONTH} a month for the base, which "
+        f"is ${more:.0f} too low. It omits the public IPv4 addresses, which AWS charges for since February 2024 "
         "([announcement](https://aws.amazon.com/blogs/aws/new-aws-public-ipv4-address-charge-public-ip-insights/)), "
-        "the key, and all that watches: dashboard, alarms, metrics and the reaper. Its third figure, about "
-        f"${SPECIFIED_STORAGE_MONTH} a month for storage (S3, CloudWatch logs), is paid by use, and would be "
-        f"{SPECIFIED_STORAGE_MONTH / LOG_GIB:.0f} GB of logs at ${LOG_GIB:.2f}: an interview keeps less than 50 kB in "
-        "the bucket while it runs, and writes only what its editor logs.",
+        "the encryption key, the dashboard, the alarms, the metrics and the reaper. It also estimates about "
+        f"${SPECIFIED_STORAGE_MONTH} a month for storage (S3, CloudWatch logs). Storage is charged by usage; this "
+        f"amount would pay for {SPECIFIED_STORAGE_MONTH / LOG_GIB:.0f} GB of logs at ${LOG_GIB:.2f}. A running "
+        "interview has less than 50 kB in the bucket, and logs only its editor's output.",
         _WIDTH,
         break_on_hyphens=False,
         break_long_words=False,

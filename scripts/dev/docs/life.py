@@ -1,4 +1,4 @@
-"""The states of an interview as a Mermaid diagram, from the table of transitions that the operations obey."""
+"""The states of an interview as a Mermaid diagram, generated from the table of transitions."""
 
 from scripts.interviews.records import TRANSITIONS, Status
 
@@ -16,11 +16,11 @@ LABELS: dict[tuple[Status, Status], str] = {
     (Status.DESTROYING, Status.LEAKING): "not proven gone",
     (Status.LEAKING, Status.DESTROYING): "retry",
 }
-"""What takes an interview from one state to the next."""
+"""The event that causes each transition."""
 
 
 def life() -> str:
-    """The diagram in a Markdown block, which GitHub draws; raises ``KeyError`` for a transition without a label."""
+    """The diagram as a Markdown block, which GitHub renders; raises ``KeyError`` for a transition without a label."""
     moves = [(start, end) for start in Status for end in Status if end in TRANSITIONS[start]]
     ends = [status for status in Status if not TRANSITIONS[status]]
     return "\n".join(

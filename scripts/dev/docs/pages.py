@@ -1,4 +1,4 @@
-"""The pages that are written by `make docs`, whole or between two markers, and what each has to say now."""
+"""The pages that `make docs` generates, completely or between two markers."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ VARIABLES = PROJECT / "instance_templates" / "variables.tf"
 
 
 def pages() -> dict[Path, str]:
-    """The text of every generated page by its path; takes some six seconds to synthesize what the README prices."""
+    """The text of each generated page, by path; takes about six seconds, because the prices need a synthesis."""
     performance, scale, contract = DOCS / "performance.md", DOCS / "scale.md", DOCS / "template-contract.md"
     section, table = parts()
     return {
@@ -33,7 +33,7 @@ def pages() -> dict[Path, str]:
 
 
 def with_part(page: Path, name: str, body: str) -> str:
-    """The text of ``page`` with ``body`` between the markers of ``name``; raises ``PrequelError`` without both."""
+    """The text of ``page`` with ``body`` between the markers of ``name``; raises ``PrequelError`` if one is missing."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     before, found, rest = page.read_text().partition(begin)
     _, ended, after = rest.partition(end)
@@ -43,14 +43,17 @@ def with_part(page: Path, name: str, body: str) -> str:
 
 
 def values(variables: TemplateVariables) -> str:
-    """The table of what the shared stack gives: each variable of the template set and its description."""
+    """The table of the template set's variables that the shared stack sets, with their descriptions."""
     rows = [f"| `{name}` | {variables.descriptions[name]} |" for name in variables.not_of_clients]
     return "\n".join(["| variable | |", "|---|---|", *rows])
 
 
 def decisions(directory: Path) -> str:
     """The index of the decision records in ``directory``, whose first line is ``# NUMBER. TITLE``."""
-    head = "# Decisions\n\nWhy it is as it is, a page each. Written by `make docs`.\n\n| | |\n|---|---|\n"
+    head = (
+        "# Decisions\n\nEach record explains one design choice on one page. `make docs` generates this index.\n\n"
+        "| | |\n|---|---|\n"
+    )
     rows = []
     for record in sorted(directory.glob("[0-9]*.md")):
         number, _, title = record.read_text().partition("\n")[0].removeprefix("# ").partition(". ")

@@ -46,7 +46,7 @@ FACTS: dict[str, Fact] = {
     "pull_share": Fact(
         0.76,
         "of a start",
-        "what downloading an image takes of a container's start, the study that AWS cites",
+        "share of a container's start that downloading the image takes, from the study that AWS cites",
         "https://aws.amazon.com/blogs/aws/aws-fargate-enables-faster-container-startup-using-seekable-oci/",
     ),
     "loader_image": Fact(
@@ -61,10 +61,10 @@ FACTS: dict[str, Fact] = {
     "soci_saves_cautiously": Fact(
         0.30,
         "of a task's start",
-        "assumed: half of what AWS says at most, for an image that is read more while it starts",
+        "assumed: half of AWS's maximum, for an image that reads more data while it starts",
     ),
     "challenge": Fact(3, "s", "assumed: the AWS CLI starts and copies a few files; measure it in the task's log"),
-    "code_server": Fact(3, "s", "assumed: from the process's start to the first answer of /healthz"),
+    "code_server": Fact(3, "s", "assumed: from the process's start to the first response of /healthz"),
     "record": Fact(
         60,
         "s",
@@ -74,7 +74,7 @@ FACTS: dict[str, Fact] = {
     "first_checks": Fact(
         1,
         "check",
-        "a new target needs one passed check, whatever the healthy threshold",
+        "a new target needs one passed check, regardless of the healthy threshold",
         "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html",
     ),
 }
@@ -185,14 +185,14 @@ def tables() -> str:
             "|---|---|---|",
             *(f"| {what} | {without:.0f} | {with_:.0f} |" for what, without, with_ in rows),
             "",
-            f"With `wildcard_domain = false` each interview has a record of its own, which takes up to "
-            f"{named.record:.0f} s beside the task.\nThe candidate can work after {named.usable:.0f} s without SOCI, "
-            f"where the images take longer anyway, and after {named_indexed.usable:.0f} s with it.",
+            f"With `wildcard_domain = false`, each interview has its own DNS record, which takes up to "
+            f"{named.record:.0f} s, in parallel with the task.\nThe candidate can then work after "
+            f"{named.usable:.0f} s without SOCI, and after {named_indexed.usable:.0f} s with it.",
             "",
             "### By the size of the editor's image",
             "",
-            f"Seconds until the candidate can work. The loader's {loader_mb:.0f} MB are in all of them, "
-            "and SOCI saves nothing there.",
+            f"Seconds until the candidate can work. All of them include the loader's {loader_mb:.0f} MB, "
+            "for which SOCI saves nothing.",
             "",
             f"| MB, compressed | without SOCI | SOCI saving {least:.0%} | SOCI saving {most:.0%} |",
             "|---|---|---|---|",
@@ -201,19 +201,19 @@ def tables() -> str:
                 for size in EDITOR_SIZES_MB
             ),
             "",
-            "### Our settings, and what others would do",
+            "### Settings, and the effect of other values",
             "",
-            "| | ours | seconds |",
+            "| setting | value | effect in seconds |",
             "|---|---|---|",
-            f"| health check interval | {settings.interval:.0f} s | the longest wait for the first check |",
-            f"| healthy threshold | {settings.healthy_threshold} | {recovered:.0f} more if the first came too early |",
-            f"| deregistration delay | {settings.deregistration_delay:.0f} s | waited for when an interview ends |",
-            f"| grace period | {settings.grace_period:.0f} s | ECS ignores failed checks; a slower start is given up |",
-            f"| AWS's default interval, 30 s | | {slower.usable:.0f} instead of {steps.usable:.0f} |",
+            f"| health check interval | {settings.interval:.0f} s | longest wait for the first check |",
+            f"| healthy threshold | {settings.healthy_threshold} | {recovered:.0f} more if the first check fails |",
+            f"| deregistration delay | {settings.deregistration_delay:.0f} s | added when an interview ends |",
+            f"| grace period | {settings.grace_period:.0f} s | ECS ignores failed checks; a slower start fails |",
+            f"| with AWS's default interval, 30 s | | {slower.usable:.0f} instead of {steps.usable:.0f} |",
             "",
             "### Sources",
             "",
-            "| number | | from |",
+            "| fact | value | source |",
             "|---|---|---|",
             *(
                 f"| {name.replace('_', ' ')} | {fact.value:g} {fact.unit} | {_linked(fact)} |"
