@@ -45,7 +45,8 @@ synth: setup ## Render the interview stack into instance_templates/
 diff: setup ## Show what a deployment of the shared stack would change
 	cdktf diff shared
 
-deploy: setup ## Deploy the shared stack to the AWS account of your credentials; asks first
+deploy: setup ## Check the AWS account of your credentials, then deploy the shared stack to it; asks first
+	$(BIN)/prequel preflight
 	cdktf deploy shared
 
 outputs: setup ## Print the deployed shared stack's outputs

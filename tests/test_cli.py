@@ -113,6 +113,26 @@ def test_a_result_reaches_a_file_as_it_is_however_long_and_whatever_it_holds() -
     assert written.getvalue() == result + "\n"
 
 
+def test_two_environments_live_in_one_checkout_each_in_its_directory(tmp_path: Path) -> None:
+    for name in ("staging", "prod"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "terraform.tfvars").write_text(
+            f'aws_region = "us-east-1"\nenvironment = "{name}"\ndomain_name = ""\nproject_prefix = "acme-{name}"\n'
+        )
+    policies = {}
+    for name in ("staging", "prod"):
+        # --config wins over PREQUEL_CONFIG_DIR.
+        done = prequel("--config", str(tmp_path / name), "preflight", "--policy", "create", directory=tmp_path / "prod")
+        assert done.returncode == 0, done.stderr
+        policies[name] = done.stdout
+    assert "acme-staging-instance" in policies["staging"]
+    assert "acme-prod" not in policies["staging"]
+    assert "acme-prod-instance" in policies["prod"]
+    missing = prequel("--config", str(tmp_path / "none"), "backend", "create", directory=tmp_path / "prod")
+    assert missing.returncode == 1
+    assert f"terraform.tfvars: not found in {tmp_path / 'none'}" in missing.stderr
+
+
 def test_the_version_is_printed(tmp_path: Path) -> None:
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
     assert prequel("--version", directory=tmp_path).stdout == f"prequel {version}\n"

@@ -46,6 +46,18 @@ REFUSED_CREDENTIALS = frozenset(
 )
 """AWS's codes for credentials that it does not take (any more); services differ in their words."""
 
+DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "NotAuthorized",
+        "UnauthorizedOperation",
+    }
+)
+"""AWS's codes for a right that the caller lacks; services differ in their words."""
+
 MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 """How S3 says that there is no such object."""
 

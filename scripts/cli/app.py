@@ -1,13 +1,15 @@
 """The `prequel` command."""
 
 import json
+import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from scripts.cli import backend, challenge, cost, doctor, image, interview, local, templates
+from scripts.cli import backend, challenge, cost, doctor, image, interview, local, preflight, templates
 from scripts.console import Console
 from scripts.errors import PrequelError
 
@@ -30,12 +32,28 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _use(config: Path | None) -> None:
+    if config is not None:
+        # In the environment, so that every process which this command starts uses the same one.
+        os.environ["PREQUEL_CONFIG_DIR"] = str(config.resolve())
+
+
 @app.callback()
 def prequel(
     *,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The directory of terraform.tfvars and backend.config.",
+            envvar="PREQUEL_CONFIG_DIR",
+            show_default="the current one",
+            callback=_use,
+        ),
+    ] = None,
 ) -> None:
     """Run coding interviews on AWS: publish templates and manage interviews."""
 
@@ -45,6 +63,7 @@ app.add_typer(challenge.app, name="challenge")
 app.add_typer(interview.app, name="interview")
 app.command()(doctor.doctor)
 app.command()(cost.cost)
+app.command()(preflight.preflight)
 app.add_typer(image.app, name="image")
 app.add_typer(local.app, name="local")
 app.add_typer(backend.app, name="backend")

@@ -163,7 +163,7 @@ def commands() -> dict[str, Any]:
 def test_every_command_takes_json_and_all_but_doctor_that_write_take_dry_run() -> None:
     takes = {name: {option for p in command.params for option in p.opts} for name, command in commands().items()}
     assert [name for name, options in takes.items() if "--json" not in options] == []
-    reading = {"list", "show", "diff", "logs", "drift", "status", "env", "cost", "doctor"}
+    reading = {"list", "show", "diff", "logs", "drift", "status", "env", "cost", "doctor", "preflight"}
     assert {name for name, options in takes.items() if "--dry-run" not in options} == {
         name for name in takes if name.split()[-1] in reading
     }
