@@ -63,7 +63,7 @@ RUN_ELSEWHERE = {
     "prequel image mirror docker.io/codercom/code-server:4.99.4": "tests/images/test_commands.py"
     "::test_mirror_copies_an_image_into_a_registry_without_docker",
     "prequel image status": "tests/images/test_commands.py"
-    "::test_status_tells_tag_index_size_and_age_and_marks_the_current_one",
+    "::test_status_shows_tag_index_size_and_age_and_marks_the_current_one",
     "prequel image promote 4.99.4": "tests/images/test_commands.py"
     "::test_promote_makes_the_index_current_by_digest_and_a_dry_run_changes_nothing",
 }
