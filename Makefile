@@ -1,4 +1,4 @@
-# Every target sets up what it needs. `make` alone lists them.
+# Each target sets up its dependencies. `make` lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check check-security audit fix lint types synth diff deploy outputs destroy bench soak docs lock clean tools
 
@@ -12,19 +12,19 @@ help: ## List the targets
 
 setup: .venv/.ready node_modules/.ready ## Install the pinned Python and Node packages
 
-demo: setup ## Deploy everything on an embedded AWS, run one interview, prove that nothing is left
+demo: setup ## Deploy to an embedded AWS, run one interview, verify that nothing is left
 	@$(BIN)/python -m scripts.dev.demo
 
-test: setup .venv-security/.ready lint types ## Run every test, the real terraform and AWS provider included
+test: setup .venv-security/.ready lint types ## Run all tests, with terraform and the AWS provider
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak"
 
 check: setup lint types ## Run the linters, the type checker and the fast tests
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not e2e and not slow and not soak"
 
-check-security: setup .venv-security/.ready ## Scan both stacks' plans, every policy, the tree and the pinned packages
+check-security: setup .venv-security/.ready ## Scan the plans of both stacks, the policies, the files and the locked packages
 	$(BIN)/pytest tests/security
 
-audit: setup .venv-security/.ready ## Ask PyPI and npm for advisories of every pinned package; fails when they do not answer
+audit: setup .venv-security/.ready ## Query PyPI and npm for advisories of the locked packages; fail if they do not respond
 	PREQUEL_REQUIRE_ADVISORIES=1 $(BIN)/pytest tests/security/test_advisories.py
 
 lint: .venv/.ready
@@ -35,46 +35,46 @@ types: .venv/.ready
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-fix: .venv/.ready ## Repair what the linter can
+fix: .venv/.ready ## Apply the linter's fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 synth: setup ## Render the interview stack into instance_templates/
 	$(BIN)/python -m scripts.dev.render
 
-diff: setup ## Show what a deployment of the shared stack would change
+diff: setup ## Show the changes that a deployment of the shared stack would make
 	cdktf diff shared
 
-deploy: setup ## Check the AWS account of your credentials, then deploy the shared stack to it; asks first
+deploy: setup ## Check the AWS account, then deploy the shared stack to it; asks for approval
 	$(BIN)/prequel preflight
 	cdktf deploy shared
 
 outputs: setup ## Print the deployed shared stack's outputs
 	cdktf output shared
 
-# The list may fail: on the second try the bucket may be gone already.
-destroy: setup ## Destroy the shared stack, after its interviews (docs/operations.md, Tearing down); asks first
+# The list may fail: on a second attempt, the bucket may no longer exist.
+destroy: setup ## Destroy the shared stack (see docs/operations.md, Tearing down); asks for approval
 	-@$(BIN)/prequel interview list
 	cdktf destroy shared
 
-bench: setup ## Measure, and print
+bench: setup ## Run the benchmarks and write docs/benchmarks.md
 	$(BIN)/python -m scripts.dev.bench
 
-soak: setup ## Run the long seeded tests whole, and write docs/soak.md
+soak: setup ## Run the long tests completely, and write docs/soak.md
 	$(BIN)/pytest -n 2 --maxschedchunk 1 -p tests.soak_report -m soak
 
-docs: setup ## Draw the pictures, and write the command reference and the index of decisions
+docs: setup ## Generate the diagram, the command reference and the index of decisions
 	$(BIN)/python -m scripts.dev.docs
 
-lock: .venv/.ready ## Pin the newest versions that pyproject.toml allows
+lock: .venv/.ready ## Lock the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra dev -o requirements.txt --no-emit-index-url --python-version 3.11
 	$(BIN)/uv pip compile -q --group runner -c requirements.txt --generate-hashes -o requirements-runner.txt --no-emit-index-url --python-version 3.12 --python-platform linux
 	$(BIN)/uv pip compile -q --upgrade --group security --universal --generate-hashes -o requirements-security.txt --no-emit-index-url --python-version 3.11
 
-clean: ## Remove what the other targets made
+clean: ## Delete the files that the other targets created
 	rm -rf .venv .venv-security node_modules cdktf.out .prequel .pytest_cache .mypy_cache .ruff_cache
 
-# --no-compile: the AWS bindings have 2,200 modules, of which we load a few dozen.
+# --no-compile: the AWS bindings have 2,200 modules, of which a few dozen are used.
 .venv/.ready: requirements.txt pyproject.toml | tools
 	@echo "Installing the Python packages (about half a minute) …"
 	@$(PYTHON) -m venv .venv
@@ -84,7 +84,7 @@ clean: ## Remove what the other targets made
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import stacks.shared"
 	@touch $@
 
-# checkov pins a boto3 of 2024, which our own cannot live with; docs/decisions/0060.
+# checkov pins boto3 to a version of 2024, which conflicts with the project's; docs/decisions/0060.
 .venv-security/.ready: requirements-security.txt | .venv/.ready
 	@echo "Installing checkov and pip-audit …"
 	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-security
