@@ -88,6 +88,11 @@ def test_no_function_is_longer_than_80_lines() -> None:
     ] == []
 
 
+def test_no_file_is_longer_than_300_lines() -> None:
+    paths = [ROOT / "main.py", *(path for name in LAYERS for path in (ROOT / name).rglob("*.py"))]
+    assert [path.relative_to(ROOT).as_posix() for path in paths if len(path.read_text().splitlines()) > 300] == []
+
+
 def test_a_class_name_means_one_thing() -> None:
     modules = defaultdict(list)
     for module, tree in sources().items():

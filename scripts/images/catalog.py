@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from contract.names import NO_IMAGE, SOCI_SUFFIX, code_server_repository, image_parameter
 from scripts.aws.clients import Aws, error_code, explained
 from scripts.errors import ImageError
-from scripts.lambdas.image_index import EcrRepository, is_indexed
+from scripts.images.repository import EcrRepository, is_indexed
 
 
 @dataclass(frozen=True)

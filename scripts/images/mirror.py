@@ -11,7 +11,7 @@ from contract.names import IMAGE_ARCHITECTURES, SOCI_SUFFIX
 from scripts.aws.clients import Aws, explained
 from scripts.errors import ImageError, MissingToolError
 from scripts.images.catalog import Catalog
-from scripts.lambdas.image_index import LONGEST_TAG
+from scripts.images.repository import LONGEST_TAG
 
 
 @dataclass(frozen=True)

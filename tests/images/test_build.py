@@ -13,7 +13,7 @@ import pytest
 
 from constructs.image_build_spec import SOCI_SHA256, SOCI_URL, SOCI_VERSION
 from scripts.embedded.launcher import EmbeddedAws
-from scripts.lambdas.image_index import SOCI_INDEX, is_indexed
+from scripts.images.repository import SOCI_INDEX, is_indexed
 from tests.conftest import SynthesizedStack
 from tests.images.conftest import Registry, make_image
 
