@@ -183,7 +183,7 @@ class Alarms(Construct):
             )
             self._alarm(
                 f"bucket_{what}_errors",
-                # Some 4xx belong to normal work: 404 and 412 are how leases are told from free slots.
+                # Some 4xx belong to normal work: 404 and 412 are part of taking a lease.
                 f"The instance bucket refused more than {percent} % of requests, and at least {at_least}, with {code}"
                 " for 15 minutes",
                 metrics={"errors": errors, "requests": requests},

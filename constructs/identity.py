@@ -82,7 +82,7 @@ class TaskServiceRole(ServiceRole):
 
 
 def list_bucket(bucket_arn: str) -> DataAwsIamPolicyDocumentStatement:
-    """Lets a reader of objects that may not exist tell a missing one from a forbidden one.
+    """Lets a reader of objects that may not exist distinguish a missing one from a forbidden one.
 
     S3 answers 404 for a missing key only to a caller that may list the bucket, and 403 to any other
     (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).

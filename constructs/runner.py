@@ -200,6 +200,8 @@ def _documents(bucket: InstanceBucket) -> list[DataAwsIamPolicyDocumentStatement
         DataAwsIamPolicyDocumentStatement(
             sid="KeepInterviews", actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources=kept
         ),
-        DataAwsIamPolicyDocumentStatement(sid="Bury", actions=["s3:PutObject"], resources=[f"{bucket.arn}/{HISTORY}*"]),
+        DataAwsIamPolicyDocumentStatement(
+            sid="WriteHistory", actions=["s3:PutObject"], resources=[f"{bucket.arn}/{HISTORY}*"]
+        ),
         list_bucket(bucket.arn),
     ]

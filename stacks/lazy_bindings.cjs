@@ -1,5 +1,5 @@
 // Makes the root of the AWS bindings load its 2,200 submodules when they are first used, not all at once: node spends
-// two thirds of a synthesis on compiling modules of which we use a few dozen. docs/decisions/0002 tells the Python half.
+// two thirds of a synthesis on compiling modules of which we use a few dozen. docs/decisions/0002 describes the Python half.
 "use strict";
 
 const { Module } = require("node:module");

@@ -1,4 +1,4 @@
-"""What contributors are told to use is there, and says the same as the rest of the tree."""
+"""The tools that contributors use exist, and agree with the rest of the tree."""
 
 import re
 import subprocess

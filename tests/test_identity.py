@@ -102,7 +102,7 @@ def test_a_hosted_portal_may_do_to_interviews_what_the_runner_may_and_to_the_buc
 ) -> None:
     portal = portal_stack.statements("portal_task_role_permissions")
     runner = portal_stack.statements("runner_role_permissions")
-    documents = {"ReadReleases", "FetchSource", "IdentifyBucket", "KeepInterviews", "Bury", "WriteLogs"}
+    documents = {"ReadReleases", "FetchSource", "IdentifyBucket", "KeepInterviews", "WriteHistory", "WriteLogs"}
     assert {sid: portal.get(sid) for sid in runner.keys() - documents} == {
         sid: statement for sid, statement in runner.items() if sid not in documents
     }

@@ -41,7 +41,7 @@ AWS_METRICS = {
     ("AWS/SQS", "QueueName"): {"ApproximateNumberOfMessagesVisible"},
     (METRICS_NAMESPACE, "Project"): set(Pass().metrics()),
 }
-"""The metrics of each namespace by the dimensions that they are told with."""
+"""The metrics of each namespace, by their dimensions."""
 
 DIMENSION_OF = {
     "LoadBalancer": "aws_lb",
@@ -126,7 +126,7 @@ def watched(request: pytest.FixtureRequest, portal_stack: SynthesizedStack) -> l
     return list(request.param(portal_stack))
 
 
-def test_every_metric_is_told_by_aws_or_by_the_reaper(watched: list[Watched]) -> None:
+def test_every_metric_is_published_by_aws_or_the_reaper(watched: list[Watched]) -> None:
     assert len(watched) > 20
     for metric in watched:
         dimensions = ",".join(sorted(metric.dimensions))
@@ -152,14 +152,14 @@ def test_every_alarm_has_a_paragraph_that_says_what_to_look_at_and_to_do(portal_
         assert all(f"**{word}:**" in paragraph for word in ("Means", "Look", "Do")), name
 
 
-def test_every_alarm_tells_the_one_topic_when_it_begins_and_ends(portal_stack: SynthesizedStack) -> None:
+def test_every_alarm_notifies_the_topic_when_it_begins_and_ends(portal_stack: SynthesizedStack) -> None:
     assert len(portal_stack.all("aws_sns_topic")) == 1
     for name, alarm in portal_stack.all("aws_cloudwatch_metric_alarm").items():
         assert alarm["alarm_actions"] == alarm["ok_actions"] == ["${aws_sns_topic.alarms_topic.arn}"], name
         assert alarm["alarm_name"].startswith("prequel-"), name
 
 
-def test_an_address_is_told_only_when_one_is_given(
+def test_an_address_is_subscribed_only_if_one_is_given(
     default_stack: SynthesizedStack, shared_stack: SharedStackFactory
 ) -> None:
     assert "aws_sns_topic_subscription" not in default_stack.document["resource"]
@@ -167,7 +167,7 @@ def test_an_address_is_told_only_when_one_is_given(
     assert (subscription["protocol"], subscription["endpoint"]) == ("email", "ops@example.com")
 
 
-def rings(stack: SynthesizedStack, id: str, **values: float | None) -> bool:
+def goes_off(stack: SynthesizedStack, id: str, **values: float | None) -> bool:
     """Whether an alarm's metric math is beyond its threshold for ``values``, where None was not counted at all."""
     alarm = stack.one("aws_cloudwatch_metric_alarm", f"alarms_{id}")
     math = alarm["metric_query"][-1]["expression"]
@@ -185,7 +185,7 @@ def rings(stack: SynthesizedStack, id: str, **values: float | None) -> bool:
 
 
 def pages(stack: SynthesizedStack, id: str, minutes: str) -> bool:
-    """Whether an alarm rings at any time of a series of minutes, each ``x`` beyond the threshold or ``.`` not."""
+    """Whether an alarm goes off at any time in a series of minutes, each ``x`` beyond the threshold or ``.`` not."""
     alarm = stack.one("aws_cloudwatch_metric_alarm", f"alarms_{id}")
     (of_a_query,) = alarm.get("metric_query", [alarm])
     assert of_a_query["period"] == 60
@@ -205,33 +205,33 @@ def test_a_container_that_comes_and_goes_pages_like_one_that_stays_away_and_a_re
 
 @pytest.mark.parametrize("id", ["load_balancer_errors", "target_errors"])
 def test_a_handful_of_errors_pages_nobody_and_a_share_of_them_does(default_stack: SynthesizedStack, id: str) -> None:
-    assert not rings(default_stack, id, errors=5, requests=5)
-    assert not rings(default_stack, id, errors=20, requests=10_000)
-    assert not rings(default_stack, id, errors=None, requests=10_000)
-    assert rings(default_stack, id, errors=100, requests=1000)
+    assert not goes_off(default_stack, id, errors=5, requests=5)
+    assert not goes_off(default_stack, id, errors=20, requests=10_000)
+    assert not goes_off(default_stack, id, errors=None, requests=10_000)
+    assert goes_off(default_stack, id, errors=100, requests=1000)
 
 
 def test_errors_without_any_container_to_ask_page_too(default_stack: SynthesizedStack) -> None:
-    assert rings(default_stack, "load_balancer_errors", errors=50, requests=None)
+    assert goes_off(default_stack, "load_balancer_errors", errors=50, requests=None)
 
 
 def test_one_slow_page_at_night_pages_nobody(default_stack: SynthesizedStack) -> None:
-    assert not rings(default_stack, "slow_responses", seconds=30, requests=3)
-    assert rings(default_stack, "slow_responses", seconds=4, requests=500)
+    assert not goes_off(default_stack, "slow_responses", seconds=30, requests=3)
+    assert goes_off(default_stack, "slow_responses", seconds=4, requests=500)
 
 
 def test_leases_that_are_taken_are_no_trouble_with_the_bucket(default_stack: SynthesizedStack) -> None:
-    assert not rings(default_stack, "bucket_client_errors", errors=40, requests=60)
-    assert not rings(default_stack, "bucket_client_errors", errors=60, requests=1000)
-    assert rings(default_stack, "bucket_client_errors", errors=300, requests=400)
-    assert rings(default_stack, "bucket_server_errors", errors=10, requests=100)
+    assert not goes_off(default_stack, "bucket_client_errors", errors=40, requests=60)
+    assert not goes_off(default_stack, "bucket_client_errors", errors=60, requests=1000)
+    assert goes_off(default_stack, "bucket_client_errors", errors=300, requests=400)
+    assert goes_off(default_stack, "bucket_server_errors", errors=10, requests=100)
 
 
 def test_the_cluster_pages_when_all_tasks_are_full(default_stack: SynthesizedStack) -> None:
     for alarm in ("cluster_cpu", "cluster_memory"):
-        assert not rings(default_stack, alarm, used=1024, reserved=10 * 1024)
-        assert not rings(default_stack, alarm, used=0, reserved=0)
-        assert rings(default_stack, alarm, used=950, reserved=1000)
+        assert not goes_off(default_stack, alarm, used=1024, reserved=10 * 1024)
+        assert not goes_off(default_stack, alarm, used=0, reserved=0)
+        assert goes_off(default_stack, alarm, used=950, reserved=1000)
 
 
 @pytest.mark.parametrize(("egress", "alarms"), [("single_nat", 1), ("nat_per_az", 2)])

@@ -1,4 +1,4 @@
-"""The configuration: what is accepted, and what the user is told about the rest."""
+"""The configuration: which values are accepted, and the errors for the others."""
 
 import re
 from collections.abc import Callable, Mapping

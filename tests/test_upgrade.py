@@ -83,7 +83,7 @@ def names(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def accounted_for(document: dict[str, Any]) -> set[str]:
-    """The addresses that the stack holds, was told to move to one that it holds, or was told to give up."""
+    """The addresses that the stack contains, moves to an address that it contains, or removes."""
     held = set(addresses(document))
     moved = {block["from"] for block in document.get("moved", []) if block["to"] in held}
     return held | moved | {block["from"] for block in document.get("removed", [])}

@@ -9,7 +9,7 @@ def record_calls(log: Path) -> None:
     """Appends each call to ``log`` as one JSON object: ``key`` (the caller's access key id), ``action`` (as IAM spells
     it), ``path``, ``parameters``, and ``allowed``.
 
-    Calls are allowed or denied only while moto is told to look: POST /moto-api/reset-auth with the number 0, and with
+    Calls are allowed or denied only while moto enforces IAM: POST /moto-api/reset-auth with the number 0, and with
     ``inf`` to stop. It then matches actions for all services and resources for S3 alone.
     """
     from moto.core.authorization import ActionAuthenticatorMixin

@@ -193,7 +193,7 @@ class Recorder:
     def _pushed_at(self, image: str) -> float:
         """When somebody pushed what ``image`` is the index of, in seconds since 1970; 0 for an image that is gone.
 
-        When the index itself was pushed tells only how long its build took.
+        The time of the index's own push depends on how long its build took.
         """
         digest = image.rpartition("@")[2]
         index = self._repository.describe(imageDigest=digest) if _DIGEST.fullmatch(digest) else None

@@ -20,7 +20,7 @@ PASSWORD = "correct horse $(id) 'battery' \"staple\""
 
 @dataclass(frozen=True)
 class Interview:
-    """An interview that the real Terraform made on ``embedded``; ``credentials_path`` is what the ECS agent tells."""
+    """An interview that the real Terraform made on ``embedded``; ``credentials_path`` is what the ECS agent sets."""
 
     embedded: EmbeddedAws
     id: str
@@ -102,7 +102,7 @@ def create_interview(embedded: EmbeddedAws, directory: Path, *, challenge: str, 
         main = main.replace(placeholder, value)
     (directory / "main.tf").write_text(main)
     given = {"interview_id": "ada", "candidate_name": "Ada Lovelace", "challenge": challenge}
-    # Terraform tells of values that are not the template's; those are for the operations.
+    # Terraform warns of values that are not the template's; those are for the operations.
     (directory / "terraform.tfvars.json").write_text(json.dumps(values | given))
     terraform = Terraform(directory, embedded.environment)
     terraform.init()

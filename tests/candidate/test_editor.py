@@ -73,8 +73,8 @@ def test_what_the_candidate_types_is_saved_without_asking(session: Session) -> N
 def test_the_challenges_own_tests_run_in_the_terminal(session: Session, tmp_path: Path) -> None:
     session.browser.open_file("rate_limiter.py")
     session.browser.run_in_terminal("python3 -m unittest")
-    for told in ("Ran 13 tests", "FAILED (failures="):
-        session.browser.wait_for_text(".terminal-wrapper.active .xterm-rows", told)
+    for line in ("Ran 13 tests", "FAILED (failures="):
+        session.browser.wait_for_text(".terminal-wrapper.active .xterm-rows", line)
     # Set PREQUEL_SCREENSHOT=docs/images/editor.png to renew the picture in the documentation.
     picture = Path(os.environ.get("PREQUEL_SCREENSHOT") or tmp_path / "editor.png")
     session.browser.screenshot(picture)

@@ -227,7 +227,7 @@ def test_without_a_folder_it_is_code_server_itself(entry: Entry) -> None:
 
 
 @pytest.mark.e2e
-def test_the_entry_point_never_tells_the_password(entry: Entry, tmp_path: Path) -> None:
+def test_the_entry_point_never_prints_the_password(entry: Entry, tmp_path: Path) -> None:
     deliver(tmp_path / "home", {"README.md": b"# Task"})
     container = entry(FOLDER)
     output = started(container)

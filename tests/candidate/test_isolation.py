@@ -29,7 +29,7 @@ def probe(interview: Interview, directory: Path, script: str, **changes: object)
     return container.output
 
 
-def test_no_process_and_no_file_tells_the_way_to_the_task_roles_credentials(
+def test_no_process_and_no_file_contains_the_path_to_the_task_roles_credentials(
     interview: Interview, delivered: Path
 ) -> None:
     found = probe(interview, delivered, SEARCH)

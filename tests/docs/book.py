@@ -1,4 +1,4 @@
-"""The pages, as a reader meets them: their links, headings and commands."""
+"""The documentation's pages: their links, headings and commands."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Command:
-    """One line that a reader may type, and where it stands; ``shown`` in a block of its own or else in a sentence."""
+    """A command line and its page; ``shown`` if it is in a code block and not in a sentence."""
 
     page: Path
     line: str
@@ -37,18 +37,18 @@ def prose(page: Path) -> str:
 
 
 def links(page: Path) -> set[str]:
-    """Every target that the page leads to or shows."""
+    """The targets of the page's links and images."""
     return {target for found in _LINK.findall(prose(page)) for target in found if target}
 
 
 def anchors(page: Path) -> set[str]:
-    """What the headings can be linked to by, as GitHub makes it of them."""
+    """The anchors that GitHub creates for the headings."""
     titles = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(prose(page)))
     return {title.strip().replace(" ", "-") for title in titles}
 
 
 def shown_commands(page: Path) -> Iterator[Command]:
-    """The lines of the page's blocks of commands; in ``console`` they follow a prompt, the rest is what they say."""
+    """The commands in the page's code blocks; in ``console`` blocks they follow a prompt, above their output."""
     for _, language, body in _FENCE.findall(page.read_text()):
         for raw in body.splitlines():
             line = raw.strip()
@@ -59,12 +59,12 @@ def shown_commands(page: Path) -> Iterator[Command]:
 
 
 def shown_scripts(page: Path) -> list[str]:
-    """The page's blocks in ``sh``, each a script that is run as a whole."""
+    """The page's ``sh`` blocks, each of which is one script."""
     return [body for _, language, body in _FENCE.findall(page.read_text()) if language == "sh"]
 
 
 def mentioned_commands(page: Path) -> Iterator[Command]:
-    """The calls of programs in the page's sentences."""
+    """The commands in the page's sentences."""
     for code in _CODE.findall(prose(page)):
         line = " ".join(code.split())
         if re.match(r"(prequel|make|aws|cdktf|terraform) [a-z]", line):

@@ -1,4 +1,4 @@
-"""A shared stack on an embedded AWS, as the interviews' own tests have it."""
+"""A shared stack on an embedded AWS, from the tests of interviews."""
 
 from tests.interviews.conftest import embedded, new_place
 

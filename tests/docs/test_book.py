@@ -1,4 +1,4 @@
-"""The pages are one book: every link leads somewhere, every page is reached, and what is generated is of today."""
+"""Every link has a target, every page is reachable, and the generated pages are up to date."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,7 +12,7 @@ from tests.docs.book import PAGES, anchors, links
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
-def test_every_link_within_the_book_leads_somewhere(page: Path) -> None:
+def test_every_link_within_the_documentation_has_a_target(page: Path) -> None:
     dead = []
     for link in sorted(links(page)):
         target = urlsplit(link)
@@ -37,12 +37,12 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 @pytest.mark.slow
-def test_the_generated_pages_are_what_make_docs_writes_now() -> None:
+def test_the_generated_pages_are_up_to_date() -> None:
     stale = [path.relative_to(PROJECT).as_posix() for path, text in pages().items() if path.read_text() != text]
     assert not stale, "run `make docs`"
 
 
-def test_a_page_without_the_markers_of_its_generated_part_is_refused(tmp_path: Path) -> None:
+def test_a_page_without_markers_for_its_generated_part_is_an_error(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Title\n<!-- cost:begin -->\n")
     with pytest.raises(PrequelError, match=r"page\.md has no <!-- cost:begin --> and <!-- cost:end -->"):

@@ -1,6 +1,6 @@
-"""Every command that the pages show is run by a test, here or elsewhere; what no test can run is named with the reason.
+"""Every documented command is run by a test, here or elsewhere, or has a reason why no test can run it.
 
-All of them, those in sentences too, are given to their real parser.
+All commands, including those in sentences, are parsed by their parsers.
 """
 
 import os
@@ -26,7 +26,7 @@ from tests.docs.book import PAGES, Command, mentioned_commands, shown_commands
 from tests.interviews.conftest import Place, PlaceFactory
 
 REFERENCE = PROJECT / "docs" / "cli.md"
-"""Its examples are given to the parser only; each command has tests of its own."""
+"""Its examples are only parsed; each command has its own tests."""
 
 SHOWN = [command for page in PAGES for command in shown_commands(page)]
 ALL = [*SHOWN, *(command for page in PAGES for command in mentioned_commands(page))]
@@ -51,7 +51,7 @@ STORY = (
     "terraform -chdir=cdktf.out/stacks/shared init",
     "terraform -chdir=cdktf.out/stacks/shared import aws_s3_bucket.storage_bucket prequel-instance",
 )
-"""What is executed, in this order, on one embedded AWS."""
+"""Run in this order on one embedded AWS."""
 
 RUN_ELSEWHERE = {
     "make deploy": "tests/e2e/test_shared_stack.py::test_the_outputs_that_the_specification_names_are_there",
@@ -67,46 +67,46 @@ RUN_ELSEWHERE = {
     "prequel image promote 4.99.4": "tests/images/test_commands.py"
     "::test_promote_makes_the_index_current_by_digest_and_a_dry_run_changes_nothing",
 }
-"""What takes a place of its own: the test that runs it."""
+"""Commands that need a separate environment, and the tests that run them."""
 
 NOT_RUN = {
-    "git pull": "there is nothing to pull from",
-    "source .venv/bin/activate": "the tests run in that environment",
-    "make setup": "it would install into the environment that the tests run in",
-    "make demo": "takes minutes; tests/e2e begins it, and runs each of its steps",
-    "make test": "is what runs this",
-    "make destroy": "asks; takes minutes, in which Terraform deletes what tests/e2e made",
+    "git pull": "the tests have no remote",
+    "source .venv/bin/activate": "the tests already run in that environment",
+    "make setup": "would change the environment that the tests run in",
+    "make demo": "takes minutes; tests/e2e starts it, and runs each of its steps",
+    "make test": "runs this test",
+    "make destroy": "asks for approval, and takes minutes to delete what tests/e2e created",
     "aws ecs describe-tasks --cluster PREFIX --tasks TASK --query 'tasks[0].[pullStartedAt,pullStoppedAt]'": "needs a"
-    " task that AWS really started",
+    " task on AWS",
 }
-"""What no test can run, and why."""
+"""Commands that no test can run, and the reasons."""
 
 
-def test_every_command_shown_is_run_or_has_a_reason() -> None:
+def test_every_documented_command_is_run_by_a_test_or_has_a_reason() -> None:
     shown = {command.line for command in SHOWN if command.page != REFERENCE}
     known = {*STORY, *RUN_ELSEWHERE, *NOT_RUN}
     assert shown - known == set(), "add it to STORY, to RUN_ELSEWHERE, or to NOT_RUN with the reason"
-    assert known - shown == set(), "no page shows it any more"
+    assert known - shown == set(), "remove it, because no page shows it"
 
 
 @pytest.mark.parametrize("test", RUN_ELSEWHERE.values())
-def test_what_is_run_elsewhere_is_run_by_a_test_that_exists(test: str) -> None:
+def test_the_tests_that_run_other_commands_exist(test: str) -> None:
     file, _, name = test.partition("::")
     assert re.search(rf"^def {name}\(", (PROJECT / file).read_text(), re.MULTILINE)
 
 
-# What is not executed still has to exist.
+# Commands that are not run must exist.
 
 
 def calls(line: str) -> list[list[str]]:
-    """The commands of one line as words, those in ``eval "$(...)"`` included."""
+    """The words of each command in a line, including those in ``eval "$(...)"``."""
     parts = [part for whole in line.split("&&") for part in re.findall(r"\$\((.*?)\)", whole) or [whole]]
     return [shlex.split(part) for part in parts]
 
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory with the files that the pages' commands name."""
+    """A directory with the files that the documented commands name."""
     for name in ("interviews.csv", "outputs.json", "terraform.tfvars"):
         (tmp_path / name).touch()
     for name in ("challenge", "instance_templates"):
@@ -126,7 +126,7 @@ def given_to_the_parser(words: list[str]) -> None:
 
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize("command", [one for one in SHOWN if one.line.startswith("prequel")], ids=str)
-def test_a_shown_call_of_prequel_is_understood(command: Command) -> None:
+def test_every_documented_prequel_command_parses(command: Command) -> None:
     for words in calls(command.line):
         try:
             given_to_the_parser(words)
@@ -136,7 +136,7 @@ def test_a_shown_call_of_prequel_is_understood(command: Command) -> None:
 
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize("page", [page for page in PAGES if page != REFERENCE], ids=lambda page: page.name)
-def test_a_mentioned_call_of_prequel_is_understood_but_for_what_it_leaves_out(page: Path) -> None:
+def test_every_prequel_command_in_a_sentence_parses_except_for_omitted_arguments(page: Path) -> None:
     for command in mentioned_commands(page):
         if not command.line.startswith("prequel") or "|" in command.line:
             continue
@@ -149,7 +149,7 @@ def test_a_mentioned_call_of_prequel_is_understood_but_for_what_it_leaves_out(pa
 
 
 @pytest.mark.usefixtures("reader")
-def test_a_call_that_prequel_does_not_know_is_not_understood() -> None:
+def test_an_unknown_prequel_command_does_not_parse() -> None:
     with pytest.raises(UsageError):
         given_to_the_parser(["prequel", "interview", "list", "--wach"])
     with pytest.raises(AssertionError, match="no command lst"):
@@ -160,7 +160,7 @@ def commands() -> dict[str, Any]:
     return {" ".join(words): command for words, command in tree(app) if not hasattr(command, "commands")}
 
 
-def test_every_command_takes_json_and_all_but_doctor_that_write_take_dry_run() -> None:
+def test_every_command_supports_json_and_every_writing_command_except_doctor_dry_run() -> None:
     takes = {name: {option for p in command.params for option in p.opts} for name, command in commands().items()}
     assert [name for name, options in takes.items() if "--json" not in options] == []
     reading = {"list", "show", "diff", "logs", "drift", "status", "env", "cost", "doctor", "preflight"}
@@ -170,7 +170,7 @@ def test_every_command_takes_json_and_all_but_doctor_that_write_take_dry_run() -
     assert "--fix" in takes["prequel doctor"]
 
 
-def test_help_at_80_columns_cuts_no_command_short(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_at_80_columns_truncates_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for words, command in tree(app):
         if hasattr(command, "commands"):
@@ -178,7 +178,7 @@ def test_help_at_80_columns_cuts_no_command_short(monkeypatch: pytest.MonkeyPatc
             assert [line for line in said.splitlines() if line.endswith("...") and "Usage:" not in line] == []
 
 
-def test_no_parameter_is_named_by_its_type_alone() -> None:
+def test_every_parameter_has_a_name_for_its_value() -> None:
     typed = [
         f"{name} {parameter.name}"
         for name, command in commands().items()
@@ -188,15 +188,15 @@ def test_no_parameter_is_named_by_its_type_alone() -> None:
     assert typed == []
 
 
-def test_every_event_is_in_the_table_of_events() -> None:
+def test_every_event_is_documented() -> None:
     sources = [path.read_text() for path in (PROJECT / "scripts").rglob("*.py")]
-    told = {name for text in sources for name in re.findall(r"\.(?:event|part|progress)\(\s*\"([a-z-]+)\"", text)}
-    assert {"resource", "retry", "step"} < told
+    emitted = {name for text in sources for name in re.findall(r"\.(?:event|part|progress)\(\s*\"([a-z-]+)\"", text)}
+    assert {"resource", "retry", "step"} < emitted
     described = (PROJECT / "docs" / "interviews.md").read_text().partition("## Events")[2]
-    assert [name for name in sorted(told) if f"`{name}`" not in described] == []
+    assert [name for name in sorted(emitted) if f"`{name}`" not in described] == []
 
 
-def test_every_make_target_of_the_pages_exists() -> None:
+def test_every_documented_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     named = commands_of("make")
     assert {"demo", "docs"} <= named
@@ -204,13 +204,13 @@ def test_every_make_target_of_the_pages_exists() -> None:
 
 
 def commands_of(program: str) -> set[str]:
-    """The first argument that is no option, of each call of ``program``."""
+    """The first argument, other than options, of each ``program`` command."""
     calls = [words for command in ALL if (words := command.line.split())[0] == program]
     return {next(word for word in words[1:] if not word.startswith("-")) for words in calls}
 
 
 @pytest.mark.slow
-def test_every_cdktf_command_of_the_makefile_and_of_the_pages_exists() -> None:
+def test_every_cdktf_command_in_the_makefile_and_the_documentation_exists() -> None:
     named = set(re.findall(r"^\tcdktf (\w+) shared$", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     assert {"diff", "deploy", "output", "destroy"} == named
     binary = PROJECT / "node_modules" / ".bin" / "cdktf"
@@ -220,32 +220,32 @@ def test_every_cdktf_command_of_the_makefile_and_of_the_pages_exists() -> None:
     )
 
 
-def test_every_terraform_command_of_the_pages_exists() -> None:
+def test_every_documented_terraform_command_exists() -> None:
     known = subprocess.run(["terraform", "-help"], capture_output=True, text=True, check=True)
     assert commands_of("terraform") <= set(re.findall(r"^  (\w+) ", known.stdout, re.MULTILINE))
 
 
 @pytest.mark.parametrize("command", [one for one in ALL if one.line.startswith("aws ")], ids=str)
-def test_a_call_of_the_aws_cli_names_an_operation_and_its_parameters(command: Command) -> None:
+def test_every_documented_aws_cli_command_names_an_operation_and_its_parameters(command: Command) -> None:
     _, service, operation, *rest = shlex.split(command.line)
-    if (service, operation) == ("s3", "cp"):  # a program of the CLI's own, not an operation of S3
+    if (service, operation) == ("s3", "cp"):  # a command of the CLI, not an operation of S3
         return
     assert {word for word in rest if word.startswith("--")} <= parameters(service, operation).keys() | {"--query"}
 
 
 def parameters(service: str, operation: str) -> dict[str, str]:
-    """The options that the AWS CLI has for an operation, each with the parameter's name in AWS's description of it."""
+    """The AWS CLI's options for an operation, each with the parameter's name in the service model."""
     model = botocore.session.get_session().get_service_model(service.removesuffix("api"))
     shape = model.operation_model("".join(word.capitalize() for word in operation.split("-"))).input_shape
     members = shape.members if shape else {}
     return {f"--{re.sub('(?<=[a-z])(?=[A-Z])', '-', name).lower()}": name for name in members}
 
 
-# What is executed.
+# Commands that are run.
 
 
 class Reader:
-    """Somebody who types what the pages say, in a directory of their own, with the placeholders filled in."""
+    """A reader who runs the documented commands in a separate directory, with the placeholders replaced."""
 
     def __init__(self, place: Place, directory: Path) -> None:
         self._place = place
@@ -253,7 +253,7 @@ class Reader:
         self._filled: dict[str, str] = {}
 
     def types(self, line: str) -> str:
-        """Runs one line and returns what it prints; the one bucket name of the pages is this test's own."""
+        """Runs one line and returns its output; the documented bucket name is replaced with this test's."""
         line = line.replace("prequel-instance", f"{self._place.prefix}-instance")
         for word, value in self._filled.items():
             line = re.sub(rf"\b{word}\b", value, line)
@@ -273,7 +273,7 @@ class Reader:
         return done.stdout
 
     def fills(self, word: str, value: str) -> None:
-        """From now on ``value`` stands for the pages' ``word``."""
+        """Replaces ``word`` with ``value`` in later lines."""
         self._filled[word] = value
 
     def _environment(self, program: str) -> dict[str, str]:
@@ -284,11 +284,11 @@ class Reader:
         if program == "python":
             given["CDKTF_OUTDIR"] = str(self._directory / "cdktf.out")
         if program == "terraform":
-            given.pop("TF_CLI_ARGS_init", None)  # flags of S3, which the local backend of the import refuses
+            given.pop("TF_CLI_ARGS_init", None)  # options for S3, which the local backend rejects
         return given
 
     def _asks_aws(self, words: list[str]) -> str:
-        """As the AWS CLI would: its commands and options are those of the service's description."""
+        """Runs an AWS CLI command by its operation and options in the service model."""
         client = self._place.embedded.aws.client(words[1].removesuffix("api"))
         options = dict(zip(words[3::2], words[4::2], strict=True))
         names = parameters(words[1], words[2])
@@ -299,7 +299,7 @@ class Reader:
         return str(answer)
 
 
-def test_the_pages_are_a_story_that_can_be_lived_through(new_place: PlaceFactory, tmp_path: Path) -> None:
+def test_the_documented_commands_run_in_order(new_place: PlaceFactory, tmp_path: Path) -> None:
     place = new_place()
     directory = tmp_path / "reader"
     directory.mkdir()

@@ -87,7 +87,7 @@ def test_every_construct_and_every_resource_of_an_interview_is_in_one_box(stacks
     assert shown == sorted({*stacks.owners.values(), *stacks.resources} - LEFT_OUT)
 
 
-def test_an_arrow_between_two_boxes_of_the_stacks_is_a_reference(stacks: Stacks) -> None:
+def test_every_arrow_between_two_boxes_of_the_stacks_is_a_reference(stacks: Stacks) -> None:
     invented = [
         (start, end)
         for start, end, _ in ARROWS
@@ -97,23 +97,23 @@ def test_an_arrow_between_two_boxes_of_the_stacks_is_a_reference(stacks: Stacks)
     assert not invented
 
 
-def test_every_arrow_says_what_happens_and_no_two_join_the_same_boxes() -> None:
+def test_every_arrow_has_a_label_and_no_two_connect_the_same_boxes() -> None:
     assert all(verb for _, _, verb in ARROWS)
     assert len({frozenset({start, end}) for start, end, _ in ARROWS}) == len(ARROWS)
 
 
-def test_every_icon_is_one_of_the_package() -> None:
+def test_every_icon_exists_in_the_package() -> None:
     assert not [box.icon for box in BOXES.values() if box.icon and not (ICONS / f"{box.icon}.svg").is_file()]
 
 
-def test_the_architecture_on_file_is_of_todays_description() -> None:
+def test_the_architecture_diagram_is_up_to_date() -> None:
     for theme in THEMES:
         svg = (IMAGES / f"architecture-{theme}.svg").read_text()
         assert svg.endswith(stamp(architecture())), "run `make docs`"
 
 
 @pytest.mark.slow
-def test_drawing_again_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_drawing_the_diagram_again_gives_the_same_bytes(tmp_path: Path) -> None:
     for path in draw(architecture(), tmp_path, "architecture"):
         assert path.read_bytes() == (IMAGES / path.name).read_bytes(), "run `make docs`"
 
@@ -124,6 +124,6 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         draw("a -> b", tmp_path, "picture")
 
 
-def test_the_states_on_file_are_those_of_the_table_of_transitions() -> None:
+def test_the_state_diagram_matches_the_table_of_transitions() -> None:
     assert set(LABELS) == {(start, end) for start, ends in TRANSITIONS.items() for end in ends}
     assert life() in (PROJECT / "docs" / "interviews.md").read_text(), "run `make docs`"

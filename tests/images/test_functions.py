@@ -271,7 +271,7 @@ def test_a_pushed_index_becomes_the_current_image_by_digest(ecr: Ecr) -> None:
 @pytest.mark.slow
 def test_the_image_that_was_pushed_last_wins_whenever_the_builds_end(ecr: Ecr) -> None:
     old = ecr.push(ecr.image(), "v1")
-    time.sleep(1.1)  # ECR tells seconds
+    time.sleep(1.1)  # ECR's times have a resolution of a second
     new = ecr.push(ecr.image(), "v2")
     new_index = ecr.push_index(new, "v2-soci")
     recorder(ecr).run(event_of(ecr.repository, "v2-soci", new_index))

@@ -135,10 +135,10 @@ def test_an_id_of_another_candidates_interview_fails_its_row_and_one_of_an_ended
 def test_each_password_is_printed_as_soon_as_its_row_is_done_and_a_surprise_in_another_row_costs_none(
     bucket: Place, tmp_path: Path
 ) -> None:
-    told, said = [], io.StringIO()
+    printed, said = [], io.StringIO()
 
     def create_or_break(_: Context, request: Request) -> Created:
-        told.append(said.getvalue())
+        printed.append(said.getvalue())
         if request.id == "b":
             raise OSError("no space left on device")
         return Created(intent(Status.CREATING, id=request.id), f"password of {request.id}", 0.1)
@@ -146,7 +146,7 @@ def test_each_password_is_printed_as_soon_as_its_row_is_done_and_a_surprise_in_a
     path = a_file(tmp_path, "challenge,candidate,id\nx/y,Ada,a\nx/y,Bob,b\nx/y,Eve,c\n")
     rows = create_all(bucket.context(out=said), read_requests(path), parallel=1, creator=create_or_break)
     assert [row.exit_code for row in rows] == [0, 1, 0]
-    assert "password of a" in told[1]
+    assert "password of a" in printed[1]
     result = [row.document() for row in rows]
     assert [row["outcome"] for row in result] == ["scheduled", "failed", "scheduled"]
     assert [row["password"] for row in result] == ["password of a", "", "password of c"]

@@ -162,10 +162,10 @@ def crash_and_sweep(place: Place, number: int, dice: random.Random) -> list[str]
     for victim in victims:
         if victim.operation == "destroy":
             create(place.context(), place.request(id=victim.id))
-    told = kill_all(place, victims)
+    outcomes = kill_all(place, victims)
     said = io.StringIO()
     report = reap(place.context(out=said), parallel=AT_ONCE)
-    print(f"batch {number} (seed {SEED}): {'; '.join(told)}; {report}")  # noqa: T201
+    print(f"batch {number} (seed {SEED}): {'; '.join(outcomes)}; {report}")  # noqa: T201
     assert not report.failed, said.getvalue()
     assert not report.busy, said.getvalue()
     return leaks(place, [victim.id for victim in victims])

@@ -1,4 +1,4 @@
-"""Every difference between what is written down and what exists has a name and a command that mends it."""
+"""Every difference between the records and AWS has a name and a command that repairs it."""
 
 import json
 from typing import Any
@@ -178,7 +178,7 @@ def test_an_image_that_is_gone_is_found_before_a_candidate_waits_for_it(
     assert diagnose(place.context()) == []
 
 
-def test_a_template_set_that_a_dead_publisher_left_mixed_is_found_and_mended(place: Place) -> None:
+def test_a_template_set_that_a_dead_publisher_left_mixed_is_found_and_repaired(place: Place) -> None:
     context = place.context()
     context.aws.s3.put_object(Bucket=context.bucket, Key="instance/service.tf", Body=b"# of the next release")
     finding = the_finding(place)
@@ -187,7 +187,7 @@ def test_a_template_set_that_a_dead_publisher_left_mixed_is_found_and_mended(pla
     assert diagnose(place.context()) == []
 
 
-def test_an_unreadable_intent_is_named_and_never_mended_unasked(place: Place) -> None:
+def test_an_unreadable_intent_is_named_and_never_repaired_unasked(place: Place) -> None:
     context = place.context()
     context.aws.s3.put_object(Bucket=context.bucket, Key="workspaces/a/interview.json", Body=b"{}")
     finding = the_finding(place)

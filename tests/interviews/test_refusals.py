@@ -57,7 +57,7 @@ def test_a_bad_id_name_or_password(place: Place) -> None:
     refused(place, "is not an image tag", image_tag="a b")
 
 
-def test_no_free_slot_tells_who_holds_them_and_has_its_own_exit_code(new_place: PlaceFactory) -> None:
+def test_no_free_slot_names_the_holders_and_has_its_own_exit_code(new_place: PlaceFactory) -> None:
     place = new_place(max_instances=2)
     place.stored("one", Status.ACTIVE)
     place.stored("two", Status.ACTIVE)

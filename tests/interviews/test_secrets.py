@@ -56,7 +56,7 @@ def test_the_password_is_found_in_ssm_and_in_no_other_place(new_place: PlaceFact
     value = place.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     assert value == SENTINEL
     lines = out.splitlines()
-    assert json.loads(lines[-1])["result"]["password"] == SENTINEL  # told once, to whom it may concern
+    assert json.loads(lines[-1])["result"]["password"] == SENTINEL  # printed once, in the result
     assert SENTINEL not in "\n".join(lines[:-1]) + err
 
     said = [

@@ -408,8 +408,8 @@ def test_metrics_are_written_in_embedded_metric_format(shared: Shared, builds: B
     assert document["_aws"]["Timestamp"] == int(place.clock().timestamp() * 1000)
     assert (directive["Namespace"], directive["Dimensions"]) == ("Prequel", [["Project"]])
     assert document["Project"] == place.prefix
-    told = {metric["Name"]: (document[metric["Name"]], metric["Unit"]) for metric in directive["Metrics"]}
-    assert told == {
+    reported = {metric["Name"]: (document[metric["Name"]], metric["Unit"]) for metric in directive["Metrics"]}
+    assert reported == {
         "ReaperRuns": (1, "Count"),
         "Active": (2, "Count"),
         "Overdue": (1, "Count"),

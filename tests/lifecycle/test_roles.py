@@ -53,7 +53,7 @@ def check(recording: RecordingAws, shared: Shared, role: Assumed, policy: str, n
         if call["action"] != "sts:GetCallerIdentity" and not any(allows(statement, call) for statement in statements)
     ]
     assert not unmatched
-    # S3 tells that an object is missing only to who may list the bucket with the object's key as the prefix.
+    # S3 reports a missing object only to a caller that may list the bucket with the object's key as the prefix.
     reads = [call for call in calls if call["action"] == "s3:GetObject"]
     lists = [
         {"action": "s3:ListBucket", "path": f"/{bucket}", "parameters": {"prefix": [key]}}

@@ -108,7 +108,7 @@ def test_a_zone_that_is_missing_double_or_private_is_named(ready: Ready, embedde
     assert found(ready(domain_name=""), "domain") == []
 
 
-def test_a_zone_that_the_internet_does_not_ask_is_told_apart_from_a_dns_that_does_not_answer(ready: Ready) -> None:
+def test_an_undelegated_zone_is_distinguished_from_a_dns_that_does_not_respond(ready: Ready) -> None:
     elsewhere = ready(nameservers=lambda _: frozenset({"ns1.registrar.example"}))
     assert "the public DNS names ns1.registrar.example for interviews" in only(elsewhere, "domain")
     nowhere = ready(nameservers=lambda _: frozenset())

@@ -1,4 +1,4 @@
-"""Both stacks, planned by the real terraform on an embedded AWS, and what checkov says of the plans, once a session."""
+"""Both stacks, planned by terraform on an embedded AWS, and checkov's results for the plans, once per session."""
 
 import json
 import os
@@ -29,7 +29,7 @@ egress        = "nat_per_az"
 portal_image  = "ghcr.io/example/portal:1.0.0"
 alarm_email   = "ops@example.com"
 """
-"""All that a stack can hold."""
+"""All optional resources of the shared stack."""
 
 LEAKY = {
     "format_version": "1.2",
@@ -52,7 +52,7 @@ LEAKY = {
     "resource_changes": [],
     "configuration": {"root_module": {"resources": []}},
 }
-"""A plan that checkov must find fault with, or else it does not look."""
+"""An insecure plan, for which checkov must report findings."""
 
 Waiver = dict[str, str]
 Key = tuple[str, str, str]
@@ -60,7 +60,7 @@ Key = tuple[str, str, str]
 
 
 def security_tool(name: str) -> str:
-    """The path of a program of ``requirements-security.txt``; fails when it is not installed."""
+    """The path of a program of ``requirements-security.txt``; fails if it is not installed."""
     program = SECURITY_TOOLS / name
     if not program.exists():
         pytest.fail(f"{program} is missing; run `make check-security`, which installs it")
@@ -69,7 +69,7 @@ def security_tool(name: str) -> str:
 
 @dataclass(frozen=True)
 class Plans:
-    """Where each stack's ``directory`` lies: cdk.tf.json, and the plan as ``plan.json``; by stack."""
+    """The directory of each stack's cdk.tf.json and plan.json, by stack."""
 
     directories: Mapping[str, Path]
 
@@ -82,7 +82,7 @@ class Plans:
 
     @property
     def waivers(self) -> dict[Key, Waiver]:
-        """What ``constructs.waivers.waive`` wrote into the stacks of checkov's checks."""
+        """The waivers of checkov's checks, as ``constructs.waivers.waive`` wrote them into the stacks."""
         return {
             (stack, f"{kind}.{name}", check): waiver
             for stack, directory in self.directories.items()
@@ -145,11 +145,11 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Plans:
         }
         variables = {name: value for name, value in (seeded | given).items() if name in document["variable"]}
         environment = terraform_environment(embedded.environment)
-        del environment["TF_CLI_ARGS_init"]  # of the S3 backend, which a plan needs none of
+        del environment["TF_CLI_ARGS_init"]  # for the S3 backend, which a plan does not use
         with ThreadPoolExecutor() as pool:
             planning = [
                 pool.submit(_plan, stacks["shared"], environment, {}),
-                # Its container definitions hold an ARN, so that a plan of what is to come does not know them.
+                # Its container definitions contain an ARN, so they are unknown in a plan before an apply.
                 pool.submit(_plan, stacks["interview"], environment, variables, of_what_exists=True),
             ]
         for plan in planning:
@@ -165,7 +165,7 @@ def scan(plans: Plans) -> Scan:
     files = {stack: directory / "plan.json" for stack, directory in plans.directories.items()}
     files["leaky"] = leaky / "plan.json"
     command = [security_tool("checkov"), "--framework", "terraform_plan", "--skip-download", "--compact"]
-    # Its exit code tells findings from none, and nothing of parsing errors: the document does.
+    # The exit code reflects findings, but not parsing errors, which only the document contains.
     done = subprocess.run(
         [*command, "--output", "json", *(part for file in files.values() for part in ("--file", str(file)))],
         cwd=leaky.parent,

@@ -1,8 +1,8 @@
-"""No pinned package has a known vulnerability that nobody has looked at.
+"""No locked package has a known vulnerability that has not been reviewed.
 
-What is on file in advisories.toml is compared with every pin, always. PyPI and npm are asked, too: what they tell of
-packages that we run fails; of tools that are only run on our own files, it is a warning, and so is NOT AUDITED where
-they give no answer. `make audit` insists: there, each of these fails.
+Every locked version is always compared with advisories.toml. PyPI and npm are queried as well. Their findings fail for
+packages that the project runs, and are warnings for tools that process only the project's files. If they do not
+respond, the warning is NOT AUDITED. With `make audit`, each of these warnings fails.
 """
 
 import json
@@ -28,12 +28,12 @@ pytestmark = pytest.mark.slow
 RUN_BY_US = ["requirements.txt", "requirements-runner.txt"]
 RUN_ON_OUR_FILES = ["requirements-security.txt"]
 HASHED = ["requirements-runner.txt", "requirements-security.txt"]
-"""What pip is told to install by hash (`--require-hashes`)."""
+"""Installed with `pip install --require-hashes`."""
 
 INSISTING = bool(os.environ.get("PREQUEL_REQUIRE_ADVISORIES"))
 
 SOURCE = "https://pypi.org/pypi/pip/20.0/json"
-"""A release with known vulnerabilities: whoever tells of none does not tell the truth."""
+"""A release with known vulnerabilities, to verify that an index reports them."""
 
 ON_FILE = tomllib.loads((Path(__file__).parent / "advisories.toml").read_text())
 EXCUSED = {advisory["id"] for advisory in ON_FILE["advisory"] if "excuse" in advisory}
@@ -41,7 +41,7 @@ EXCUSED = {advisory["id"] for advisory in ON_FILE["advisory"] if "excuse" in adv
 
 @dataclass(frozen=True)
 class Pin:
-    """One version of one package that a lock file holds."""
+    """One version of one package in a lock file."""
 
     ecosystem: str
     package: str
@@ -68,7 +68,7 @@ def pins() -> Iterator[Pin]:
 
 
 def vulnerable(pinned: Iterable[Pin]) -> set[tuple[str, Pin]]:
-    """Each advisory on file with each pin that it concerns."""
+    """Each advisory in advisories.toml with each vulnerable pin."""
     known = [(advisory, (advisory["ecosystem"], advisory["package"])) for advisory in ON_FILE["advisory"]]
     return {
         (advisory["id"], pin)
@@ -79,58 +79,58 @@ def vulnerable(pinned: Iterable[Pin]) -> set[tuple[str, Pin]]:
     }
 
 
-def test_no_pin_has_a_vulnerability_on_file_that_is_not_excused() -> None:
+def test_no_locked_version_has_a_known_advisory_that_is_not_accepted() -> None:
     found = vulnerable(pins())
     assert not {(name, pin) for name, pin in found if name not in EXCUSED}, (
-        "pin a later version, or say why it may stay"
+        "lock a later version, or add an excuse with the reason"
     )
-    assert not EXCUSED - {name for name, _ in found}, "take these excuses out"
+    assert not EXCUSED - {name for name, _ in found}, "remove these excuses"
 
 
-def test_every_advisory_on_file_is_of_a_package_that_is_pinned() -> None:
+def test_every_known_advisory_is_for_a_locked_package() -> None:
     pinned = {(pin.ecosystem, pin.package) for pin in pins()}
     assert {(advisory["ecosystem"], advisory["package"]) for advisory in ON_FILE["advisory"]} <= pinned
 
 
-def test_an_old_version_would_be_noticed() -> None:
-    old, mended, other = Pin("PyPI", "flask", "3.1.2"), Pin("PyPI", "flask", "3.1.3"), Pin("npm", "flask", "1.0.0")
-    assert vulnerable([old, mended, other]) == {("CVE-2026-27205", old)}
+def test_a_vulnerable_version_is_detected() -> None:
+    old, fixed, other = Pin("PyPI", "flask", "3.1.2"), Pin("PyPI", "flask", "3.1.3"), Pin("npm", "flask", "1.0.0")
+    assert vulnerable([old, fixed, other]) == {("CVE-2026-27205", old)}
 
 
-def test_what_is_installed_by_hash_has_one_for_every_pin() -> None:
+def test_every_package_that_is_installed_by_hash_has_a_hash() -> None:
     for lock in HASHED:
         lines = [line for line in (PROJECT / lock).read_text().splitlines() if line[:1].isalnum()]
         assert len(lines) > 20
-        assert all(line.endswith("\\") for line in lines), f"{lock}: the hashes follow on the next lines"
+        assert all(line.endswith("\\") for line in lines), f"{lock}: a pin has no hash on the next line"
     packages = node_packages()
     unchecked = [path for path, package in packages.items() if not package.keys() & {"integrity", "inBundle"}]
     assert len(packages) > 100
-    assert not unchecked, "whatever is no part of another package's archive needs a checksum of its own"
+    assert not unchecked, "a package that is not bundled with another one needs a checksum"
 
 
-def test_no_pin_is_a_pre_release() -> None:
+def test_no_locked_version_is_a_pre_release() -> None:
     assert not [pin for pin in pins() if pin.ecosystem == "PyPI" and Version(pin.version).is_prerelease]
 
 
-def tell(text: str, *, fails: bool) -> None:
-    """Fails with ``text``, or warns of it where nobody insists."""
+def report(text: str, *, fails: bool) -> None:
+    """Fails with ``text``, or warns if neither ``fails`` nor `make audit` requires a failure."""
     if fails or INSISTING:
         pytest.fail(text)
     warnings.warn(text, stacklevel=2)
 
 
-def why_unknown() -> str:
-    """Why PyPI tells nothing about vulnerabilities here; empty if it does."""
+def unavailable() -> str:
+    """Why PyPI does not report vulnerabilities; empty if it does."""
     try:
         with urllib.request.urlopen(SOURCE, timeout=5) as answer:
             document = json.loads(answer.read())
     except (OSError, ValueError) as error:
         return f"{SOURCE}: {error}"
-    return "" if document.get("vulnerabilities") else f"{SOURCE} names no vulnerability, and has some"
+    return "" if document.get("vulnerabilities") else f"{SOURCE} reports no vulnerability, expected some"
 
 
 def audit(lock: Path) -> list[dict[str, Any]]:
-    """The packages of a lock file, each with its ``vulns``; raises ``AssertionError`` when the audit was not made."""
+    """The packages of a lock file, each with its ``vulns``; raises ``AssertionError`` if pip-audit failed."""
     command = [security_tool("pip-audit"), "--requirement", str(lock), "--disable-pip", "--no-deps", "--format", "json"]
     done = subprocess.run([*command, "--progress-spinner", "off"], capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
@@ -138,31 +138,34 @@ def audit(lock: Path) -> list[dict[str, Any]]:
     return packages
 
 
-def test_pypi_names_no_vulnerability_that_is_not_excused_where_it_can_be_asked(tmp_path: Path) -> None:
-    reason = why_unknown()
+def test_pypi_reports_no_vulnerability_that_is_not_accepted_if_it_responds(tmp_path: Path) -> None:
+    reason = unavailable()
     if reason:
-        tell(f"NOT AUDITED: {reason}", fails=False)
+        report(f"NOT AUDITED: {reason}", fails=False)
         return
     (tmp_path / "requirements.txt").write_text("pip==20.0\n")
-    assert audit(tmp_path / "requirements.txt")[0]["vulns"], "pip-audit looks at nothing"
+    assert audit(tmp_path / "requirements.txt")[0]["vulns"], "pip-audit did not report a known vulnerability"
     for lock in (*RUN_BY_US, *RUN_ON_OUR_FILES):
         packages = audit(PROJECT / lock)
         assert len(packages) == sum(r.marker is None or r.marker.evaluate() for r in requirements(lock))
         assert not [p.get("skip_reason") for p in packages if "skip_reason" in p]
         found = {(p["name"], v["id"]) for p in packages for v in p["vulns"] if not EXCUSED & {v["id"], *v["aliases"]}}
         if found:
-            tell(f"{lock}: pin later versions, or put them on file with an excuse: {found}", fails=lock in RUN_BY_US)
+            report(
+                f"{lock}: lock later versions, or add them to advisories.toml with an excuse: {found}",
+                fails=lock in RUN_BY_US,
+            )
 
 
-def test_npm_names_no_vulnerability_that_is_not_excused_where_it_can_be_asked() -> None:
+def test_npm_reports_no_vulnerability_that_is_not_accepted_if_it_responds() -> None:
     done = subprocess.run(
         ["npm", "audit", "--package-lock-only", "--json"], cwd=PROJECT, capture_output=True, text=True, check=False
     )
-    told = json.loads(done.stdout)
-    if "vulnerabilities" not in told:
-        tell(f"NOT AUDITED: npm: {told.get('message', done.stderr)}", fails=False)
+    answer = json.loads(done.stdout)
+    if "vulnerabilities" not in answer:
+        report(f"NOT AUDITED: npm: {answer.get('message', done.stderr)}", fails=False)
         return
-    advisories = [via for found in told["vulnerabilities"].values() for via in found["via"] if isinstance(via, dict)]
+    advisories = [via for found in answer["vulnerabilities"].values() for via in found["via"] if isinstance(via, dict)]
     found = {(via["name"], via["url"]) for via in advisories if via["url"].rpartition("/")[2] not in EXCUSED}
     if found:
-        tell(f"package-lock.json: update, or put them on file with an excuse: {found}", fails=False)
+        report(f"package-lock.json: update, or add them to advisories.toml with an excuse: {found}", fails=False)

@@ -1,4 +1,4 @@
-"""Every policy document of the shared stack, read by parliament: of roles, of resources, and who may assume a role."""
+"""parliament on every policy document of the shared stack: policies of roles and resources, and trust policies."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def stack(request: pytest.FixtureRequest, shared_stack: SharedStackFactory) -> S
 
 
 def documents(stack: SynthesizedStack) -> dict[str, dict[str, Any]]:
-    """Each policy document by name, with all that Terraform would know filled in."""
+    """Each policy document by name, with the values that Terraform would insert."""
     text = json.dumps(stack.document["data"]["aws_iam_policy_document"])
     for token, value in FILLED_IN.items():
         text = text.replace("${" + token + "}", value)
@@ -46,7 +46,7 @@ def rendered(statement: dict[str, Any]) -> dict[str, Any]:
     return {
         "Effect": statement.get("effect", "Allow"),
         "Action": statement["actions"],
-        # Who may assume a role is written on that role.
+        # A trust policy applies to its own role.
         "Resource": statement.get("resources", _ROLE),
         **({"Principal": principals} if principals else {}),
         **({"Condition": conditions} if conditions else {}),
@@ -54,13 +54,13 @@ def rendered(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 def issues(statements: list[dict[str, Any]]) -> set[str]:
-    """What parliament finds in the document of these statements."""
+    """parliament's findings in a document with these statements."""
     policy = {"Version": "2012-10-17", "Statement": [rendered(statement) for statement in statements]}
     return {finding.issue for finding in analyze_policy_string(json.dumps(policy)).findings}
 
 
 def findings(name: str, document: dict[str, Any]) -> set[tuple[str, str]]:
-    """Each finding in a document as waivers name it, beside the document's name."""
+    """The document's name and each finding, in the form that waivers use."""
     statements = document["statement"]
     by_sid = {statement.get("sid", "trust"): issues([statement]) for statement in statements}
     assert len(by_sid) == len(statements)
@@ -69,7 +69,7 @@ def findings(name: str, document: dict[str, Any]) -> set[tuple[str, str]]:
 
 
 def waivers(stack: SynthesizedStack) -> dict[tuple[str, str], dict[str, str]]:
-    """What ``constructs.waivers.waive`` wrote beside the resources of policies, by document and finding."""
+    """The waivers that ``constructs.waivers.waive`` wrote for policies, by document and finding."""
     found = {}
     for resources in stack.document["resource"].values():
         for resource in resources.values():
@@ -81,21 +81,21 @@ def waivers(stack: SynthesizedStack) -> dict[tuple[str, str], dict[str, str]]:
     return found
 
 
-def test_parliament_finds_nothing_in_any_policy_that_is_not_waived_beside_it(stack: SynthesizedStack) -> None:
+def test_parliament_reports_no_finding_without_a_waiver(stack: SynthesizedStack) -> None:
     found = {finding for name, document in documents(stack).items() for finding in findings(name, document)}
     waived = waivers(stack).keys()
-    assert not found - waived, "mend these, or waive them beside the resource"
-    assert not waived - found, "take these waivers out"
+    assert not found - waived, "fix these, or waive them in the construct"
+    assert not waived - found, "remove these waivers"
 
 
-def test_every_waiver_of_a_policy_says_why_and_where_that_stands(stack: SynthesizedStack) -> None:
+def test_every_waiver_of_a_policy_has_a_reason_and_a_link(stack: SynthesizedStack) -> None:
     assert waivers(stack)
     for finding, waiver in waivers(stack).items():
         assert len(waiver["reason"].split()) >= 5, finding
         assert re.match(r"https://\S+$", waiver["link"]), finding
 
 
-def test_every_role_and_every_bucket_topic_queue_and_key_has_a_policy_that_is_read(stack: SynthesizedStack) -> None:
+def test_the_policies_of_every_role_bucket_topic_queue_and_key_are_checked(stack: SynthesizedStack) -> None:
     names = documents(stack).keys()
     assert len([name for name in names if name.endswith("_trust")]) == len(stack.all("aws_iam_role"))
     assert {"runner_role_permissions", "reaper_role_permissions", "storage_permissions"} <= names
@@ -104,13 +104,13 @@ def test_every_role_and_every_bucket_topic_queue_and_key_has_a_policy_that_is_re
 
 
 @pytest.mark.parametrize("action", ["s3:NoSuchAction", "sns:Publish"])
-def test_an_action_that_does_not_fit_is_noticed(action: str) -> None:
+def test_an_action_that_does_not_exist_or_fit_the_resource_is_detected(action: str) -> None:
     principals = [{"type": "Service", "identifiers": ["logging.s3.amazonaws.com"]}]
     statement = {"sid": "Bad", "principals": principals, "actions": [action], "resources": ["arn:aws:s3:::bucket/*"]}
     assert findings("bucket", {"statement": [statement]})
 
 
-def test_a_finding_is_told_of_its_own_statement_only() -> None:
+def test_a_finding_is_reported_for_its_own_statement_only() -> None:
     wide = {"sid": "Wide", "actions": ["s3:GetObject"], "resources": ["*"]}
     narrow = {"sid": "Narrow", "actions": ["s3:GetObject"], "resources": ["arn:aws:s3:::bucket/*"]}
     assert {found.partition(" ")[0] for _, found in findings("role", {"statement": [wide, narrow]})} == {"Wide"}

@@ -6,7 +6,7 @@ from rate_limiter import RateLimiter
 
 
 class Clock:
-    """Stands still until it is told otherwise."""
+    """Stands still until a test sets it."""
 
     def __init__(self) -> None:
         self.now = 0.0
