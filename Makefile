@@ -1,6 +1,6 @@
 # Each target sets up its dependencies. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-security audit fix lint types synth diff deploy outputs destroy bench soak docs lock clean tools
+.PHONY: help setup demo test test-second check check-security audit fix lint types synth diff deploy outputs destroy bench soak docs lock clean tools
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -16,10 +16,13 @@ demo: setup ## Deploy to an embedded AWS, run one interview, verify that nothing
 	@$(BIN)/python -m scripts.dev.demo
 
 test: setup .venv-security/.ready lint types ## Run all tests, with terraform and the AWS provider
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not second"
+
+test-second: setup .venv-second/.ready ## Deploy, run and destroy the whole system on a second AWS emulator
+	$(BIN)/pytest -m second tests/second
 
 check: setup lint types ## Run the linters, the type checker and the fast tests
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not e2e and not slow and not soak"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not e2e and not slow and not soak and not second"
 
 check-security: setup .venv-security/.ready ## Scan the plans of both stacks, the policies, the files and the locked packages
 	$(BIN)/pytest tests/security
@@ -60,7 +63,7 @@ destroy: setup ## Destroy the shared stack (see docs/operations.md, Tearing down
 bench: setup ## Run the benchmarks and write docs/benchmarks.md
 	$(BIN)/python -m scripts.dev.bench
 
-soak: setup ## Run the long tests completely, and write docs/soak.md
+soak: test-second ## Run test-second and the long tests completely, and write docs/soak.md
 	$(BIN)/pytest -n 2 --maxschedchunk 1 -p tests.soak_report -m soak
 
 docs: setup ## Generate the diagram, the command reference and the index of decisions
@@ -70,9 +73,10 @@ lock: .venv/.ready ## Lock the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra dev -o requirements.txt --no-emit-index-url --python-version 3.11
 	$(BIN)/uv pip compile -q --group runner -c requirements.txt --generate-hashes -o requirements-runner.txt --no-emit-index-url --python-version 3.12 --python-platform linux
 	$(BIN)/uv pip compile -q --upgrade --group security --universal --generate-hashes -o requirements-security.txt --no-emit-index-url --python-version 3.11
+	$(BIN)/uv pip compile -q --upgrade --group second --universal --generate-hashes -o requirements-second.txt --no-emit-index-url --python-version 3.11
 
 clean: ## Delete the files that the other targets created
-	rm -rf .venv .venv-security node_modules cdktf.out .prequel .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-second .venv-security node_modules cdktf.out .prequel .pytest_cache .mypy_cache .ruff_cache
 
 # --no-compile: the AWS bindings have 2,200 modules, of which a few dozen are used.
 .venv/.ready: requirements.txt pyproject.toml | tools
@@ -89,6 +93,12 @@ clean: ## Delete the files that the other targets created
 	@echo "Installing checkov and pip-audit …"
 	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-security
 	@$(BIN)/uv pip install -q --python .venv-security --require-hashes -r requirements-security.txt
+	@touch $@
+
+.venv-second/.ready: requirements-second.txt | .venv/.ready
+	@echo "Installing MiniStack …"
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-second
+	@$(BIN)/uv pip install -q --python .venv-second --require-hashes -r requirements-second.txt
 	@touch $@
 
 node_modules/.ready: package-lock.json | tools

@@ -115,7 +115,7 @@ def pytest_configure() -> None:
         raise pytest.UsageError(str(error)) from error
 
 
-_ONE_WORKER = ("candidate", "e2e", "lifecycle", "security")
+_ONE_WORKER = ("candidate", "e2e", "lifecycle", "second", "security")
 """Directories whose tests share something that is dear to set up, such as the deployed shared stack."""
 
 
@@ -124,13 +124,14 @@ _AWS_FIXTURES = frozenset({"deployed", "embedded", "recording"})
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves the soak tests out unless they are asked for by name: ``-m soak``; keeps what shares setup together.
+    """Leaves out what must be asked for by name, such as ``-m soak``; keeps what shares setup together.
 
     Whatever uses an embedded AWS is marked ``e2e``, so that `make check` stays quick.
     """
-    if "soak" not in str(config.option.markexpr):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("soak")])
-        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+    for marker in ("soak", "second"):
+        if marker not in str(config.option.markexpr):
+            config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(marker)])
+            items[:] = [item for item in items if not item.get_closest_marker(marker)]
     for item in items:
         if _AWS_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.e2e)

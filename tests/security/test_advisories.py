@@ -26,8 +26,8 @@ from tests.security.conftest import security_tool
 pytestmark = pytest.mark.slow
 
 RUN_BY_US = ["requirements.txt", "requirements-runner.txt"]
-RUN_ON_OUR_FILES = ["requirements-security.txt"]
-HASHED = ["requirements-runner.txt", "requirements-security.txt"]
+RUN_ON_OUR_FILES = ["requirements-security.txt", "requirements-second.txt"]
+HASHED = ["requirements-runner.txt", *RUN_ON_OUR_FILES]
 """Installed with `pip install --require-hashes`."""
 
 INSISTING = bool(os.environ.get("PREQUEL_REQUIRE_ADVISORIES"))
@@ -98,9 +98,11 @@ def test_a_vulnerable_version_is_detected() -> None:
 
 
 def test_every_package_that_is_installed_by_hash_has_a_hash() -> None:
+    groups = tomllib.loads((PROJECT / "pyproject.toml").read_text())["dependency-groups"]
     for lock in HASHED:
         lines = [line for line in (PROJECT / lock).read_text().splitlines() if line[:1].isalnum()]
-        assert len(lines) > 20
+        requested = {Requirement(text).name for text in groups[Path(lock).stem.removeprefix("requirements-")]}
+        assert requested <= {requirement.name for requirement in requirements(lock)}
         assert all(line.endswith("\\") for line in lines), f"{lock}: a pin has no hash on the next line"
     packages = node_packages()
     unchecked = [path for path, package in packages.items() if not package.keys() & {"integrity", "inBundle"}]
