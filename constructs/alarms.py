@@ -4,21 +4,14 @@ from functools import partial
 
 from constructs import Construct
 from constructs.alarm import Alarm, AlarmTopic
-from constructs.aws import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-    SnsTopic,
-    SnsTopicPolicy,
-    SnsTopicSubscription,
-)
+from constructs.aws import DataAwsIamPolicyDocument, SnsTopic, SnsTopicPolicy, SnsTopicSubscription
 from constructs.certificate import Certificate
 from constructs.cluster import Cluster
 from constructs.load_balancer import LoadBalancer
 from constructs.log_group import LogGroup
 from constructs.metric import Metric, most_of, share
 from constructs.network import Network
+from constructs.policy import allow, condition, service
 from constructs.portal import Portal
 from constructs.project import Project
 from constructs.storage import REQUEST_METRICS, InstanceBucket
@@ -201,22 +194,12 @@ class Alarms(Construct):
             self,
             "publishing",
             statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    sid="Alarms",
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="Service", identifiers=["cloudwatch.amazonaws.com"]
-                        )
-                    ],
-                    actions=["sns:Publish"],
-                    resources=[account.arn("sns", name)],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike",
-                            variable="aws:SourceArn",
-                            values=[account.arn("cloudwatch", f"alarm:{project.prefix}-*")],
-                        )
-                    ],
+                allow(
+                    "Alarms",
+                    ["sns:Publish"],
+                    [account.arn("sns", name)],
+                    condition("ArnLike", "aws:SourceArn", account.arn("cloudwatch", f"alarm:{project.prefix}-*")),
+                    to=service("cloudwatch.amazonaws.com"),
                 )
             ],
         )

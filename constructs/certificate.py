@@ -3,12 +3,7 @@
 from cdktf import TerraformResourceLifecycle
 
 from constructs import Construct
-from constructs.aws import (
-    AcmCertificate,
-    AcmCertificateValidation,
-    DataAwsRoute53Zone,
-    Route53Record,
-)
+from constructs.aws import AcmCertificate, AcmCertificateValidation, DataAwsRoute53Zone, Route53Record
 from constructs.waivers import waive
 
 VALIDATION_RECORD_TTL_SECONDS = 300

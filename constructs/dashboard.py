@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from constructs import Construct
@@ -77,59 +77,46 @@ class Dashboard(Construct):
         ).dashboard_name
 
 
-def _interviews(project: Mapping[str, str]) -> list[Graph]:
-    def metric(name: str) -> Metric:
-        return Metric(METRICS_NAMESPACE, name, "Maximum", project)
+def _graph(title: str, source: Metric, lines: Mapping[str, str], **options: Any) -> Graph:
+    """A graph of the metrics named by ``lines``, which are otherwise as ``source``."""
+    return Graph(title, {label: replace(source, name=name) for label, name in lines.items()}, **options)
 
+
+def _interviews(project: Mapping[str, str]) -> list[Graph]:
+    source = Metric(METRICS_NAMESPACE, "", "Maximum", project)
     now = {"Active": "Active", "Free slots": "SlotsFree", "Overdue": "Overdue", "Leaking": "Leaking"}
     return [
-        Graph("Interviews now", {label: metric(name) for label, name in now.items()}, is_number=True),
-        Graph("Interviews and slots", {"Active": metric("Active"), "Slots taken": metric("SlotsTaken")}),
-        Graph("Seconds past the deadline", {"Longest": metric("LongestOverdue")}),
+        _graph("Interviews now", source, now, is_number=True),
+        _graph("Interviews and slots", source, {"Active": "Active", "Slots taken": "SlotsTaken"}),
+        _graph("Seconds past the deadline", source, {"Longest": "LongestOverdue"}),
     ]
 
 
 def _load_balancer(balancer: Mapping[str, str]) -> list[Graph]:
-    def metric(name: str, statistic: str = "Sum") -> Metric:
-        return Metric("AWS/ApplicationELB", name, statistic, balancer)
-
+    source = Metric("AWS/ApplicationELB", "", "Sum", balancer)
+    requests = {
+        "Requests": "RequestCount",
+        "Open connections": "ActiveConnectionCount",
+        "Rejected": "RejectedConnectionCount",
+    }
+    errors = {"5xx of the load balancer": "HTTPCode_ELB_5XX_Count", "5xx of containers": "HTTPCode_Target_5XX_Count"}
+    time = replace(source, name="TargetResponseTime")
     return [
-        Graph(
-            "Requests and connections",
-            {
-                "Requests": metric("RequestCount"),
-                "Open connections": metric("ActiveConnectionCount"),
-                "Rejected": metric("RejectedConnectionCount"),
-            },
-        ),
-        Graph(
-            "Errors",
-            {
-                "5xx of the load balancer": metric("HTTPCode_ELB_5XX_Count"),
-                "5xx of containers": metric("HTTPCode_Target_5XX_Count"),
-            },
-        ),
-        Graph(
-            "Response time in seconds",
-            {"p50": metric("TargetResponseTime", "p50"), "p95": metric("TargetResponseTime", "p95")},
-        ),
+        _graph("Requests and connections", source, requests),
+        _graph("Errors", source, errors),
+        Graph("Response time in seconds", {p: replace(time, statistic=p) for p in ("p50", "p95")}),
     ]
 
 
 def _tasks(cluster: Mapping[str, str], log_group: Mapping[str, str]) -> list[Graph]:
-    def metric(name: str, statistic: str = "Sum") -> Metric:
-        return Metric("ECS/ContainerInsights", name, statistic, cluster)
-
+    source = Metric("ECS/ContainerInsights", "", "Average", cluster)
     names = ("CpuUtilized", "CpuReserved", "MemoryUtilized", "MemoryReserved")
     return [
-        Graph("Tasks", {"Services": metric("ServiceCount", "Average"), "Tasks": metric("TaskCount", "Average")}),
+        _graph("Tasks", source, {"Services": "ServiceCount", "Tasks": "TaskCount"}),
         Graph(
             "CPU and memory in use, percent",
-            hidden={name: metric(name) for name in names},
-            math={
-                "CPU": "100 * cpuutilized / cpureserved",
-                "Memory": "100 * memoryutilized / memoryreserved",
-            },
+            hidden={name: replace(source, name=name, statistic="Sum") for name in names},
+            math={"CPU": "100 * cpuutilized / cpureserved", "Memory": "100 * memoryutilized / memoryreserved"},
         ),
         Graph("Bytes logged by interviews", {"Bytes": Metric("AWS/Logs", "IncomingBytes", "Sum", log_group)}),
     ]
@@ -137,40 +124,22 @@ def _tasks(cluster: Mapping[str, str], log_group: Mapping[str, str]) -> list[Gra
 
 def _reaper(project: Mapping[str, str], function: Mapping[str, str]) -> list[Graph]:
     ours = {"Passes": "ReaperRuns", "Builds started": "BuildsStarted", "Problems": "Problems"}
-    lambdas = {"Invocations": "Invocations", "Errors": "Errors", "Throttles": "Throttles"}
+    calls = {"Invocations": "Invocations", "Errors": "Errors", "Throttles": "Throttles"}
+    passes = Metric("AWS/Lambda", "", "Maximum", function)
     return [
-        Graph(
-            "Reaper",
-            {label: Metric(METRICS_NAMESPACE, name, "Sum", project) for label, name in ours.items()},
-            period=300,
-        ),
-        Graph(
-            "Reaper's function",
-            {label: Metric("AWS/Lambda", name, "Sum", function) for label, name in lambdas.items()},
-            period=300,
-        ),
-        Graph(
-            "Duration of a pass in milliseconds",
-            {"Longest": Metric("AWS/Lambda", "Duration", "Maximum", function)},
-            period=300,
-        ),
+        _graph("Reaper", Metric(METRICS_NAMESPACE, "", "Sum", project), ours, period=300),
+        _graph("Reaper's function", replace(passes, statistic="Sum"), calls, period=300),
+        _graph("Duration of a pass in milliseconds", passes, {"Longest": "Duration"}, period=300),
     ]
 
 
 def _runner(project: Mapping[str, str]) -> list[Graph]:
     counts = {"Started": "Builds", "Succeeded": "SucceededBuilds", "Failed": "FailedBuilds"}
     times = {"Queued": "QueuedDuration", "Whole build": "Duration"}
+    builds = Metric("AWS/CodeBuild", "", "Sum", project)
     return [
-        Graph(
-            "Builds",
-            {label: Metric("AWS/CodeBuild", name, "Sum", project) for label, name in counts.items()},
-            period=300,
-        ),
-        Graph(
-            "Duration of a build in seconds",
-            {label: Metric("AWS/CodeBuild", name, "Maximum", project) for label, name in times.items()},
-            period=300,
-        ),
+        _graph("Builds", builds, counts, period=300),
+        _graph("Duration of a build in seconds", replace(builds, statistic="Maximum"), times, period=300),
     ]
 
 

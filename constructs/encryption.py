@@ -2,14 +2,8 @@
 
 from constructs import Construct
 from constructs.account import Account
-from constructs.aws import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-    KmsAlias,
-    KmsKey,
-)
+from constructs.aws import DataAwsIamPolicyDocument, KmsAlias, KmsKey
+from constructs.policy import Principals, allow, condition, service
 from constructs.waivers import waive
 
 ADMINISTRATION = [
@@ -108,47 +102,27 @@ class EncryptionKey(Construct):
             self,
             "policy",
             statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    sid="AccountAdministration",
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=[account.root_arn])
-                    ],
-                    actions=ADMINISTRATION,
-                    resources=this_key,
+                allow(
+                    "AccountAdministration",
+                    ADMINISTRATION,
+                    this_key,
+                    to=Principals(type="AWS", identifiers=[account.root_arn]),
                 ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="LogGroups",
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="Service", identifiers=[f"logs.{account.region}.amazonaws.com"]
-                        )
-                    ],
-                    actions=USE_BY_LOGS,
-                    resources=this_key,
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringLike", variable="kms:EncryptionContext:aws:logs:arn", values=log_groups
-                        )
-                    ],
+                allow(
+                    "LogGroups",
+                    USE_BY_LOGS,
+                    this_key,
+                    condition("StringLike", "kms:EncryptionContext:aws:logs:arn", *log_groups),
+                    to=service(f"logs.{account.region}.amazonaws.com"),
                 ),
                 # An alarm cannot reach an encrypted topic otherwise
                 # (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
-                DataAwsIamPolicyDocumentStatement(
-                    sid="AlarmsToTopic",
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="Service", identifiers=["cloudwatch.amazonaws.com"]
-                        )
-                    ],
-                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                    resources=this_key,
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringLike",
-                            variable="kms:EncryptionContext:aws:sns:topicArn",
-                            values=[account.arn("sns", f"{name}-*")],
-                        ),
-                    ],
+                allow(
+                    "AlarmsToTopic",
+                    ["kms:Decrypt", "kms:GenerateDataKey"],
+                    this_key,
+                    condition("StringLike", "kms:EncryptionContext:aws:sns:topicArn", account.arn("sns", f"{name}-*")),
+                    to=service("cloudwatch.amazonaws.com"),
                 ),
             ],
         )

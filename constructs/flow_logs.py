@@ -1,24 +1,18 @@
 """VPC flow logs."""
 
 from constructs import Construct
-from constructs.aws import DataAwsIamPolicyDocumentStatement, FlowLog
+from constructs.aws import FlowLog
 from constructs.identity import ServiceRole
 from constructs.log_group import LogGroup
 from constructs.network import Network
+from constructs.policy import allow
 from constructs.project import Project
 
 
 class FlowLogs(Construct):
     """Logs every connection in the VPC, accepted or rejected."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        project: Project,
-        network: Network,
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, project: Project, network: Network) -> None:
         super().__init__(scope, id)
         account = project.account
         name = f"/{project.prefix}/flow-logs"
@@ -33,10 +27,10 @@ class FlowLogs(Construct):
             account=account,
             source_arn=account.arn("ec2", "vpc-flow-log/*"),
             statements=[
-                DataAwsIamPolicyDocumentStatement(
-                    sid="WriteLogs",
-                    actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                    resources=[account.arn("logs", f"log-group:{name}:*")],
+                allow(
+                    "WriteLogs",
+                    ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                    [account.arn("logs", f"log-group:{name}:*")],
                 )
             ],
         )

@@ -2,14 +2,8 @@
 
 from constructs import Construct
 from constructs.account import Account
-from constructs.aws import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-    IamRole,
-    IamRolePolicy,
-)
+from constructs.aws import DataAwsIamPolicyDocument, IamRole, IamRolePolicy
+from constructs.policy import Condition, Principals, Statement, allow, condition
 
 
 class ServiceRole(Construct):
@@ -31,15 +25,15 @@ class ServiceRole(Construct):
         service: str,
         account: Account,
         source_arn: str | None,
-        statements: list[DataAwsIamPolicyDocumentStatement],
+        statements: list[Statement],
     ) -> None:
         super().__init__(scope, id)
         trust = DataAwsIamPolicyDocument(
             self,
             "trust",
             statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="Service", identifiers=[service])],
+                Statement(
+                    principals=[Principals(type="Service", identifiers=[service])],
                     actions=["sts:AssumeRole"],
                     condition=[
                         condition("StringEquals", "aws:SourceAccount", account.account_id),
@@ -58,14 +52,7 @@ class TaskServiceRole(ServiceRole):
     """A role for ECS tasks of this account and region. Output: ``arn``."""
 
     def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        name: str,
-        description: str,
-        account: Account,
-        statements: list[DataAwsIamPolicyDocumentStatement],
+        self, scope: Construct, id: str, *, name: str, description: str, account: Account, statements: list[Statement]
     ) -> None:
         super().__init__(
             scope,
@@ -81,54 +68,45 @@ class TaskServiceRole(ServiceRole):
         )
 
 
-def list_bucket(bucket_arn: str) -> DataAwsIamPolicyDocumentStatement:
+def list_bucket(bucket_arn: str) -> Statement:
     """Lets a reader of objects that may not exist distinguish a missing one from a forbidden one.
 
     S3 answers 404 for a missing key only to a caller that may list the bucket, and 403 to any other
     (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
     """
-    return DataAwsIamPolicyDocumentStatement(
-        sid="ListBucket",
-        actions=["s3:ListBucket"],
+    return allow(
+        "ListBucket",
+        ["s3:ListBucket"],
         # Without a condition on the prefix: AWS does not document how it reads one when it answers GetObject
         # (https://github.com/ceph/ceph/pull/68577 copies what was seen). Listing shows this project's own keys only.
-        resources=[bucket_arn],
+        [bucket_arn],
     )
 
 
-def start_container(
-    account: Account, *, project_prefix: str, log_group_name: str
-) -> list[DataAwsIamPolicyDocumentStatement]:
+def start_container(account: Account, *, project_prefix: str, log_group_name: str) -> list[Statement]:
     """What ECS needs to pull one of this project's images and to write to one log group."""
     return [
         # Signing in to ECR concerns no repository, so AWS offers no narrower resource
         # (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html).
-        DataAwsIamPolicyDocumentStatement(
-            sid="SignInToRegistry", actions=["ecr:GetAuthorizationToken"], resources=["*"]
+        allow("SignInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]),
+        allow(
+            "PullImage",
+            ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            [account.arn("ecr", f"repository/{project_prefix}-*")],
         ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="PullImage",
-            actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            resources=[account.arn("ecr", f"repository/{project_prefix}-*")],
-        ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="WriteLogs",
-            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-            resources=[account.arn("logs", f"log-group:{log_group_name}:*")],
+        allow(
+            "WriteLogs",
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            [account.arn("logs", f"log-group:{log_group_name}:*")],
         ),
     ]
 
 
-def condition(test: str, variable: str, *values: str) -> DataAwsIamPolicyDocumentStatementCondition:
-    """A condition of a policy statement, in one line."""
-    return DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=list(values))
-
-
-def in_cluster(account: Account, project_prefix: str) -> DataAwsIamPolicyDocumentStatementCondition:
+def in_cluster(account: Account, project_prefix: str) -> Condition:
     """Holds an ECS call to our cluster."""
     return condition("ArnEquals", "ecs:cluster", account.arn("ecs", f"cluster/{project_prefix}"))
 
 
-def of_an_interview(side: str) -> DataAwsIamPolicyDocumentStatementCondition:
+def of_an_interview(side: str) -> Condition:
     """Holds a call to what carries an interview's tag; ``side`` is Request at its creation, Resource later."""
     return condition("StringLike", f"aws:{side}Tag/InterviewId", "?*")

@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-from constructs.aws import (
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-)
 from constructs.certificate import Certificate
-from constructs.identity import ServiceRole, condition, in_cluster, of_an_interview
+from constructs.identity import ServiceRole, in_cluster, of_an_interview
 from constructs.interview_roles import InterviewRoles
+from constructs.policy import Condition, Statement, allow, condition
 from constructs.project import Project
 from constructs.waivers import waive
 
@@ -55,7 +52,7 @@ class InterviewPermissions:
     record_domain: Certificate | None
 
     @property
-    def statements(self) -> list[DataAwsIamPolicyDocumentStatement]:
+    def statements(self) -> list[Statement]:
         """The policy statements."""
         record = self._record(self.record_domain) if self.record_domain else []
         return [*self._password(), *self._route(), *self._task(), *record]
@@ -66,12 +63,12 @@ class InterviewPermissions:
         for waiver in _WAIVERS:
             waive(role.policy, *waiver)
 
-    def _password(self) -> list[DataAwsIamPolicyDocumentStatement]:
+    def _password(self) -> list[Statement]:
         passwords = self.project.account.arn("ssm", f"parameter/{self.project.prefix}/interviews/*")
         return [
-            DataAwsIamPolicyDocumentStatement(
-                sid="KeepPassword",
-                actions=[
+            allow(
+                "KeepPassword",
+                [
                     "ssm:AddTagsToResource",
                     "ssm:DeleteParameter",
                     "ssm:DeleteParameters",
@@ -79,159 +76,135 @@ class InterviewPermissions:
                     "ssm:ListTagsForResource",
                     "ssm:PutParameter",
                 ],
-                resources=[passwords],
+                [passwords],
             ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="DescribePasswords",
-                actions=["ssm:DescribeParameters"],
-                resources=["*"],  # AWS offers no resource for it; it returns names and never values
+            allow(
+                "DescribePasswords",
+                ["ssm:DescribeParameters"],
+                ["*"],  # AWS offers no resource for it; it returns names and never values
             ),
             # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
-            DataAwsIamPolicyDocumentStatement(
-                sid="EncryptPassword",
-                actions=["kms:Decrypt", "kms:Encrypt"],
-                resources=[self.project.key.arn],
-                condition=[condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords)],
+            allow(
+                "EncryptPassword",
+                ["kms:Decrypt", "kms:Encrypt"],
+                [self.project.key.arn],
+                condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords),
             ),
         ]
 
-    def _route(self) -> list[DataAwsIamPolicyDocumentStatement]:
+    def _route(self) -> list[Statement]:
         """A target group, whose name is the interview's id alone, and a rule on our load balancer."""
         groups = self.project.account.arn("elasticloadbalancing", "targetgroup/*/*")
         listeners = self.project.account.arn("elasticloadbalancing", f"listener/app/{self.project.prefix}/*/*")
         rules = self.project.account.arn("elasticloadbalancing", f"listener-rule/app/{self.project.prefix}/*/*/*")
         return [
-            DataAwsIamPolicyDocumentStatement(
-                sid="CreateRoute",
-                actions=["elasticloadbalancing:CreateRule", "elasticloadbalancing:CreateTargetGroup"],
-                resources=[groups, listeners],
-                condition=[self._of_this_project("Request"), of_an_interview("Request")],
+            allow(
+                "CreateRoute",
+                ["elasticloadbalancing:CreateRule", "elasticloadbalancing:CreateTargetGroup"],
+                [groups, listeners],
+                *self._on_interviews("Request"),
             ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="TagRoute",
-                actions=["elasticloadbalancing:AddTags"],
-                resources=[groups, rules],
-                condition=[
-                    condition("StringEquals", "elasticloadbalancing:CreateAction", "CreateRule", "CreateTargetGroup")
-                ],
+            allow(
+                "TagRoute",
+                ["elasticloadbalancing:AddTags"],
+                [groups, rules],
+                condition("StringEquals", "elasticloadbalancing:CreateAction", "CreateRule", "CreateTargetGroup"),
             ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="ChangeRoute",
-                actions=[
+            allow(
+                "ChangeRoute",
+                [
                     "elasticloadbalancing:DeleteRule",
                     "elasticloadbalancing:DeleteTargetGroup",
                     "elasticloadbalancing:ModifyTargetGroupAttributes",
                 ],
-                resources=[groups, rules],
-                condition=[self._of_this_project("Resource"), of_an_interview("Resource")],
+                [groups, rules],
+                *self._on_interviews("Resource"),
             ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="DescribeRoutes",
-                actions=[
+            allow(
+                "DescribeRoutes",
+                [
                     "elasticloadbalancing:DescribeRules",
                     "elasticloadbalancing:DescribeTags",
                     "elasticloadbalancing:DescribeTargetGroupAttributes",
                     "elasticloadbalancing:DescribeTargetGroups",
                     "elasticloadbalancing:DescribeTargetHealth",
                 ],
-                resources=["*"],  # AWS offers no resource for what describes load balancing
+                ["*"],  # AWS offers no resource for what describes load balancing
             ),
             # Elastic Load Balancing asks for them when somebody creates a target group:
             # https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html
-            DataAwsIamPolicyDocumentStatement(
-                sid="DescribeNetwork",
-                actions=["ec2:DescribeInternetGateways", "ec2:DescribeVpcs"],
-                resources=["*"],  # AWS offers no resource for what describes the network
+            allow(
+                "DescribeNetwork",
+                ["ec2:DescribeInternetGateways", "ec2:DescribeVpcs"],
+                ["*"],  # AWS offers no resource for what describes the network
             ),
         ]
 
-    def _task(self) -> list[DataAwsIamPolicyDocumentStatement]:
+    def _task(self) -> list[Statement]:
         """A task definition and a service, which starts the tasks by itself."""
         services = self.project.account.arn("ecs", f"service/{self.project.prefix}/*")
         definitions = self.project.account.arn("ecs", f"task-definition/{self.project.prefix}-*:*")
         inside = in_cluster(self.project.account, self.project.prefix)
         return [
-            DataAwsIamPolicyDocumentStatement(
-                sid="RegisterTask",
-                actions=["ecs:RegisterTaskDefinition"],
-                resources=[definitions],
-                condition=[self._of_this_project("Request"), of_an_interview("Request")],
+            allow("RegisterTask", ["ecs:RegisterTaskDefinition"], [definitions], *self._on_interviews("Request")),
+            allow("CreateService", ["ecs:CreateService"], [services], inside, *self._on_interviews("Request")),
+            allow(
+                "TagTask",
+                ["ecs:TagResource"],
+                [services, definitions],
+                condition("StringEquals", "ecs:CreateAction", "CreateService", "RegisterTaskDefinition"),
             ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="CreateService",
-                actions=["ecs:CreateService"],
-                resources=[services],
-                condition=[inside, self._of_this_project("Request"), of_an_interview("Request")],
+            allow(
+                "ChangeService",
+                ["ecs:DeleteService", "ecs:UpdateService"],
+                [services],
+                inside,
+                *self._on_interviews("Resource"),
             ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="TagTask",
-                actions=["ecs:TagResource"],
-                resources=[services, definitions],
-                condition=[
-                    condition("StringEquals", "ecs:CreateAction", "CreateService", "RegisterTaskDefinition"),
-                ],
+            allow("DescribeServices", ["ecs:DescribeServices"], [services], inside),
+            allow(
+                "DescribeTasks",
+                ["ecs:DescribeTasks"],
+                [self.project.account.arn("ecs", f"task/{self.project.prefix}/*")],
+                inside,
             ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="ChangeService",
-                actions=["ecs:DeleteService", "ecs:UpdateService"],
-                resources=[services],
-                condition=[inside, self._of_this_project("Resource"), of_an_interview("Resource")],
+            allow("ListTasks", ["ecs:ListTasks"], ["*"], inside),
+            allow(
+                "KnowTaskDefinitions",
+                ["ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"],
+                ["*"],  # AWS offers no resource for them; what is deregistered goes on running
             ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="DescribeServices", actions=["ecs:DescribeServices"], resources=[services], condition=[inside]
-            ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="DescribeTasks",
-                actions=["ecs:DescribeTasks"],
-                resources=[self.project.account.arn("ecs", f"task/{self.project.prefix}/*")],
-                condition=[inside],
-            ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="ListTasks",
-                actions=["ecs:ListTasks"],
-                resources=["*"],
-                condition=[inside],
-            ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="KnowTaskDefinitions",
-                actions=["ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"],
-                resources=["*"],  # AWS offers no resource for them; what is deregistered goes on running
-            ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="PassTaskRoles",
-                actions=["iam:PassRole"],
-                resources=[self.roles.execution.arn, self.roles.task.arn],
-                condition=[condition("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")],
+            allow(
+                "PassTaskRoles",
+                ["iam:PassRole"],
+                [self.roles.execution.arn, self.roles.task.arn],
+                condition("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com"),
             ),
         ]
 
-    def _record(self, domain: Certificate) -> list[DataAwsIamPolicyDocumentStatement]:
+    def _record(self, domain: Certificate) -> list[Statement]:
         zone = f"arn:{self.project.account.partition}:route53:::hostedzone/{domain.zone_id}"
         return [
-            DataAwsIamPolicyDocumentStatement(
-                sid="ChangeRecord",
-                actions=["route53:ChangeResourceRecordSets"],
-                resources=[zone],
-                condition=[
-                    condition(
-                        "ForAllValues:StringLike",
-                        "route53:ChangeResourceRecordSetsNormalizedRecordNames",
-                        f"*.{domain.domain_name}",
-                    ),
-                    condition("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A"),
-                ],
+            allow(
+                "ChangeRecord",
+                ["route53:ChangeResourceRecordSets"],
+                [zone],
+                condition(
+                    "ForAllValues:StringLike",
+                    "route53:ChangeResourceRecordSetsNormalizedRecordNames",
+                    f"*.{domain.domain_name}",
+                ),
+                condition("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A"),
             ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="ReadRecords", actions=["route53:GetHostedZone", "route53:ListResourceRecordSets"], resources=[zone]
-            ),
-            DataAwsIamPolicyDocumentStatement(
-                sid="AwaitChange",
-                actions=["route53:GetChange"],
+            allow("ReadRecords", ["route53:GetHostedZone", "route53:ListResourceRecordSets"], [zone]),
+            allow(
+                "AwaitChange",
+                ["route53:GetChange"],
                 # AWS makes up the id of a change.
-                resources=[f"arn:{self.project.account.partition}:route53:::change/*"],
+                [f"arn:{self.project.account.partition}:route53:::change/*"],
             ),
         ]
 
-    def _of_this_project(self, side: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    def _on_interviews(self, side: str) -> tuple[Condition, Condition]:
         """``side`` is Request for what is created, Resource for what exists."""
-        return condition("StringEquals", f"aws:{side}Tag/Project", self.project.prefix)
+        return condition("StringEquals", f"aws:{side}Tag/Project", self.project.prefix), of_an_interview(side)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from constructs import Construct
-from constructs.aws import DataAwsIamPolicyDocumentStatement
-from constructs.identity import TaskServiceRole, condition, start_container
+from constructs.identity import TaskServiceRole, start_container
 from constructs.network import Network
+from constructs.policy import allow, condition
 from constructs.project import Project
 from constructs.storage import InstanceBucket
 from contract.names import CHALLENGES, interview_log_group
@@ -17,13 +17,7 @@ class InterviewExecutionRole(TaskServiceRole):
     Output: ``arn``.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        project: Project,
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, project: Project) -> None:
         account, project_prefix = project.account, project.prefix
         log_group = interview_log_group(project_prefix)
         passwords = account.arn("ssm", f"parameter/{project_prefix}/interviews/*")
@@ -35,15 +29,13 @@ class InterviewExecutionRole(TaskServiceRole):
             account=account,
             statements=[
                 *start_container(account, project_prefix=project_prefix, log_group_name=log_group),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="ReadPassword", actions=["ssm:GetParameters"], resources=[passwords]
-                ),
+                allow("ReadPassword", ["ssm:GetParameters"], [passwords]),
                 # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
-                DataAwsIamPolicyDocumentStatement(
-                    sid="DecryptPassword",
-                    actions=["kms:Decrypt"],
-                    resources=[project.key.arn],
-                    condition=[condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords)],
+                allow(
+                    "DecryptPassword",
+                    ["kms:Decrypt"],
+                    [project.key.arn],
+                    condition("StringLike", "kms:EncryptionContext:PARAMETER_ARN", passwords),
                 ),
             ],
         )
@@ -57,13 +49,7 @@ class InterviewTaskRole(TaskServiceRole):
     """
 
     def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        project: Project,
-        bucket: InstanceBucket,
-        network: Network,
+        self, scope: Construct, id: str, *, project: Project, bucket: InstanceBucket, network: Network
     ) -> None:
         inside = condition("StringEquals", "aws:SourceVpc", network.vpc_id)
         super().__init__(
@@ -73,17 +59,13 @@ class InterviewTaskRole(TaskServiceRole):
             description="Reads the challenges",
             account=project.account,
             statements=[
-                DataAwsIamPolicyDocumentStatement(
-                    sid="ReadChallenges",
-                    actions=["s3:GetObject"],
-                    resources=[f"{bucket.arn}/{CHALLENGES}*"],
-                    condition=[inside],
-                ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="ListChallenges",
-                    actions=["s3:ListBucket"],
-                    resources=[bucket.arn],
-                    condition=[inside, condition("StringLike", "s3:prefix", f"{CHALLENGES}*")],
+                allow("ReadChallenges", ["s3:GetObject"], [f"{bucket.arn}/{CHALLENGES}*"], inside),
+                allow(
+                    "ListChallenges",
+                    ["s3:ListBucket"],
+                    [bucket.arn],
+                    inside,
+                    condition("StringLike", "s3:prefix", f"{CHALLENGES}*"),
                 ),
             ],
         )

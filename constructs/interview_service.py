@@ -86,9 +86,7 @@ class InterviewService(Construct):
             listener_arn=text["listener_arn"],
             priority=Token.as_number("${var.listener_priority > 0 ? var.listener_priority : null}"),
             action=[LbListenerRuleAction(type="forward", target_group_arn=self.target_group.arn)],
-            condition=[
-                LbListenerRuleCondition(host_header=LbListenerRuleConditionHostHeader(values=[self.hostname])),
-            ],
+            condition=[LbListenerRuleCondition(host_header=LbListenerRuleConditionHostHeader(values=[self.hostname]))],
         )
 
     def _task_definition(

@@ -2,7 +2,8 @@
 
 from constructs import Construct
 from constructs.account import Account
-from constructs.aws import CloudwatchLogGroup, DataAwsIamPolicyDocumentStatement
+from constructs.aws import CloudwatchLogGroup
+from constructs.policy import Statement, allow
 from constructs.project import Project
 from constructs.waivers import SHORT_RETENTION, waive
 
@@ -24,10 +25,10 @@ class LogGroup(Construct):
         self.arn = self.resource.arn
 
 
-def write_logs(account: Account, log_group_name: str) -> DataAwsIamPolicyDocumentStatement:
+def write_logs(account: Account, log_group_name: str) -> Statement:
     """Allows to write to one log group that exists."""
-    return DataAwsIamPolicyDocumentStatement(
-        sid="WriteLogs",
-        actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-        resources=[account.arn("logs", f"log-group:{log_group_name}:*")],
+    return allow(
+        "WriteLogs",
+        ["logs:CreateLogStream", "logs:PutLogEvents"],
+        [account.arn("logs", f"log-group:{log_group_name}:*")],
     )

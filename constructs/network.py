@@ -47,12 +47,7 @@ class Network(Construct):
         self.cidr = cidr
         plan = SubnetPlan.of(cidr, zones)
         self.vpc_id = Vpc(
-            self,
-            "vpc",
-            cidr_block=cidr,
-            enable_dns_support=True,
-            enable_dns_hostnames=True,
-            tags={"Name": name},
+            self, "vpc", cidr_block=cidr, enable_dns_support=True, enable_dns_hostnames=True, tags={"Name": name}
         ).id
         # Without rules it lets nothing in or out, so that nothing works by accident of landing in it.
         DefaultSecurityGroup(self, "default", vpc_id=self.vpc_id, tags={"Name": f"{name}-default-closed"})

@@ -4,7 +4,6 @@ from cdktf import Fn
 
 from constructs import Construct
 from constructs.aws import (
-    DataAwsIamPolicyDocumentStatement,
     EcsService,
     EcsServiceDeploymentCircuitBreaker,
     EcsServiceLoadBalancer,
@@ -24,6 +23,7 @@ from constructs.interview_permissions import InterviewPermissions
 from constructs.load_balancer import LoadBalancer
 from constructs.log_group import LogGroup
 from constructs.network import Network
+from constructs.policy import Statement, allow
 from constructs.project import Project
 from constructs.storage import InstanceBucket
 from constructs.waivers import TLS_ENDS_BEFORE, waive
@@ -202,18 +202,18 @@ class Portal(Construct):
         return task_definition
 
 
-def _documents(bucket: InstanceBucket) -> list[DataAwsIamPolicyDocumentStatement]:
+def _documents(bucket: InstanceBucket) -> list[Statement]:
     """The templates to read, and the workspaces and states to keep."""
     return [
-        DataAwsIamPolicyDocumentStatement(
-            sid="ReadTemplates",
-            actions=["s3:GetObject"],
-            resources=[f"{bucket.arn}/{prefix}/*" for prefix in ("instance", "releases", "challenge")],
+        allow(
+            "ReadTemplates",
+            ["s3:GetObject"],
+            [f"{bucket.arn}/{prefix}/*" for prefix in ("instance", "releases", "challenge")],
         ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="KeepWorkspaces",
-            actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
-            resources=[f"{bucket.arn}/{prefix}/*" for prefix in ("workspaces", "instances")],
+        allow(
+            "KeepWorkspaces",
+            ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            [f"{bucket.arn}/{prefix}/*" for prefix in ("workspaces", "instances")],
         ),
         list_bucket(bucket.arn),
     ]

@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import IPv4Network
+from typing import Any
 
 from constructs import Construct
 from constructs.aws import SecurityGroup, VpcSecurityGroupEgressRule, VpcSecurityGroupIngressRule
@@ -33,14 +34,7 @@ class SecurityGroups(Construct):
     """
 
     def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        project: Project,
-        network: Network,
-        https: bool,
-        portal: bool,
+        self, scope: Construct, id: str, *, project: Project, network: Network, https: bool, portal: bool
     ) -> None:
         super().__init__(scope, id)
         self._name = project.prefix
@@ -54,11 +48,8 @@ class SecurityGroups(Construct):
                 self,
                 f"load_balancer_from_anywhere_{port}",
                 security_group_id=self.load_balancer_id,
-                description=described(f"Browsers on port {port}"),
                 cidr_ipv4=ANYWHERE,
-                ip_protocol="tcp",
-                from_port=port,
-                to_port=port,
+                **_connections(f"Browsers on port {port}", port),
             )
             if port == HTTP_PORT:
                 waive(
@@ -86,12 +77,7 @@ class SecurityGroups(Construct):
     def _group(self, label: str, description: str) -> SecurityGroup:
         name = f"{self._name}-{label.replace('_', '-')}"
         return SecurityGroup(
-            self,
-            label,
-            name=name,
-            description=described(description),
-            vpc_id=self._vpc_id,
-            tags={"Name": name},
+            self, label, name=name, description=described(description), vpc_id=self._vpc_id, tags={"Name": name}
         )
 
     def _let_load_balancer_reach(self, label: str, group_id: str, port: int) -> None:
@@ -99,21 +85,15 @@ class SecurityGroups(Construct):
             self,
             f"load_balancer_to_{label}",
             security_group_id=self.load_balancer_id,
-            description=described(f"Requests and health checks to {label.replace('_', '-')}"),
             referenced_security_group_id=group_id,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
+            **_connections(f"Requests and health checks to {label.replace('_', '-')}", port),
         )
         VpcSecurityGroupIngressRule(
             self,
             f"{label}_from_load_balancer",
             security_group_id=group_id,
-            description=described("Requests and health checks from the load balancer"),
             referenced_security_group_id=self.load_balancer_id,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
+            **_connections("Requests and health checks from the load balancer", port),
         )
 
     def _let_out(self, label: str, group_id: str, *, web_ports: list[int]) -> None:
@@ -124,9 +104,11 @@ class SecurityGroups(Construct):
                 self,
                 f"{label}_to_{kind}_{protocol}_{port}",
                 security_group_id=group_id,
-                description=described(f"{description}, {protocol} port {port}"),
                 cidr_ipv4=cidr,
-                ip_protocol=protocol,
-                from_port=port,
-                to_port=port,
+                **_connections(f"{description}, {protocol} port {port}", port, protocol),
             )
+
+
+def _connections(description: str, port: int, protocol: str = "tcp") -> dict[str, Any]:
+    """What the rules for one port have in common."""
+    return {"description": described(description), "ip_protocol": protocol, "from_port": port, "to_port": port}

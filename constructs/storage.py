@@ -1,14 +1,12 @@
 """The bucket of templates, challenges, workspaces and state, and the bucket of access logs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from constructs import Construct
 from constructs.account import Account
 from constructs.aws import (
     DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
     S3Bucket,
     S3BucketLifecycleConfiguration,
     S3BucketLifecycleConfigurationRule,
@@ -28,6 +26,7 @@ from constructs.aws import (
     S3BucketVersioningA,
     S3BucketVersioningVersioningConfiguration,
 )
+from constructs.policy import Principals, Statement, allow, condition, service
 from constructs.project import Project
 from constructs.waivers import waive
 from contract.names import bucket_name
@@ -55,13 +54,7 @@ class PrivateBucket(Construct):
     """
 
     def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        project: Project,
-        name: str,
-        statements: Sequence[DataAwsIamPolicyDocumentStatement] = (),
+        self, scope: Construct, id: str, *, project: Project, name: str, statements: Sequence[Statement] = ()
     ) -> None:
         super().__init__(scope, id)
         self.arn = project.account.bucket_arn(name)
@@ -111,7 +104,15 @@ class PrivateBucket(Construct):
             ignore_public_acls=True,
             restrict_public_buckets=True,
         )
-        document = DataAwsIamPolicyDocument(self, "permissions", statement=[self._only_over_tls(), *statements])
+        only_over_tls = Statement(
+            sid="OnlyOverTls",
+            effect="Deny",
+            principals=[Principals(type="AWS", identifiers=["*"])],
+            actions=["s3:*"],
+            resources=[self.arn, f"{self.arn}/*"],
+            condition=[condition("Bool", "aws:SecureTransport", "false")],
+        )
+        document = DataAwsIamPolicyDocument(self, "permissions", statement=[only_over_tls, *statements])
         policy = S3BucketPolicy(
             self,
             "policy",
@@ -122,18 +123,26 @@ class PrivateBucket(Construct):
         )
         self.name = policy.bucket
 
-    def _only_over_tls(self) -> DataAwsIamPolicyDocumentStatement:
-        return DataAwsIamPolicyDocumentStatement(
-            sid="OnlyOverTls",
-            effect="Deny",
-            principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=["*"])],
-            actions=["s3:*"],
-            resources=[self.arn, f"{self.arn}/*"],
-            condition=[
-                DataAwsIamPolicyDocumentStatementCondition(
-                    test="Bool", variable="aws:SecureTransport", values=["false"]
+    def _expire(self, rule: str, *, depends_on: list[S3BucketVersioningA] | None = None, **expiration: Any) -> None:
+        """Applies ``expiration`` to every object, and ends uploads that nobody finishes."""
+        S3BucketLifecycleConfiguration(
+            self,
+            "lifecycle",
+            bucket=self._bucket.id,
+            rule=[
+                S3BucketLifecycleConfigurationRule(
+                    id=rule,
+                    status="Enabled",
+                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
+                    abort_incomplete_multipart_upload=[
+                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
+                            days_after_initiation=UNFINISHED_UPLOAD_DAYS
+                        )
+                    ],
+                    **expiration,
                 )
             ],
+            depends_on=depends_on,
         )
 
 
@@ -143,14 +152,7 @@ class LogBucket(PrivateBucket):
     Objects are deleted after the project's ``log_retention_days``. Outputs: ``name`` and ``arn``.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        project: Project,
-        logged_bucket: PrivateBucket,
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, project: Project, logged_bucket: PrivateBucket) -> None:
         account = project.account
         # Bucket names are global; the instance bucket's is the specification's, this one is ours to make unique.
         name = f"{project.prefix}-logs-{account.account_id}"
@@ -174,69 +176,36 @@ class LogBucket(PrivateBucket):
             "a log is written once under a name of its own, nobody may delete it, and it expires",
             "https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html",
         )
-        S3BucketLifecycleConfiguration(
-            self,
-            "lifecycle",
-            bucket=self._bucket.id,
-            rule=[
-                S3BucketLifecycleConfigurationRule(
-                    id="expire-logs",
-                    status="Enabled",
-                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
-                    expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=project.log_retention_days)],
-                    abort_incomplete_multipart_upload=[
-                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
-                            days_after_initiation=UNFINISHED_UPLOAD_DAYS
-                        )
-                    ],
-                )
-            ],
+        self._expire(
+            "expire-logs", expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=project.log_retention_days)]
         )
 
 
-def _logs_of_load_balancers(arn: str, account: Account) -> DataAwsIamPolicyDocumentStatement:
+def _logs_of_load_balancers(arn: str, account: Account) -> Statement:
     """Lets the load balancers of this account and region write below ``alb/``."""
     # The ARN names the account. Public projects of 2026 quote it so from enable-access-logging.html, above, and get
     # their logs; one was refused with it: docs/operations.md, Deploying. There is no aws:SourceAccount, because a key
     # that load balancing does not send would deny every log.
-    return DataAwsIamPolicyDocumentStatement(
-        sid="LoadBalancerLogs",
-        principals=[
-            DataAwsIamPolicyDocumentStatementPrincipals(
-                type="Service", identifiers=["logdelivery.elasticloadbalancing.amazonaws.com"]
-            )
-        ],
-        actions=["s3:PutObject"],
-        resources=[f"{arn}/{ALB_LOG_PREFIX}/AWSLogs/{account.account_id}/*"],
-        condition=[
-            DataAwsIamPolicyDocumentStatementCondition(
-                test="ArnLike",
-                variable="aws:SourceArn",
-                values=[account.arn("elasticloadbalancing", "loadbalancer/*")],
-            )
-        ],
+    return allow(
+        "LoadBalancerLogs",
+        ["s3:PutObject"],
+        [f"{arn}/{ALB_LOG_PREFIX}/AWSLogs/{account.account_id}/*"],
+        condition("ArnLike", "aws:SourceArn", account.arn("elasticloadbalancing", "loadbalancer/*")),
+        to=service("logdelivery.elasticloadbalancing.amazonaws.com"),
     )
 
 
-def _logs_of_bucket(arn: str, account: Account, logged_bucket: PrivateBucket) -> DataAwsIamPolicyDocumentStatement:
+def _logs_of_bucket(arn: str, account: Account, logged_bucket: PrivateBucket) -> Statement:
     """Lets S3 write the access logs of ``logged_bucket`` below ``s3/``
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html).
     """
-    return DataAwsIamPolicyDocumentStatement(
-        sid="BucketLogs",
-        principals=[
-            DataAwsIamPolicyDocumentStatementPrincipals(type="Service", identifiers=["logging.s3.amazonaws.com"])
-        ],
-        actions=["s3:PutObject"],
-        resources=[f"{arn}/{S3_LOG_PREFIX}/*"],
-        condition=[
-            DataAwsIamPolicyDocumentStatementCondition(
-                test="StringEquals", variable="aws:SourceAccount", values=[account.account_id]
-            ),
-            DataAwsIamPolicyDocumentStatementCondition(
-                test="ArnLike", variable="aws:SourceArn", values=[logged_bucket.arn]
-            ),
-        ],
+    return allow(
+        "BucketLogs",
+        ["s3:PutObject"],
+        [f"{arn}/{S3_LOG_PREFIX}/*"],
+        condition("StringEquals", "aws:SourceAccount", account.account_id),
+        condition("ArnLike", "aws:SourceArn", logged_bucket.arn),
+        to=service("logging.s3.amazonaws.com"),
     )
 
 
@@ -256,26 +225,10 @@ class InstanceBucket(PrivateBucket):
             bucket=self._bucket.id,
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
         )
-        S3BucketLifecycleConfiguration(
-            self,
-            "lifecycle",
-            bucket=self._bucket.id,
-            rule=[
-                S3BucketLifecycleConfigurationRule(
-                    id="expire-noncurrent-versions",
-                    status="Enabled",
-                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
-                    noncurrent_version_expiration=[
-                        S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(
-                            noncurrent_days=NONCURRENT_VERSION_DAYS
-                        )
-                    ],
-                    abort_incomplete_multipart_upload=[
-                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
-                            days_after_initiation=UNFINISHED_UPLOAD_DAYS
-                        )
-                    ],
-                )
+        self._expire(
+            "expire-noncurrent-versions",
+            noncurrent_version_expiration=[
+                S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(noncurrent_days=NONCURRENT_VERSION_DAYS)
             ],
             depends_on=[self.versioning],
         )
