@@ -48,14 +48,16 @@ class RegionPrices:
 def _region(
     prefix: str,
     fargate_as_of: str,
-    *,
     x86: tuple[float, float],
     arm: tuple[float, float],
-    storage: float,
-    nat_gateway: float,
-    load_balancer: float,
+    hourly: tuple[float, float, float],
 ) -> RegionPrices:
-    """``prefix`` begins the region's usage types; ``x86`` and ``arm`` are the prices of a vCPU and of a GB."""
+    """``prefix`` begins the region's usage types.
+
+    ``x86`` and ``arm`` are the prices of a vCPU and of a GB, ``hourly`` those of a GB of storage, a NAT gateway and a
+    load balancer.
+    """
+    storage, nat_gateway, load_balancer = hourly
 
     def fargate(usd: float, what: str) -> Price:
         return Price(usd, f"price list, AmazonECS, {prefix}Fargate-{what}", fargate_as_of)
@@ -72,60 +74,12 @@ def _region(
 
 
 PRICES: dict[str, RegionPrices] = {
-    "us-east-1": _region(
-        "USE1-",
-        "2026-11-01",
-        x86=(0.04048, 0.004445),
-        arm=(0.03238, 0.00356),
-        storage=0.000111,
-        nat_gateway=0.045,
-        load_balancer=0.0225,
-    ),
-    "us-east-2": _region(
-        "USE2-",
-        "2026-09",
-        x86=(0.04048, 0.004445),
-        arm=(0.03238, 0.00356),
-        storage=0.000111,
-        nat_gateway=0.045,
-        load_balancer=0.0225,
-    ),
-    "eu-west-1": _region(
-        "EU-",
-        "2026-07-31",
-        x86=(0.04048, 0.004445),
-        arm=(0.03238, 0.00356),
-        storage=0.000122,
-        nat_gateway=0.048,
-        load_balancer=0.0252,
-    ),
-    "eu-west-2": _region(
-        "EUW2-",
-        "2026-07-02",
-        x86=(0.04656, 0.00511),
-        arm=(0.03725, 0.00409),
-        storage=0.000129,
-        nat_gateway=0.05,
-        load_balancer=0.02646,
-    ),
-    "ap-northeast-1": _region(
-        "APN1-",
-        "2026-08-15",
-        x86=(0.05056, 0.00553),
-        arm=(0.04045, 0.00442),
-        storage=0.000133,
-        nat_gateway=0.062,
-        load_balancer=0.0243,
-    ),
-    "ap-northeast-2": _region(
-        "APN2-",
-        "2026-10-01",
-        x86=(0.04656, 0.00511),
-        arm=(0.03725, 0.00409),
-        storage=0.000127,
-        nat_gateway=0.059,
-        load_balancer=0.0225,
-    ),
+    "us-east-1": _region("USE1-", "2026-11-01", (0.04048, 0.004445), (0.03238, 0.00356), (0.000111, 0.045, 0.0225)),
+    "us-east-2": _region("USE2-", "2026-09", (0.04048, 0.004445), (0.03238, 0.00356), (0.000111, 0.045, 0.0225)),
+    "eu-west-1": _region("EU-", "2026-07-31", (0.04048, 0.004445), (0.03238, 0.00356), (0.000122, 0.048, 0.0252)),
+    "eu-west-2": _region("EUW2-", "2026-07-02", (0.04656, 0.00511), (0.03725, 0.00409), (0.000129, 0.05, 0.02646)),
+    "ap-northeast-1": _region("APN1-", "2026-08-15", (0.05056, 0.00553), (0.04045, 0.00442), (0.000133, 0.062, 0.0243)),
+    "ap-northeast-2": _region("APN2-", "2026-10-01", (0.04656, 0.00511), (0.03725, 0.00409), (0.000127, 0.059, 0.0225)),
 }
 """A region is here when each of its prices is supported."""
 

@@ -12,7 +12,7 @@ REQUIRED = object()
 
 
 @dataclass(frozen=True)
-class ValidationRule:
+class Rule:
     """One validation: ``condition`` is an HCL expression, ``error`` Terraform's message when it is false."""
 
     condition: str
@@ -26,7 +26,7 @@ class InputVariable:
     name: str
     type: str
     description: str
-    rules: tuple[ValidationRule, ...]
+    rules: tuple[Rule, ...]
     default: Any = REQUIRED
     ephemeral: bool = False
 
@@ -51,21 +51,27 @@ class InputVariable:
         return variable
 
 
+def variable(
+    name: str, type_: str, description: str, *rules: Rule, default: Any = REQUIRED, ephemeral: bool = False
+) -> InputVariable:
+    """A variable of any type with its validations."""
+    return InputVariable(name, type_, description, rules, default, ephemeral)
+
+
 def text_variable(
-    name: str, description: str, pattern: str, expected: str, *rules: ValidationRule, default: Any = REQUIRED
+    name: str, description: str, pattern: str, expected: str, *rules: Rule, default: Any = REQUIRED
 ) -> InputVariable:
     """A string that matches ``pattern``; with an empty default it may also be left out."""
     left_out = f'var.{name} == "" || ' if default == "" else ""
-    matches = ValidationRule(f'{left_out}can(regex("{pattern}", var.{name}))', f"{name} must be {expected}.")
-    return InputVariable(name, "string", description, (matches, *rules), default)
+    matches = Rule(f'{left_out}can(regex("{pattern}", var.{name}))', f"{name} must be {expected}.")
+    return variable(name, "string", description, matches, *rules, default=default)
 
 
 def number_variable(
-    name: str, description: str, low: int, high: int, expected: str, *, default: Any = REQUIRED
+    name: str, description: str, limits: tuple[int, int], expected: str, *, default: Any = REQUIRED
 ) -> InputVariable:
-    """A whole number from ``low`` to ``high``."""
-    rules = (
-        ValidationRule(f"var.{name} >= {low} && var.{name} <= {high}", f"{name} must be {expected}."),
-        ValidationRule(f"floor(var.{name}) == var.{name}", f"{name} must be a whole number."),
-    )
-    return InputVariable(name, "number", description, rules, default)
+    """A whole number within ``limits``."""
+    low, high = limits
+    within = Rule(f"var.{name} >= {low} && var.{name} <= {high}", f"{name} must be {expected}.")
+    whole = Rule(f"floor(var.{name}) == var.{name}", f"{name} must be a whole number.")
+    return variable(name, "number", description, within, whole, default=default)

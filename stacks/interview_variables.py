@@ -13,7 +13,7 @@ from contract.limits import (
     RESERVED_ID_PREFIX,
     STORAGE_GIB,
 )
-from stacks.input_variable import InputVariable, ValidationRule, number_variable, text_variable
+from stacks.input_variable import Rule, number_variable, text_variable, variable
 
 CLIENT_VARIABLES = (
     text_variable(
@@ -21,20 +21,18 @@ CLIENT_VARIABLES = (
         "Names the interview and its host: a DNS label of at most 32 characters.",
         INTERVIEW_ID_PATTERN,
         "1 to 32 lower-case letters, digits and inner hyphens",
-        ValidationRule(
+        Rule(
             f'!startswith(var.interview_id, "{RESERVED_ID_PREFIX}")',
             f"interview_id must not begin with {RESERVED_ID_PREFIX}, which Elastic Load Balancing reserves.",
         ),
     ),
-    InputVariable(
+    variable(
         "candidate_name",
         "string",
         "The candidate's name, for people only: it names no resource.",
-        (
-            ValidationRule(
-                "length(var.candidate_name) >= 1 && length(var.candidate_name) <= 200",
-                "candidate_name must have 1 to 200 characters.",
-            ),
+        Rule(
+            "length(var.candidate_name) >= 1 && length(var.candidate_name) <= 200",
+            "candidate_name must have 1 to 200 characters.",
         ),
     ),
     text_variable(
@@ -42,48 +40,38 @@ CLIENT_VARIABLES = (
         "The folder below challenge/ in the instance bucket that the candidate gets.",
         CHALLENGE_PATTERN,
         "a relative path of letters, digits, hyphens and underscores, such as python/rate-limiter",
-        ValidationRule("length(var.challenge) <= 128", "challenge must have at most 128 characters."),
+        Rule("length(var.challenge) <= 128", "challenge must have at most 128 characters."),
     ),
-    InputVariable(
+    variable(
         "password",
         "string",
         "Opens the editor; stored in SSM only, never in state or plan. Leave it out to destroy.",
-        (
-            ValidationRule(
-                f'var.password == "" || length(var.password) >= {PASSWORD_LENGTH[0]}',
-                f"password must have at least {PASSWORD_LENGTH[0]} characters.",
-            ),
-            ValidationRule(
-                f"length(var.password) <= {PASSWORD_LENGTH[1]}",
-                f"password must have at most {PASSWORD_LENGTH[1]} characters.",
-            ),
+        Rule(
+            f'var.password == "" || length(var.password) >= {PASSWORD_LENGTH[0]}',
+            f"password must have at least {PASSWORD_LENGTH[0]} characters.",
+        ),
+        Rule(
+            f"length(var.password) <= {PASSWORD_LENGTH[1]}",
+            f"password must have at most {PASSWORD_LENGTH[1]} characters.",
         ),
         default="",
         ephemeral=True,
     ),
-    text_variable(
-        "aws_region",
-        "The region of the shared stack.",
-        REGION_PATTERN,
-        "a region such as eu-central-1",
-    ),
+    text_variable("aws_region", "The region of the shared stack.", REGION_PATTERN, "a region such as eu-central-1"),
     number_variable(
         "listener_priority",
         "Priority of the listener rule; 0 or null takes the next free one.",
-        0,
-        LISTENER_PRIORITY[1],
+        (0, LISTENER_PRIORITY[1]),
         f"{LISTENER_PRIORITY[0]} to {LISTENER_PRIORITY[1]}, or 0 for the next free one",
         default=0,
     ),
-    InputVariable(
+    variable(
         "expires_at",
         "string",
         "When the interview may be destroyed, RFC 3339 in UTC; a tag, not a timer.",
-        (
-            ValidationRule(
-                'var.expires_at == "" || can(formatdate("YYYY", var.expires_at))',
-                "expires_at must be an RFC 3339 time such as 2026-01-31T12:00:00Z.",
-            ),
+        Rule(
+            'var.expires_at == "" || can(formatdate("YYYY", var.expires_at))',
+            "expires_at must be an RFC 3339 time such as 2026-01-31T12:00:00Z.",
         ),
         default="",
     ),
@@ -125,15 +113,13 @@ SHARED_VARIABLES = (
         ENVIRONMENT_PATTERN,
         "1 to 16 lower-case letters, digits and hyphens, beginning with a letter",
     ),
-    InputVariable(
+    variable(
         "tags",
         "map(string)",
         "The shared stack's tags, for every resource; the interview's own win.",
-        (
-            ValidationRule(
-                "alltrue([for key, value in var.tags : length(key) <= 128 && length(value) <= 256])",
-                "tags must have keys of at most 128 characters and values of at most 256.",
-            ),
+        Rule(
+            "alltrue([for key, value in var.tags : length(key) <= 128 && length(value) <= 256])",
+            "tags must have keys of at most 128 characters and values of at most 256.",
         ),
         default={},
     ),
@@ -144,16 +130,11 @@ SHARED_VARIABLES = (
         "^[a-z0-9.-]{1,190}$",
         "a lower-case DNS name such as interviews.example.com",
     ),
-    InputVariable(
+    variable(
         "create_dns_record",
         "bool",
         "Whether the interview needs a DNS record of its own; false under the shared wildcard record.",
-        (
-            ValidationRule(
-                '!var.create_dns_record || var.hosted_zone_id != ""',
-                "create_dns_record needs hosted_zone_id.",
-            ),
-        ),
+        Rule('!var.create_dns_record || var.hosted_zone_id != ""', "create_dns_record needs hosted_zone_id."),
     ),
     text_variable(
         "hosted_zone_id",
@@ -172,16 +153,14 @@ SHARED_VARIABLES = (
         "the ARN of a listener",
     ),
     text_variable("vpc_id", "The shared VPC.", "^vpc-[0-9a-f]+$", "an id such as vpc-0123456789abcdef0"),
-    InputVariable(
+    variable(
         "private_subnet_ids",
         "list(string)",
         "Subnets without public addresses, in which the containers run.",
-        (
-            ValidationRule("length(var.private_subnet_ids) >= 1", "private_subnet_ids must hold at least one id."),
-            ValidationRule(
-                'alltrue([for id in var.private_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])',
-                "private_subnet_ids must hold ids such as subnet-0123456789abcdef0.",
-            ),
+        Rule("length(var.private_subnet_ids) >= 1", "private_subnet_ids must hold at least one id."),
+        Rule(
+            'alltrue([for id in var.private_subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))])',
+            "private_subnet_ids must hold ids such as subnet-0123456789abcdef0.",
         ),
     ),
     text_variable(
@@ -209,27 +188,25 @@ SHARED_VARIABLES = (
     text_variable(
         "log_group_name", "Receives the containers' output.", "^[A-Za-z0-9_./#-]{1,512}$", "the name of a log group"
     ),
-    InputVariable(
+    variable(
         "code_server_cpu",
         "number",
         "CPU units of a task; 1024 is one vCPU.",
-        (
-            ValidationRule(
-                f"contains({_CPU_UNITS}, var.code_server_cpu)",
-                f"code_server_cpu must be a Fargate size: {', '.join(map(str, _CPU_UNITS[:-1]))} or {_CPU_UNITS[-1]}.",
-            ),
+        Rule(
+            f"contains({_CPU_UNITS}, var.code_server_cpu)",
+            f"code_server_cpu must be a Fargate size: {', '.join(map(str, _CPU_UNITS[:-1]))} or {_CPU_UNITS[-1]}.",
         ),
     ),
     number_variable(
         "code_server_memory",
         "Memory of a task in MiB.",
-        *_MEMORY_MIB,
+        _MEMORY_MIB,
         f"{_MEMORY_MIB[0]} to {_MEMORY_MIB[1]} MiB, in a pair that Fargate offers with code_server_cpu",
     ),
     number_variable(
         "code_server_storage",
         "Disk of a task in GiB, shared by the images and the candidate's files.",
-        *STORAGE_GIB,
+        STORAGE_GIB,
         f"{STORAGE_GIB[0]} to {STORAGE_GIB[1]} GiB",
         default=STORAGE_GIB[0],
     ),

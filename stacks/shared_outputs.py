@@ -46,11 +46,7 @@ def of_domain(settings: Settings, certificate: Certificate | None) -> dict[str, 
 
 
 def of_interviews(
-    project: Project,
-    cluster: Cluster,
-    roles: InterviewRoles,
-    bucket: InstanceBucket,
-    logs: LogGroup,
+    project: Project, cluster: Cluster, roles: InterviewRoles, bucket: InstanceBucket, logs: LogGroup
 ) -> dict[str, Output]:
     """What interviews run on and with."""
     return {
