@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from scripts.aws.clients import Aws
 from scripts.errors import PrequelError
@@ -16,6 +16,8 @@ from scripts.terraform.providers import TESTED_PROVIDER_VARIABLE
 
 SERVER_MODULE = "scripts.embedded.server"
 """The module that serves it, by which a running server's command line is known."""
+
+AccountKind = Literal["new", "raised"]
 
 ACCOUNT_ID = "123456789012"
 """moto's account."""
@@ -44,15 +46,17 @@ class EmbeddedAws:
         log: Path | None = None,
         detach: bool = False,
         calls: Path | None = None,
+        account: AccountKind = "raised",
     ) -> Self:
         """Starts the server on a free port and waits until it answers; ``calls`` gets a line for each API call.
 
+        ``account`` is a brand-new one with AWS's first quotas, or one whose quotas were raised.
         Raises ``PrequelError`` when it does not start.
         """
         environment = os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_ECS_SERVICE_RUNNING": "1"}
         # moto must not talk to itself through an endpoint that is meant for its clients.
         environment.pop("AWS_ENDPOINT_URL", None)
-        command = [sys.executable, "-m", SERVER_MODULE, *(["--detach"] if detach else [])]
+        command = [sys.executable, "-m", SERVER_MODULE, "--account", account, *(["--detach"] if detach else [])]
         command += ["--calls", str(calls.resolve())] if calls else []
         with (log or Path(os.devnull)).open("a") as sink:
             process = subprocess.Popen(

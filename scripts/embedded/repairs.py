@@ -124,6 +124,13 @@ def remember_request_metrics() -> None:
     responses._bucket_response = respond_with_metrics
 
 
+def name_linked_roles() -> None:
+    """Makes moto name the service-linked roles of ECS and load balancers as AWS does."""
+    from moto.iam.models import SERVICE_NAME_CONVERSION
+
+    SERVICE_NAME_CONVERSION.update({"ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"})
+
+
 def repair() -> None:
     """Makes all of the repairs."""
     remember_service_settings()
@@ -132,3 +139,4 @@ def repair() -> None:
     remember_request_metrics()
     remember_rule_descriptions()
     count_loopback_as_tls()
+    name_linked_roles()

@@ -1,4 +1,4 @@
-"""The process that serves the embedded AWS: moto on a free loopback port.
+"""The process that serves the embedded AWS: moto behind a gate, on a free loopback port.
 
 Writes its endpoint as one line to standard output, then serves until standard input closes, so that it never outlives
 the process that started it, however that one ends.
@@ -15,6 +15,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from scripts.embedded.calls import record_calls
+from scripts.embedded.checks.quotas import SimulatedAccount
+from scripts.embedded.gate import Gate
 from scripts.embedded.repairs import repair
 
 
@@ -40,11 +42,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--detach", action="store_true", help="serve until terminated")
     parser.add_argument("--calls", type=Path, help="append every API call to this file")
+    parser.add_argument("--account", choices=("new", "raised"), default="raised", help="the quotas that AWS gives it")
     options = parser.parse_args()
     repair()
     if options.calls:
         record_calls(options.calls)
-    application: Any = DomainDispatcherApplication(create_backend_app)
+    account = SimulatedAccount(new=options.account == "new")
+    account.prepare()
+    application: Any = Gate(DomainDispatcherApplication(create_backend_app), account)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=OnePieceHandler)
     Thread(target=server.serve_forever, daemon=True).start()
     host, port = server.server_address[:2]

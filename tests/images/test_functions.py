@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 from constructs.bundle import archive
 from constructs.image_build_spec import BUILD_IMAGE
 from contract.names import NO_IMAGE
-from scripts.embedded.launcher import ACCOUNT_ID
 from scripts.errors import PrequelError
 from scripts.lambdas.image_index import Recorder, SkippedError, Starter
+from tests.embedded.roles import settled_role
 from tests.images.conftest import Ecr, event_of
 from tests.lifecycle.builds import Builds
 
@@ -139,7 +139,7 @@ def test_a_pushed_image_starts_a_build_of_the_project_through_boto3(ecr: Ecr) ->
         source={"type": "NO_SOURCE", "buildspec": "version: 0.2"},
         artifacts={"type": "NO_ARTIFACTS"},
         environment={"type": "LINUX_CONTAINER", "image": BUILD_IMAGE, "computeType": "BUILD_GENERAL1_SMALL"},
-        serviceRole=f"arn:aws:iam::{ACCOUNT_ID}:role/service-role/indexer",
+        serviceRole=settled_role(ecr.embedded.aws.client("iam"), name, "codebuild.amazonaws.com"),
     )
     work = Starter(ecr.embedded.aws, repository=ecr.repository, project=name, architecture="amd64")
     build = work.run(event_of(ecr.repository, "v1", ecr.push(ecr.image(), "v1")))

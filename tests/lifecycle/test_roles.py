@@ -13,6 +13,7 @@ from scripts.interviews.extend import extend
 from scripts.interviews.reap import reap
 from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
+from tests.embedded.roles import settled_role
 from tests.lifecycle.conftest import Assumed, RecordingAws, Shared, assume, run_service
 from tests.lifecycle.iam import allows
 
@@ -109,7 +110,7 @@ def test_passes_take_each_right_of_the_reaper_and_no_other(
         source={"type": "S3", "location": "bucket/key"},
         artifacts={"type": "NO_ARTIFACTS"},
         environment={"type": "LINUX_CONTAINER", "image": "image", "computeType": "BUILD_GENERAL1_SMALL"},
-        serviceRole=f"arn:aws:iam::{admin.account_id}:role/{place.prefix}-runner",
+        serviceRole=settled_role(admin.client("iam"), f"{place.prefix}-runner", "codebuild.amazonaws.com"),
     )
     place.stored("overdue", Status.ACTIVE)
     run_service(shared, "overdue")
