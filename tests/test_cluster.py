@@ -1,17 +1,32 @@
 """The cluster, its images, the portal in it, and its alarms."""
 
 import json
+import re
 
+from scripts.project import PROJECT
 from tests.conftest import SharedStackFactory, SynthesizedStack
 
+TEMPLATES = PROJECT / "instance_templates"
 
-def test_the_cluster_offers_fargate_and_spot_and_is_measured(default_stack: SynthesizedStack) -> None:
+
+def test_the_cluster_is_measured(default_stack: SynthesizedStack) -> None:
     assert default_stack.one("aws_ecs_cluster", "cluster_fargate")["setting"] == [
         {"name": "containerInsights", "value": "enabled"}
     ]
-    capacity = default_stack.one("aws_ecs_cluster_capacity_providers", "cluster_capacity")
-    assert capacity["capacity_providers"] == ["FARGATE", "FARGATE_SPOT"]
-    assert capacity["default_capacity_provider_strategy"] == [{"capacity_provider": "FARGATE", "weight": 1}]
+
+
+def test_services_name_fargate_so_that_the_cluster_needs_no_capacity_providers(portal_stack: SynthesizedStack) -> None:
+    assert not portal_stack.all("aws_ecs_cluster_capacity_providers")
+    (portal,) = portal_stack.all("aws_ecs_service").values()
+    assert portal["launch_type"] == "FARGATE"
+    interview = "".join(path.read_text() for path in TEMPLATES.glob("*.tf"))
+    assert re.findall(r"^\s*launch_type\s*= (.+)$", interview, re.MULTILINE) == ['"FARGATE"']
+    assert "capacity_provider" not in interview
+
+
+def test_an_upgrade_leaves_the_capacity_providers_of_an_older_cluster(default_stack: SynthesizedStack) -> None:
+    (removed,) = default_stack.document["removed"]
+    assert removed["lifecycle"] == {"destroy": False}
 
 
 def test_images_are_scanned_and_their_tags_never_move(default_stack: SynthesizedStack) -> None:

@@ -30,7 +30,6 @@ FREE: dict[str, str] = {
     "aws_default_security_group": "security groups are free",
     "aws_ecr_lifecycle_policy": "a part of its repository",
     "aws_ecr_repository_policy": "a part of its repository",
-    "aws_ecs_cluster_capacity_providers": "a part of its cluster",
     "aws_ecs_task_definition": "a description; the service that runs it has the price",
     "aws_iam_role": "IAM is free",
     "aws_iam_role_policy": "IAM is free",
