@@ -27,7 +27,7 @@ _MEMORY_BY_CPU: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Rule:
+class DocumentedRule:
     """One row of the table."""
 
     path: Any
@@ -63,10 +63,10 @@ def _accepts(row: dict[str, Any]) -> Callable[[Any], bool]:
     return lambda value: value in row["one_of"]
 
 
-def _read() -> dict[str, list[Rule]]:
+def _read() -> dict[str, list[DocumentedRule]]:
     found = defaultdict(list)
     for row in tomllib.loads(TABLE.read_text())["rule"]:
-        rule = Rule(jmespath.compile(row["path"]), _accepts(row), row["code"], row["message"])
+        rule = DocumentedRule(jmespath.compile(row["path"]), _accepts(row), row["code"], row["message"])
         for call in row["calls"]:
             found[call].append(rule)
     return found
