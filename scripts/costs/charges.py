@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from contract.prices import (
     ALARM_METRIC_MONTH,
@@ -104,6 +105,16 @@ class Charge:
         """US dollars an hour."""
         return self.quantity * self.price.usd
 
+    def machine(self, key: str, hours: int, digits: int) -> dict[str, Any]:
+        """The charge for machines: US dollars for ``hours`` under ``key``, rounded to ``digits``."""
+        return {
+            "address": self.address,
+            "what": self.what,
+            key: round(self.usd_hour * hours, digits),
+            "source": self.price.source,
+            "as_of": self.price.as_of,
+        }
+
 
 Pricing = Callable[[Resource, Sequence[Resource], RegionPrices], Iterator[Charge]]
 
@@ -133,12 +144,13 @@ def prices_of(region: str) -> RegionPrices:
     return PRICES[region]
 
 
+def _fixed(what: str, quantity: float, price: Price) -> Pricing:
+    """Charges every resource of a type alike."""
+    return lambda resource, _, __: iter([Charge(resource.address, what, quantity, price)])
+
+
 def _nat_gateway(resource: Resource, _: Sequence[Resource], prices: RegionPrices) -> Iterator[Charge]:
     yield Charge(resource.address, "NAT gateways", 1, prices.nat_gateway_hour)
-
-
-def _address(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
-    yield Charge(resource.address, "public IPv4 addresses", 1, PUBLIC_ADDRESS_HOUR)
 
 
 def _load_balancer(resource: Resource, _: Sequence[Resource], prices: RegionPrices) -> Iterator[Charge]:
@@ -147,18 +159,10 @@ def _load_balancer(resource: Resource, _: Sequence[Resource], prices: RegionPric
         yield Charge(resource.address, "public IPv4 addresses", len(resource.body["subnets"]), PUBLIC_ADDRESS_HOUR)
 
 
-def _key(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
-    yield Charge(resource.address, "encryption key", 1 / HOURS_A_MONTH, KEY_MONTH)
-
-
 def _alarm(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
     """AWS counts the metrics that an alarm watches; an expression over them is none."""
     metrics = sum("metric" in query for query in resource.body.get("metric_query", []))
     yield Charge(resource.address, "alarms", max(metrics, 1) / HOURS_A_MONTH, ALARM_METRIC_MONTH)
-
-
-def _dashboard(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
-    yield Charge(resource.address, "dashboard", 1 / HOURS_A_MONTH, DASHBOARD_MONTH)
 
 
 def _rule(resource: Resource, resources: Sequence[Resource], _: RegionPrices) -> Iterator[Charge]:
@@ -181,11 +185,6 @@ def _rule(resource: Resource, resources: Sequence[Resource], _: RegionPrices) ->
                 yield Charge(function.address, "reaper's metrics", len(Pass().metrics()) / HOURS_A_MONTH, METRIC_MONTH)
 
 
-def _request_metrics(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
-    """The reaper's requests come every minute, so the hours with requests are all hours."""
-    yield Charge(resource.address, "bucket's metrics, at most", REQUEST_METRICS / HOURS_A_MONTH, METRIC_MONTH)
-
-
 def _service(resource: Resource, resources: Sequence[Resource], prices: RegionPrices) -> Iterator[Charge]:
     tasks = resource.body["desired_count"]
     (task,) = referred(resources, resource.body["task_definition"])
@@ -199,20 +198,18 @@ def _service(resource: Resource, resources: Sequence[Resource], prices: RegionPr
     yield Charge(resource.address, "Container Insights", SERVICE_METRICS / HOURS_A_MONTH, METRIC_MONTH)
 
 
-def _endpoint(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
-    """Of the two kinds only gateways are free."""
-    kind = resource.body.get("vpc_endpoint_type")
-    if kind != "Gateway":
-        raise PrequelError(f"no price is known for {resource.address}, a {kind} endpoint; add it to contract/prices.py")
-    yield from ()
+def _only_free(argument: str, free: str, words: str) -> Pricing:
+    """Refuses every variant of a type but the ``free`` one; ``words`` describe a variant."""
 
+    def price(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
+        variant = resource.body.get(argument, free)
+        if variant != free:
+            raise PrequelError(
+                f"no price is known for {resource.address}, {words.format(variant)}; add it to contract/prices.py"
+            )
+        return iter(())
 
-def _parameter(resource: Resource, _: Sequence[Resource], __: RegionPrices) -> Iterator[Charge]:
-    """Of the tiers only the standard one is free."""
-    tier = resource.body.get("tier", "Standard")
-    if tier != "Standard":
-        raise PrequelError(f"no price is known for {resource.address}, of tier {tier}; add it to contract/prices.py")
-    yield from ()
+    return price
 
 
 def _blocks(resource: Resource, name: str) -> list[dict[str, str]]:
@@ -222,16 +219,17 @@ def _blocks(resource: Resource, name: str) -> list[dict[str, str]]:
 
 
 PRICED: dict[str, Pricing] = {
-    "aws_cloudwatch_dashboard": _dashboard,
+    "aws_cloudwatch_dashboard": _fixed("dashboard", 1 / HOURS_A_MONTH, DASHBOARD_MONTH),
     "aws_cloudwatch_event_rule": _rule,
     "aws_cloudwatch_metric_alarm": _alarm,
     "aws_ecs_service": _service,
-    "aws_eip": _address,
-    "aws_kms_key": _key,
+    "aws_eip": _fixed("public IPv4 addresses", 1, PUBLIC_ADDRESS_HOUR),
+    "aws_kms_key": _fixed("encryption key", 1 / HOURS_A_MONTH, KEY_MONTH),
     "aws_lb": _load_balancer,
     "aws_nat_gateway": _nat_gateway,
-    "aws_s3_bucket_metric": _request_metrics,
-    "aws_ssm_parameter": _parameter,
-    "aws_vpc_endpoint": _endpoint,
+    # The reaper's requests come every minute, so the hours with requests are all hours.
+    "aws_s3_bucket_metric": _fixed("bucket's metrics, at most", REQUEST_METRICS / HOURS_A_MONTH, METRIC_MONTH),
+    "aws_ssm_parameter": _only_free("tier", "Standard", "of tier {}"),
+    "aws_vpc_endpoint": _only_free("vpc_endpoint_type", "Gateway", "a {} endpoint"),
 }
 """What computes the charges of each type that costs something while it exists."""

@@ -51,26 +51,8 @@ class Estimate:
             "priced_on": PRICED_ON,
             "base_month_usd": round(self.base_month, 2),
             "interview_hour_usd": round(self.interview_hour, 5),
-            "base": [
-                {
-                    "address": charge.address,
-                    "what": charge.what,
-                    "month_usd": round(charge.usd_hour * HOURS_A_MONTH, 4),
-                    "source": charge.price.source,
-                    "as_of": charge.price.as_of,
-                }
-                for charge in self.base
-            ],
-            "interview": [
-                {
-                    "address": charge.address,
-                    "what": charge.what,
-                    "hour_usd": round(charge.usd_hour, 6),
-                    "source": charge.price.source,
-                    "as_of": charge.price.as_of,
-                }
-                for charge in self.interview
-            ],
+            "base": [charge.machine("month_usd", HOURS_A_MONTH, 4) for charge in self.base],
+            "interview": [charge.machine("hour_usd", 1, 6) for charge in self.interview],
             "by_use": {kind: BY_USE[kind] for kind in self.by_use},
         }
 

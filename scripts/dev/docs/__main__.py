@@ -22,10 +22,7 @@ def main() -> None:
     except PrequelError as error:
         console.error(str(error))
         sys.exit(error.exit_code)
-    console.result(
-        [str(path) for path in written],
-        "\n".join(str(path.relative_to(PROJECT)) for path in written),
-    )
+    console.result([str(path) for path in written], "\n".join(str(path.relative_to(PROJECT)) for path in written))
 
 
 if __name__ == "__main__":

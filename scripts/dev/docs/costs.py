@@ -16,8 +16,6 @@ from contract.prices import (
 from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, Estimate, by_heading, estimate
 from scripts.costs.resources import Resource, shared_resources
 
-_WIDTH = 120
-
 SPECIFIED_BASE_MONTH = 50
 SPECIFIED_INTERVIEW_HOUR = 0.50
 SPECIFIED_STORAGE_MONTH = 5
@@ -51,30 +49,27 @@ def _section(shared: dict[str, list[Resource]]) -> str:
         for name, architecture in ARCHITECTURES.items()
     }
     default = found[BASE_REGION, EGRESS[0], "x86"]
+    alarms = _alarms_of_each(shared[EGRESS[0]])
     return "\n\n".join(
         [
-            fill(
+            _paragraph(
                 "`prequel cost` computes these figures from the synthesized resources and the prices in "
                 f"[contract/prices.py](contract/prices.py). They are list prices in US dollars, read on {PRICED_ON} or "
                 "earlier, before tax and free allowances. To estimate your own month, run `prequel cost --region "
-                "eu-west-1 --interviews 40 --hours 1.5`.",
-                _WIDTH,
-                break_on_hyphens=False,
-                break_long_words=False,
+                "eu-west-1 --interviews 40 --hours 1.5`."
             ),
             _regions(found),
             _breakdown(default),
-            fill(
+            _paragraph(
                 f"An interview is {ASSUMED_TASK['code_server_cpu'] // 1024} vCPU and "
                 f"{ASSUMED_TASK['code_server_memory'] // 1024} GB. "
                 "The figures exclude data transfer, and charges by usage for: "
                 f"{default.by_use_names}. While an interview runs, it also adds one metric to "
-                f"{_alarms(_watching_each(shared[EGRESS[0]]))} (${_alarm_hours(shared[EGRESS[0]]):.4f} an hour). "
+                f"{alarms} alarm{'' if alarms == 1 else 's'} "
+                f"(${alarms * ALARM_METRIC_MONTH.usd / HOURS_A_MONTH:.4f} an hour). "
                 f"While any interview runs, the cluster has {CLUSTER_METRICS} Container Insights metrics of its own "
                 f"(${CLUSTER_METRICS * METRIC_MONTH.usd:.2f} for a whole month). A region is not listed if we found no "
-                "source for one of its prices ([decision 70](docs/decisions/0070-prices.md)).",
-                _WIDTH,
-                break_on_hyphens=False,
+                "source for one of its prices ([decision 70](docs/decisions/0070-prices.md))."
             ),
             _corrections(default),
         ]
@@ -99,22 +94,14 @@ def _many(default: Estimate) -> str:
     return "\n".join(lines)
 
 
-def _watching_each(resources: Sequence[Resource]) -> int:
+def _paragraph(text: str) -> str:
+    return fill(text, 120, break_on_hyphens=False, break_long_words=False)
+
+
+def _alarms_of_each(resources: Sequence[Resource]) -> int:
     """How many alarms have a metric per interview: CloudWatch charges for each metric that their query returns."""
-    return sum(
-        "GROUP BY" in query.get("expression", "")
-        for resource in resources
-        if resource.type == "aws_cloudwatch_metric_alarm"
-        for query in resource.body.get("metric_query", [])
-    )
-
-
-def _alarms(number: int) -> str:
-    return f"{number} alarm{'' if number == 1 else 's'}"
-
-
-def _alarm_hours(resources: Sequence[Resource]) -> float:
-    return _watching_each(resources) * ALARM_METRIC_MONTH.usd / HOURS_A_MONTH
+    alarms = (resource for resource in resources if resource.type == "aws_cloudwatch_metric_alarm")
+    return sum("GROUP BY" in query.get("expression", "") for a in alarms for query in a.body.get("metric_query", []))
 
 
 def _regions(found: dict[Choice, Estimate]) -> str:
@@ -140,7 +127,7 @@ def _breakdown(default: Estimate) -> str:
 def _corrections(default: Estimate) -> str:
     times = SPECIFIED_INTERVIEW_HOUR / default.interview_hour
     more = default.base_month - SPECIFIED_BASE_MONTH
-    return fill(
+    return _paragraph(
         f"The specification estimates about ${SPECIFIED_INTERVIEW_HOUR:.2f} an hour for an interview of this size, "
         f"which is {times:.0f} times the price. It estimates about ${SPECIFIED_BASE_MONTH} a month for the base, which "
         f"is ${more:.0f} too low. It omits the public IPv4 addresses, which AWS charges for since February 2024 "
@@ -148,8 +135,5 @@ def _corrections(default: Estimate) -> str:
         "the encryption key, the dashboard, the alarms, the metrics and the reaper. It also estimates about "
         f"${SPECIFIED_STORAGE_MONTH} a month for storage (S3, CloudWatch logs). Storage is charged by usage; this "
         f"amount would pay for {SPECIFIED_STORAGE_MONTH / LOG_GIB:.0f} GB of logs at ${LOG_GIB:.2f}. A running "
-        "interview has less than 50 kB in the bucket, and logs only its editor's output.",
-        _WIDTH,
-        break_on_hyphens=False,
-        break_long_words=False,
+        "interview has less than 50 kB in the bucket, and logs only its editor's output."
     )

@@ -5,6 +5,7 @@ What we set ourselves is read from the template set; what AWS takes has a source
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from scripts.costs.resources import interview_resources
@@ -27,22 +28,17 @@ class Fact:
     url: str = ""
 
 
+_AWS_DOCS = "https://docs.aws.amazon.com"
+_PULL_BENCHMARK = "https://elasticscale.com/blog/reduce-aws-fargate-pull-times-with-soci"
+
 FACTS: dict[str, Fact] = {
     "terraform": Fact(
         3.3, "s", "measured on the embedded AWS, November 2026 (apply of the five resources; AWS's own API adds to it)"
     ),
     "benchmark_start": Fact(
-        57,
-        "s",
-        "from a task's creation to its start in a private subnet, mean of ten, April 2024",
-        "https://elasticscale.com/blog/reduce-aws-fargate-pull-times-with-soci",
+        57, "s", "from a task's creation to its start in a private subnet, mean of ten, April 2024", _PULL_BENCHMARK
     ),
-    "benchmark_image": Fact(
-        413,
-        "MB",
-        "the image of that benchmark",
-        "https://elasticscale.com/blog/reduce-aws-fargate-pull-times-with-soci",
-    ),
+    "benchmark_image": Fact(413, "MB", "the image of that benchmark", _PULL_BENCHMARK),
     "pull_share": Fact(
         0.76,
         "of a start",
@@ -59,9 +55,7 @@ FACTS: dict[str, Fact] = {
         "https://awsrelearn.com/aws-reinvent-2023/reducing-aws-fargate-startup-times-by-lazy-loading-container-images-con307",
     ),
     "soci_saves_cautiously": Fact(
-        0.30,
-        "of a task's start",
-        "assumed: half of AWS's maximum, for an image that reads more data while it starts",
+        0.30, "of a task's start", "assumed: half of AWS's maximum, for an image that reads more data while it starts"
     ),
     "challenge": Fact(3, "s", "assumed: the AWS CLI starts and copies a few files; measure it in the task's log"),
     "code_server": Fact(3, "s", "assumed: from the process's start to the first response of /healthz"),
@@ -69,13 +63,13 @@ FACTS: dict[str, Fact] = {
         60,
         "s",
         'until all of Route 53\'s servers know a record, "generally"',
-        "https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-editing.html",
+        f"{_AWS_DOCS}/Route53/latest/DeveloperGuide/resource-record-sets-editing.html",
     ),
     "first_checks": Fact(
         1,
         "check",
         "a new target needs one passed check, regardless of the healthy threshold",
-        "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html",
+        f"{_AWS_DOCS}/elasticloadbalancing/latest/application/target-group-health-checks.html",
     ),
 }
 """What does not depend on our settings."""
@@ -159,12 +153,10 @@ def tables() -> str:
     settings, loader_mb = settings_of_templates(), FACTS["loader_image"].value
     most, least = FACTS["soci_saves"].value, FACTS["soci_saves_cautiously"].value
 
-    def of(editor_mb: float, saved: float, *, wildcard: bool = True, settings: StartSettings = settings) -> Ready:
-        return ready(settings, loader_mb=loader_mb, editor_mb=editor_mb, saved=saved, wildcard=wildcard)
-
-    steps, indexed = (of(SHOWN_EDITOR_MB, saved) for saved in (0.0, least))
-    named, named_indexed = (of(SHOWN_EDITOR_MB, saved, wildcard=False) for saved in (0.0, least))
-    slower = of(SHOWN_EDITOR_MB, 0.0, settings=replace(settings, interval=30.0))
+    of = partial(ready, settings, loader_mb=loader_mb)
+    steps, indexed = (of(editor_mb=SHOWN_EDITOR_MB, saved=saved) for saved in (0.0, least))
+    named, named_indexed = (of(editor_mb=SHOWN_EDITOR_MB, saved=saved, wildcard=False) for saved in (0.0, least))
+    slower = ready(replace(settings, interval=30.0), loader_mb=loader_mb, editor_mb=SHOWN_EDITOR_MB)
     recovered = settings.healthy_threshold * settings.interval
     rows = [
         ("Terraform", steps.terraform, indexed.terraform),
@@ -177,50 +169,50 @@ def tables() -> str:
         ("the command asks ECS again, at most", steps.look, indexed.look),
         ("**the command ends**", steps.total, indexed.total),
     ]
-    return "\n".join(
-        [
-            f"### A loader of {loader_mb:.0f} MB and an editor of {SHOWN_EDITOR_MB} MB",
-            "",
-            f"| seconds | without SOCI | with SOCI, saving {least:.0%} |",
-            "|---|---|---|",
-            *(f"| {what} | {without:.0f} | {with_:.0f} |" for what, without, with_ in rows),
-            "",
-            f"With `wildcard_domain = false`, each interview has its own DNS record, which takes up to "
-            f"{named.record:.0f} s, in parallel with the task.\nThe candidate can then work after "
-            f"{named.usable:.0f} s without SOCI, and after {named_indexed.usable:.0f} s with it.",
-            "",
-            "### By the size of the editor's image",
-            "",
-            f"Seconds until the candidate can work. All of them include the loader's {loader_mb:.0f} MB, "
-            "for which SOCI saves nothing.",
-            "",
-            f"| MB, compressed | without SOCI | SOCI saving {least:.0%} | SOCI saving {most:.0%} |",
-            "|---|---|---|---|",
-            *(
-                f"| {size} | {' | '.join(f'{of(size, saved).usable:.0f}' for saved in (0.0, least, most))} |"
-                for size in EDITOR_SIZES_MB
-            ),
-            "",
-            "### Settings, and the effect of other values",
-            "",
-            "| setting | value | effect in seconds |",
-            "|---|---|---|",
-            f"| health check interval | {settings.interval:.0f} s | longest wait for the first check |",
-            f"| healthy threshold | {settings.healthy_threshold} | {recovered:.0f} more if the first check fails |",
-            f"| deregistration delay | {settings.deregistration_delay:.0f} s | added when an interview ends |",
-            f"| grace period | {settings.grace_period:.0f} s | ECS ignores failed checks; a slower start fails |",
-            f"| with AWS's default interval, 30 s | | {slower.usable:.0f} instead of {steps.usable:.0f} |",
-            "",
-            "### Sources",
-            "",
-            "| fact | value | source |",
-            "|---|---|---|",
-            *(
-                f"| {name.replace('_', ' ')} | {fact.value:g} {fact.unit} | {_linked(fact)} |"
-                for name, fact in FACTS.items()
-            ),
-        ]
+    shares = (0.0, least, most)
+    by_step = (f"| {what} | {without:.0f} | {with_:.0f} |" for what, without, with_ in rows)
+    by_size = (
+        f"| {size} | {' | '.join(f'{of(editor_mb=size, saved=saved).usable:.0f}' for saved in shares)} |"
+        for size in EDITOR_SIZES_MB
     )
+    sources = (
+        f"| {name.replace('_', ' ')} | {fact.value:g} {fact.unit} | {_linked(fact)} |" for name, fact in FACTS.items()
+    )
+    newline = "\n"
+    return f"""\
+### A loader of {loader_mb:.0f} MB and an editor of {SHOWN_EDITOR_MB} MB
+
+| seconds | without SOCI | with SOCI, saving {least:.0%} |
+|---|---|---|
+{newline.join(by_step)}
+
+With `wildcard_domain = false`, each interview has its own DNS record, which takes up to {named.record:.0f} s, in \
+parallel with the task.
+The candidate can then work after {named.usable:.0f} s without SOCI, and after {named_indexed.usable:.0f} s with it.
+
+### By the size of the editor's image
+
+Seconds until the candidate can work. All of them include the loader's {loader_mb:.0f} MB, for which SOCI saves nothing.
+
+| MB, compressed | without SOCI | SOCI saving {least:.0%} | SOCI saving {most:.0%} |
+|---|---|---|---|
+{newline.join(by_size)}
+
+### Settings, and the effect of other values
+
+| setting | value | effect in seconds |
+|---|---|---|
+| health check interval | {settings.interval:.0f} s | longest wait for the first check |
+| healthy threshold | {settings.healthy_threshold} | {recovered:.0f} more if the first check fails |
+| deregistration delay | {settings.deregistration_delay:.0f} s | added when an interview ends |
+| grace period | {settings.grace_period:.0f} s | ECS ignores failed checks; a slower start fails |
+| with AWS's default interval, 30 s | | {slower.usable:.0f} instead of {steps.usable:.0f} |
+
+### Sources
+
+| fact | value | source |
+|---|---|---|
+{newline.join(sources)}"""
 
 
 def _linked(fact: Fact) -> str:
