@@ -5,6 +5,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -60,20 +61,42 @@ class Meter:
 
     def measure(self, work: Callable[[], object]) -> Cost:
         """The cost of ``work``, once."""
-        sampler = _Sampler(self._exempt)
+        ended = threading.Event()
         calls, cpu = self._called(), _cpu_seconds()
-        begun = time.monotonic()
-        with sampler:
-            work()
-            seconds = time.monotonic() - begun
-        self.processes = sorted(sampler.seen.values(), key=lambda process: process.begun)
+        with ThreadPoolExecutor(1) as pool:
+            peak = pool.submit(self._watch, ended)
+            begun = time.monotonic()
+            try:
+                work()
+                seconds = time.monotonic() - begun
+            finally:
+                ended.set()
         return Cost(
             seconds=seconds,
             cpu_seconds=_cpu_seconds() - cpu,
-            memory=sampler.peak,
+            memory=peak.result(),
             terraform_processes=sum("terraform" in process.command for process in self.processes),
             aws_calls=self._called() - calls,
         )
+
+    def _watch(self, ended: threading.Event) -> int:
+        """Collects our descendants until the work has ended; the most memory that they and our own growth took."""
+        ours, seen, peak = psutil.Process(), dict[int, Process](), 0
+        before = ours.memory_info().rss
+        while not ended.wait(SAMPLE_SECONDS):
+            memory = ours.memory_info().rss - before
+            for process in ours.children(recursive=True):
+                with suppress(psutil.Error):
+                    if process.pid == self._exempt:
+                        continue
+                    # A process that has just ended has no command any more.
+                    if process.pid not in seen and (words := process.cmdline()):
+                        command = Path(words[0]).name, *words[1:2]
+                        seen[process.pid] = Process(" ".join(command), time.time())
+                    memory += process.memory_info().rss
+            peak = max(peak, memory)
+        self.processes = list(seen.values())
+        return peak
 
     def _called(self) -> int:
         return self._calls.read_bytes().count(b"\n") if self._calls.exists() else 0
@@ -82,39 +105,3 @@ class Meter:
 def _cpu_seconds() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
-
-
-class _Sampler(threading.Thread):
-    """Watches the descendants of this process; ``peak`` is the most memory that they and our own growth took."""
-
-    def __init__(self, exempt: int) -> None:
-        super().__init__(daemon=True)
-        self._exempt = exempt
-        self._ended = threading.Event()
-        self._self = psutil.Process()
-        self._before = self._self.memory_info().rss
-        self.seen: dict[int, Process] = {}
-        self.peak = 0
-
-    def __enter__(self) -> "_Sampler":
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self.join()
-
-    def run(self) -> None:
-        """Looks until the work has ended."""
-        while not self._ended.wait(SAMPLE_SECONDS):
-            memory = self._self.memory_info().rss - self._before
-            for process in self._self.children(recursive=True):
-                with suppress(psutil.Error):
-                    if process.pid == self._exempt:
-                        continue
-                    # A process that has just ended has no command any more.
-                    if process.pid not in self.seen and (words := process.cmdline()):
-                        command = Path(words[0]).name, *words[1:2]
-                        self.seen[process.pid] = Process(" ".join(command), time.time())
-                    memory += process.memory_info().rss
-            self.peak = max(self.peak, memory)
