@@ -1,1 +1,1 @@
-"""What the stacks, the template set and the operations agree on; it imports nothing of ours."""
+"""Values that the stacks, the template set and the operations share. Imports no other package of this project."""

@@ -1,7 +1,7 @@
-"""Patterns and limits of values that the configuration, the template set and the operations all check.
+"""Patterns and limits of values that the configuration, the template set and the operations validate.
 
-A pattern stays in the syntax that RE2 (Terraform's ``regex``) and Python's ``re`` share. A pair of numbers holds the
-lowest and the highest value that is allowed.
+Patterns use only syntax that RE2 (Terraform's ``regex``) and Python's ``re`` share. A pair of numbers is the lowest and
+the highest allowed value.
 """
 
 REGION_PATTERN = "^[a-z]{2}(-[a-z]+)+-[0-9]$"
@@ -10,7 +10,7 @@ REGION_PATTERN = "^[a-z]{2}(-[a-z]+)+-[0-9]$"
 ENVIRONMENT_PATTERN = "^[a-z][a-z0-9-]{0,15}$"
 
 PROJECT_PREFIX_PATTERN = "^[a-z][a-z0-9-]{1,19}$"
-"""At most 20 characters, so that a load balancer's and a target group's name (32) have room for what follows."""
+"""At most 20 characters, because names of load balancers and target groups, which begin with it, have at most 32."""
 
 IMAGE_TAG_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
 """https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests"""
@@ -20,20 +20,20 @@ INTERVIEW_ID_PATTERN = "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
 (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html)."""
 
 RESERVED_ID_PREFIX = "internal-"
-"""Elastic Load Balancing refuses target group names that begin with it (same page)."""
+"""Elastic Load Balancing rejects target group names with this prefix (same page)."""
 
 CHALLENGE_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$"
 """A relative S3 prefix without dots, so that it cannot leave ``challenge/``."""
 
 PASSWORD_LENGTH = (8, 128)
-"""Of an interview's password, in characters."""
+"""Length of an interview's password in characters."""
 
 INTERVIEWS = (1, 99)
-"""How many may run at a time: one target group each of the 100 that a load balancer can have, and one for the portal
+"""Concurrent interviews. A load balancer supports 100 target groups: one per interview, and one for the portal
 (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html)."""
 
 INTERVIEW_MINUTES = (1, 24 * 60)
-"""How long an interview can last; a day at most, because it is not a workstation."""
+"""Duration of an interview in minutes; at most a day, because it is not a workstation."""
 
 LISTENER_PRIORITY = (1, 50_000)
 """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html"""
@@ -47,7 +47,7 @@ FARGATE_MEMORY_MIB = {
     8192: tuple(range(16384, 61440 + 1, 4096)),
     16384: tuple(range(32768, 122880 + 1, 8192)),
 }
-"""Memory by CPU units, https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html."""
+"""Supported memory in MiB by CPU units, https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html."""
 
 STORAGE_GIB = (21, 200)
-"""Of a Fargate task, https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html."""
+"""Ephemeral storage of a Fargate task in GiB, https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html."""

@@ -1,59 +1,59 @@
-"""Names that the stacks, the published template set and the operations all agree on."""
+"""Names that the stacks, the published template set and the operations share."""
 
 LISTENER_PRIORITY_BASE = 1000
-"""The priority of the interview in slot 0; slot n has this plus n. The portal's rules lie below."""
+"""Listener priority of slot 0; slot n has this plus n. The portal's rules have lower priorities."""
 
 PLACEHOLDERS = ("TERRAFORM_STATE_BUCKET_PLACEHOLDER", "INTERVIEW_ID_PLACEHOLDER", "AWS_REGION_PLACEHOLDER")
 """What a client replaces in ``main.tf``; each occurs there exactly once, in the S3 backend block."""
 
 TEMPLATE_FILES = ("main.tf", "service.tf", "variables.tf", "outputs.tf")
-"""The template set, in the order in which a reader wants it."""
+"""The template set, in reading order."""
 
 CLIENT_VARIABLE_NAMES = (
     *("interview_id", "candidate_name", "challenge", "password"),
     *("listener_priority", "expires_at", "image_tag", "release_digest"),
 )
-"""The template's variables that only a client can give; the first three it must. Everybody gives ``aws_region``."""
+"""The variables that only a client sets; the first three are required. Clients and the stack set ``aws_region``."""
 
 SHARED_VALUES_FILE = "shared.auto.tfvars.json"
-"""The shared stack's outputs that the template set takes, published beside it."""
+"""The shared stack's outputs that the template set requires, published beside it."""
 
 LOCAL_STATE_FILE = "terraform.shared.tfstate"
-"""The shared stack's state beside terraform.tfvars, where there is no backend.config."""
+"""The shared stack's state beside terraform.tfvars, if there is no backend.config."""
 
 METRICS_NAMESPACE = "Prequel"
-"""Of the metrics that the reaper reports, each with the dimension ``Project``."""
+"""CloudWatch namespace of the reaper's metrics, which have the dimension ``Project``."""
 
 IMAGE_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
-"""What container images call Fargate's architectures."""
+"""Architecture names in container images, by Fargate's names."""
 
 SOCI_SUFFIX = "-soci"
-"""Ends the tag of an image that is pushed again with a SOCI index."""
+"""Suffix of the tag of an image with a SOCI index."""
 
 NO_IMAGE = "none"
-"""The value of ``image_parameter`` while no image is indexed; Parameter Store keeps no empty values."""
+"""Value of ``image_parameter`` if no image is indexed; Parameter Store does not support empty values."""
 
 LONGEST_RUN_MINUTES = 30
-"""How long a run on one interview may take; after that another run may take the interview over."""
+"""Maximum duration of a run. After that, another run may take the interview over."""
 
 CODE_SERVER_PORT = 8443
 CODE_SERVER_CONTAINER = "code-server"
 
 PORTAL_PORT = 3000
-"""Where the Next.js portal listens."""
+"""Port on which the portal listens."""
 
 CURRENT_RELEASE = "instance/"
 RELEASES = "releases/"
 CHALLENGES = "challenge/"
 CHALLENGE_MANIFESTS = "challenge-manifests/"
-"""Where the instance bucket keeps templates and challenges."""
+"""Prefixes of templates and challenges in the instance bucket."""
 
 WORKSPACES = "workspaces/"
 STATES = "instances/"
 SLOTS = "slots/"
 DISPATCHES = "dispatches/"
 HISTORY = "history/"
-"""Where the instance bucket keeps what it knows of interviews: docs/interviews.md, Objects."""
+"""Prefixes of interviews' objects in the instance bucket: docs/interviews.md, Objects."""
 
 INTENT_FILE = "interview.json"
 """The record of an interview in its workspace."""
@@ -75,7 +75,7 @@ def state_key(interview_id: str) -> str:
 
 
 def lock_key(interview_id: str) -> str:
-    """The key of Terraform's own lock on that state."""
+    """The key of Terraform's lock for that state."""
     return f"{state_key(interview_id)}.tflock"
 
 
@@ -90,12 +90,12 @@ def dispatch_key(interview_id: str) -> str:
 
 
 def passwords_path(project_prefix: str) -> str:
-    """The path in SSM below which every interview has its password."""
+    """The SSM path of all interviews' passwords."""
     return f"/{project_prefix}/interviews"
 
 
 def password_parameter(project_prefix: str, interview_id: str) -> str:
-    """The SSM parameter that holds an interview's password."""
+    """The SSM parameter of an interview's password."""
     return f"{passwords_path(project_prefix)}/{interview_id}/password"
 
 
@@ -115,17 +115,17 @@ def runner_project(project_prefix: str) -> str:
 
 
 def reaper_function(project_prefix: str) -> str:
-    """The Lambda function that looks after deadlines every minute."""
+    """The Lambda function that enforces deadlines every minute."""
     return f"{project_prefix}-reaper"
 
 
 def code_server_repository(project_prefix: str) -> str:
-    """The ECR repository of our own code-server images."""
+    """The ECR repository of the stack's code-server images."""
     return f"{project_prefix}-code-server"
 
 
 def image_indexer(project_prefix: str) -> str:
-    """The CodeBuild project that indexes those images, and what the names of its Lambda functions begin with."""
+    """The CodeBuild project that indexes images, and the prefix of its Lambda functions' names."""
     return f"{project_prefix}-image-indexer"
 
 

@@ -1,30 +1,30 @@
-"""What AWS charges, by region, with the source and the date of each price.
+"""AWS's prices by region, with the source and the date of each price.
 
 US dollars, on demand, without tax, discounts or free allowances. A module and not a data file, because the runner's
-bundle holds modules only, and an interview that is created there has a price too. The price list itself is
+archive contains modules only and records prices too. The price list is
 ``https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/{service}/current/{region}/index.json``; docs/decisions/0070
-says how the prices were read from it, and why some regions are missing.
+explains how the prices were read, and why some regions are missing.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 PRICED_ON = "2026-11-01"
-"""No price below was read later than this."""
+"""The latest date of a price below."""
 
 BASE_REGION = "us-east-1"
-"""Whose prices stand in for those of a region that has none here."""
+"""Region whose prices are used for regions without prices."""
 
 HOURS_A_MONTH = 730
-"""As AWS's pricing calculator counts a month."""
+"""Hours of a month in AWS's pricing calculator."""
 
 FREE_STORAGE_GIB = 20
-"""Of each Fargate task (https://aws.amazon.com/fargate/pricing/)."""
+"""Free ephemeral storage of a Fargate task (https://aws.amazon.com/fargate/pricing/)."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """``usd`` for one unit, as of ``as_of``; ``source`` is where to check it: a page, or an entry of the price list.
+    """US dollars for one unit, on the date ``as_of``. ``source`` is a page, or an entry in the price list.
 
     An entry is a service and a usage type.
     """
@@ -36,7 +36,7 @@ class Price:
 
 @dataclass(frozen=True)
 class RegionPrices:
-    """The prices that differ by region; the dictionaries are by CPU architecture, a GB is a GiB."""
+    """The prices that differ by region; dictionaries are by CPU architecture. A GB is a GiB."""
 
     vcpu_hour: dict[str, Price]
     gb_hour: dict[str, Price]
@@ -52,17 +52,17 @@ def _region(
     arm: tuple[float, float],
     hourly: tuple[float, float, float],
 ) -> RegionPrices:
-    """``prefix`` begins the region's usage types.
+    """``prefix`` is that of the region's usage types.
 
-    ``x86`` and ``arm`` are the prices of a vCPU and of a GB, ``hourly`` those of a GB of storage, a NAT gateway and a
-    load balancer.
+    ``x86`` and ``arm`` are the prices of a vCPU and of a GB; ``hourly`` are those of a GB of storage, a NAT gateway and
+    a load balancer.
     """
     storage, nat_gateway, load_balancer = hourly
 
     def fargate(usd: float, what: str) -> Price:
         return Price(usd, f"price list, AmazonECS, {prefix}Fargate-{what}", fargate_as_of)
 
-    # Older services write us-east-1 without a prefix.
+    # Older services use no prefix for us-east-1.
     older = prefix.replace("USE1-", "")
     return RegionPrices(
         vcpu_hour={"X86_64": fargate(x86[0], "vCPU-Hours:perCPU"), "ARM64": fargate(arm[0], "ARM-vCPU-Hours:perCPU")},
@@ -81,7 +81,7 @@ PRICES: dict[str, RegionPrices] = {
     "ap-northeast-1": _region("APN1-", "2026-08-15", (0.05056, 0.00553), (0.04045, 0.00442), (0.000133, 0.062, 0.0243)),
     "ap-northeast-2": _region("APN2-", "2026-10-01", (0.04656, 0.00511), (0.03725, 0.00409), (0.000127, 0.059, 0.0225)),
 }
-"""A region is here when each of its prices is supported."""
+"""Regions for which every price has a source."""
 
 PUBLIC_ADDRESS_HOUR = Price(0.005, "https://aws.amazon.com/vpc/pricing/", "2026-09-21")
 KEY_MONTH = Price(1.00, "price list, awskms, {region}-KMS-Keys", "2026-09-21")
@@ -92,33 +92,33 @@ FUNCTION_CALL = Price(0.0000002, "price list, AWSLambda, Request-ARM", "2026-09-
 FUNCTION_GB_SECOND = Price(0.0000133334, "price list, AWSLambda, Lambda-GB-Second-ARM", "2026-09-11")
 BUILD_MINUTE = Price(0.005, "https://aws.amazon.com/codebuild/pricing/", "2026-11-01")
 LIST_REQUEST = Price(0.000005, "price list, AmazonS3, Requests-Tier1", "2026-09-21")
-"""These have one price in all of the regions above, but for the last: there it differs by a tenth at most, which is
-seven cents a month of the reaper's."""
+"""Prices that are the same in all of these regions. Only the last one differs, by at most a tenth, which is seven cents
+a month for the reaper."""
 
 SERVICE_METRICS, CLUSTER_METRICS = 25, 12
-"""Of Container Insights: for a Fargate service with a task definition of its own and no EBS volumes, 15 by service and
-10 by task family; and for a cluster with Fargate tasks. They are custom metrics, paid for the hours in which they are
-written (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html, November
+"""Metrics of Container Insights: for a Fargate service with its own task definition and no EBS volumes, 15 by service
+and 10 by task family; and for a cluster with Fargate tasks. They are custom metrics, charged for hours with data points
+(https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html, November
 2026)."""
 
 
 def is_priced(region: str) -> bool:
-    """Whether ``region`` has prices of its own here."""
+    """Whether ``region`` has prices."""
     return region in PRICES
 
 
 def price_list(region: str) -> str:
-    """Which prices the functions below take for ``region``, in words."""
+    """A description of the prices that the functions below use for ``region``."""
     return f"list prices of {PRICED_ON} in {region if is_priced(region) else BASE_REGION}"
 
 
 def interview_per_hour(
     *, cpu: int, memory: int, architecture: str, storage: int = FREE_STORAGE_GIB, region: str = BASE_REGION
 ) -> float:
-    """US dollars an hour for a Fargate task of ``cpu`` units, ``memory`` MiB and ``storage`` GiB.
+    """US dollars an hour for a Fargate task of ``cpu`` units, ``memory`` MiB and ``storage`` GiB, with its metrics.
 
-    Its metrics are included. An interview's other resources (a target group, a rule, a standard parameter) cost
-    nothing of their own. A region without prices takes those of ``BASE_REGION``.
+    An interview's other resources (target group, listener rule, standard parameter) are free. A region without prices
+    uses those of ``BASE_REGION``.
     """
     prices = PRICES.get(region, PRICES[BASE_REGION])
     return (
@@ -130,9 +130,9 @@ def interview_per_hour(
 
 
 def standing_per_day(*, nat_gateways: int, zones: int, region: str = BASE_REGION) -> float:
-    """US dollars a day for a shared stack without interviews, traffic, and all that watches it.
+    """US dollars a day for a shared stack without interviews, traffic and monitoring.
 
-    NAT gateways, the load balancer, a public address for each of the gateways and zones, and the key.
+    Includes NAT gateways, the load balancer, public addresses for the gateways and zones, and the encryption key.
     """
     prices = PRICES.get(region, PRICES[BASE_REGION])
     hourly = (
@@ -144,5 +144,5 @@ def standing_per_day(*, nat_gateways: int, zones: int, region: str = BASE_REGION
 
 
 def cost_of(duration: timedelta, per_hour: float) -> float:
-    """US dollars for a task that ran for ``duration``: Fargate bills by the second, one minute at least."""
+    """US dollars for a task that ran for ``duration``. Fargate bills by the second, with a minimum of one minute."""
     return max(duration, timedelta(minutes=1)).total_seconds() / 3600 * per_hour

@@ -1,4 +1,4 @@
-"""Writes what the soak tests found to docs/soak.md: `make soak` loads it with ``-p tests.soak_report``."""
+"""Writes the results of the soak tests to docs/soak.md; `make soak` loads it with ``-p tests.soak_report``."""
 
 import os
 import platform
@@ -13,8 +13,8 @@ REPORT = Path(__file__).parents[1] / "docs" / "soak.md"
 _HEAD = """\
 # Soak tests
 
-Written by `make soak`, which runs every long test whole; `make test` runs a sample of each. A test with a seed repeats
-the same random choices; one without tries every case.
+`make soak` generates this page. It runs every long test completely; `make test` runs a sample of each. A test with a
+seed repeats the same random choices. A test without a seed covers every case.
 
 Last run: {date}, commit {commit}, {machine}, Python {python}. {verdict}
 

@@ -1,4 +1,4 @@
-"""`prequel cost`: what the stacks cost before anything is deployed."""
+"""`prequel cost`: estimates costs without a deployment."""
 
 import os
 from pathlib import Path
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
 USUAL_HOURS = 1.5
 LONGEST_HOURS = 24 * 31
-"""Of an interview in the sum for a month: the longest month there is."""
+"""Maximum of ``--hours``: the hours of the longest month."""
 
 
 def cost(
     *,
     region: Annotated[
-        str | None, typer.Option(metavar="REGION", help="An AWS region; the configured one if not given.")
+        str | None, typer.Option(metavar="REGION", help="AWS region; the configured region by default.")
     ] = None,
     egress: Annotated[str | None, typer.Option(metavar="EGRESS", help="single_nat or nat_per_az.")] = None,
     architecture: Annotated[str | None, typer.Option(metavar="CPU", help="x86 or arm.")] = None,
-    interviews: Annotated[int, typer.Option(metavar="N", min=0, max=100_000, help="Interviews a month.")] = 0,
+    interviews: Annotated[int, typer.Option(metavar="N", min=0, max=100_000, help="Interviews per month.")] = 0,
     hours: Annotated[
         float | None,
         typer.Option(
             metavar="HOURS",
             min=0,
             max=LONGEST_HOURS,
-            help="Hours that each of the interviews takes.",
+            help="Duration of each interview in hours.",
             show_default=f"{USUAL_HOURS}",
         ),
     ] = None,
     json_lines: JsonOption = False,
 ) -> None:
-    """Say what the stacks cost a month, and an interview an hour.
+    """Estimate what the stack and an interview cost.
 
-    Reads the resources of this directory's configuration, or of the defaults if there is none; needs no AWS account.
+    Uses the configuration in this directory, or the defaults if there is none. Needs no AWS account.
 
     Example: prequel cost --region eu-west-1 --egress nat_per_az --interviews 40 --hours 1.5
     """
@@ -88,5 +88,5 @@ def _sheet(found: "Estimate", value: dict[str, Any]) -> str:
     if value["interviews"]:
         what = f"{value['interviews']} interviews of {value['hours']:g} h a month"
         lines += [f"{what}, with the base: ${value['month_usd']:.2f}", ""]
-    lines.append(fill(f"Paid by use, and not in these figures: {found.by_use_names}; and traffic.", 80))
+    lines.append(fill(f"Not included: data transfer, and charges by usage for {found.by_use_names}.", 80))
     return "\n".join(lines)

@@ -1,1 +1,1 @@
-"""What the stacks cost: their resources as synthesized, the prices of those, and the README's table."""
+"""Cost estimates from the synthesized resources of the stacks."""

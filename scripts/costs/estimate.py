@@ -1,4 +1,4 @@
-"""An estimate: the base a month and an interview's hour, from the resources of both stacks."""
+"""Estimates the monthly cost of the shared stack and the hourly cost of an interview from their resources."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ EGRESS = ("single_nat", "nat_per_az")
 ARCHITECTURES = {"x86": "X86_64", "arm": "ARM64"}
 
 ASSUMED_TASK: dict[str, Any] = {"code_server_cpu": 1024, "code_server_memory": 2048, "code_server_storage": 21}
-"""An interview's size by default, as stacks/settings.py has it; a test compares."""
+"""The default size of an interview, as in stacks/settings.py; a test compares them."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """US dollars; ``base`` and ``interview`` are charges by the hour of what exists anyway and of one interview."""
+    """US dollars; ``base`` and ``interview`` are the hourly charges of the shared stack and of one interview."""
 
     region: str
     base: Sequence[Charge]
@@ -27,25 +27,25 @@ class Estimate:
 
     @property
     def base_month(self) -> float:
-        """A month of the shared stack, without interviews and traffic."""
+        """Cost of the shared stack per month, without interviews and traffic."""
         return sum(charge.usd_hour for charge in self.base) * HOURS_A_MONTH
 
     @property
     def interview_hour(self) -> float:
-        """One interview for an hour."""
+        """Cost of one interview per hour."""
         return sum(charge.usd_hour for charge in self.interview)
 
     def month(self, interviews: int, hours: float) -> float:
-        """A month with ``interviews``, each of ``hours``."""
+        """Cost of a month with ``interviews`` of ``hours`` each."""
         return self.base_month + interviews * hours * self.interview_hour
 
     @property
     def by_use_names(self) -> str:
-        """What is paid by use, in words such as ``lambda function``."""
+        """The resource types that are charged by usage, such as ``lambda function``."""
         return ", ".join(kind.removeprefix("aws_").replace("_", " ") for kind in self.by_use)
 
     def machine(self) -> dict[str, Any]:
-        """The estimate for machines."""
+        """The estimate as a JSON object."""
         return {
             "region": self.region,
             "priced_on": PRICED_ON,
@@ -60,7 +60,7 @@ class Estimate:
 def estimate(
     region: str, shared: Sequence[Resource], *, architecture: str, task: Mapping[str, Any] = ASSUMED_TASK
 ) -> Estimate:
-    """Prices ``shared`` and one interview of ``task``'s size; raises ``PrequelError`` as ``charges`` does."""
+    """Prices ``shared`` and one interview of the size ``task``; raises ``PrequelError`` like ``charges``."""
     variables = {"cpu_architecture": architecture, "create_dns_record": False, **task}
     interview = interview_resources(variables)
     used = {r.type for r in (*shared, *interview)} & BY_USE.keys()
@@ -68,7 +68,7 @@ def estimate(
 
 
 def by_heading(found: Sequence[Charge]) -> dict[str, float]:
-    """US dollars an hour by what is charged, the dearest first."""
+    """US dollars an hour by heading, most expensive first."""
     sums: dict[str, float] = {}
     for charge in found:
         sums[charge.what] = sums.get(charge.what, 0) + charge.usd_hour
@@ -78,7 +78,7 @@ def by_heading(found: Sequence[Charge]) -> dict[str, float]:
 def estimates(
     directory: Path | None, regions: Sequence[str], *, egress: str, architecture: str, task: Mapping[str, Any]
 ) -> list[Estimate]:
-    """One estimate for each region; the stack is synthesized once. Raises ``PrequelError``."""
+    """One estimate per region, from one synthesis; raises ``PrequelError`` like ``charges``."""
     for region in regions:
         prices_of(region)
     shared = shared_resources(directory, {"egress": egress, "cpu_architecture": architecture})

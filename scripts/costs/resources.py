@@ -1,4 +1,4 @@
-"""The resources of both stacks: the shared one as synthesized, an interview's as the template set has them."""
+"""The resources of both stacks: of the shared stack as synthesized, and of an interview from the template set."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ TEMPLATES = PROJECT / "instance_templates"
 
 @dataclass(frozen=True)
 class Resource:
-    """``address`` is ``type.name``; ``body`` holds its arguments, blocks as lists, references as ``${...}``."""
+    """``address`` is ``type.name``; ``body`` has the arguments, blocks as lists, references as ``${...}``."""
 
     address: str
     body: Mapping[str, Any]
 
     @property
     def type(self) -> str:
-        """Such as ``aws_lb``."""
+        """The resource type, such as ``aws_lb``."""
         return self.address.partition(".")[0]
 
 
 def shared_resources(directory: Path | None, settings: Mapping[str, str]) -> list[Resource]:
-    """The resources of the shared stack, as ``synthesized`` has it."""
+    """The resources of the shared stack; see ``synthesized`` for the parameters."""
     shared, _ = synthesized(directory, settings)
     return [
         Resource(f"{kind}.{name}", body) for kind, named in shared["resource"].items() for name, body in named.items()
@@ -33,9 +33,9 @@ def shared_resources(directory: Path | None, settings: Mapping[str, str]) -> lis
 
 
 def interview_resources(variables: Mapping[str, Any]) -> list[Resource]:
-    """What ``instance_templates/`` creates, with ``variables`` put in where an argument is one.
+    """The resources in ``instance_templates/``, with ``variables`` inserted as arguments.
 
-    A resource whose ``count`` is 0 then is left out.
+    Resources whose ``count`` is then 0 are omitted.
     """
     import hcl2
 
@@ -51,7 +51,7 @@ def interview_resources(variables: Mapping[str, Any]) -> list[Resource]:
 
 
 def _left_out(resource: Resource, variables: Mapping[str, Any]) -> bool:
-    """Whether ``count`` is the choice by a variable that the template set writes, and that variable is false."""
+    """Whether ``count`` depends on a variable that is false."""
     count = str(resource.body.get("count", ""))
     return any(count == f"${{var.{name} ? 1 : 0}}" and not value for name, value in variables.items())
 
@@ -68,10 +68,10 @@ def _resolved(value: Any, variables: Mapping[str, Any]) -> Any:
 
 
 def _plain(text: str) -> str:
-    """``text`` without the quotes that python-hcl2 keeps."""
+    """``text`` without the quotes that python-hcl2 preserves."""
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 def referred(resources: Sequence[Resource], reference: str) -> Iterator[Resource]:
-    """The resources that the expression ``reference`` names."""
+    """The resources to which the expression ``reference`` refers."""
     return (resource for resource in resources if f"${{{resource.address}." in reference)

@@ -68,8 +68,8 @@ class Benchmark:
         self.target("stored for an interview", 50, kept / 1e3, "kB")
         table = report.side_by_side(
             "One interview",
-            f"Medians of {RUNS}. Of the plain flow's seconds, the upload of the directory, in which the provider lies, "
-            f"takes {statistics.median(uploads):.1f}.",
+            f"Medians of {RUNS} runs. The plain flow includes {statistics.median(uploads):.1f} s for the upload of the "
+            "directory, which contains the provider.",
             plain,
             ours,
             (stored, kept),
@@ -91,13 +91,13 @@ class Benchmark:
         endings = [("", "seconds"), ("`interview destroy`", f"{destroyed:.1f}"), ("reap of ten", f"{reaped:.1f}")]
         return (
             report.side_by_side(
-                "Ten at once", "Five at a time on both sides, once.", plain, ours, (plain_stored, stored)
+                "Ten at once", "Five in parallel for both flows, one run.", plain, ours, (plain_stored, stored)
             ),
-            report.Table("Destroying", "Until nothing is left, not until it was asked for.", endings),
+            report.Table("Destroying", "The time until nothing is left.", endings),
         )
 
     def commands(self, first_publish: float) -> report.Table:
-        """What else a person waits for."""
+        """Other commands that a user waits for."""
         here = os.environ | {
             "PREQUEL_CONFIG_DIR": str(self.flows.directory),
             "CDKTF_OUTDIR": str(self.flows.directory / "cdktf.out"),
@@ -123,7 +123,7 @@ class Benchmark:
         return report.Table("Commands", "Medians, warm.", rows)
 
     def growth(self) -> report.Table:
-        """One more interview by each flow, and a list, with ever more of them alive."""
+        """One more interview with each flow, and a list, with an increasing number of interviews."""
         rows: list[tuple[str, ...]] = [
             ("alive", "plain flow, seconds", "ours, seconds", "plain flow, calls", "ours, calls", "`list`, seconds")
         ]
@@ -143,14 +143,14 @@ class Benchmark:
         self.target(f"list of {alive}", 1, listed)
         return report.Table(
             "Growth",
-            "The last of so many, each measured once, on an embedded AWS where nothing else is alive. The plain flow's "
-            "others were made by API calls, resource for resource. AWS allows 50 load balancers in a region, so the "
-            "plain flow ends there unless the quota is raised.",
+            "The last of a number of interviews, measured once, on a separate embedded AWS. The other interviews of "
+            "the plain flow were created by API calls, resource by resource. AWS's default quota is 50 load balancers "
+            "per region, which limits the plain flow.",
             rows,
         )
 
     def breakdown(self) -> report.Table:
-        """Where the time of one create goes, beside Terraform doing nothing."""
+        """The duration of each part of a create, and of Terraform without resources."""
         bare = self.seconds("terraform with nothing", lambda: self.flows.floor("bare", provider=False))
         floor = self.seconds("terraform with the provider", lambda: self.flows.floor("asks", provider=True))
         events: list[TimedEvent] = []
@@ -159,14 +159,14 @@ class Benchmark:
         parts = _parts(begun, total, self.meter.processes, events)
         rows = [("part", "seconds"), *((part, f"{seconds:.2f}") for part, seconds in parts)]
         rows += [
-            ("**all of it**", f"**{total:.2f}**"),
-            ("floor: `init` and `apply` of an empty configuration", f"{bare:.2f}"),
-            ("floor: the same with the AWS provider and one question to AWS", f"{floor:.2f}"),
+            ("**total**", f"**{total:.2f}**"),
+            ("minimum: `init` and `apply` of an empty configuration", f"{bare:.2f}"),
+            ("minimum: the same with the AWS provider and one AWS API call", f"{floor:.2f}"),
         ]
         return report.Table(
-            "Where the time of a create goes",
-            "The last two rows are Terraform's own floor: what a create takes above it is ours and the resources'. "
-            f"Processes are looked for every {SAMPLE_SECONDS} s.",
+            "Parts of a create",
+            "The last two rows are Terraform's own minimum. The remaining time of a create is for the client and the "
+            f"resources. Processes are sampled every {SAMPLE_SECONDS} s.",
             rows,
         )
 
@@ -184,12 +184,12 @@ def _parts(begun: float, total: float, processes: list[Process], events: list[Ti
     first = min(at - event.get("seconds", 0) for at, event in resources)
     active = next(at for at, event in events if event.get("status") == "active")
     return [
-        ("our client: start, intent, lease, download", start("terraform init") - begun),
+        ("client: start, intent, lease, download", start("terraform init") - begun),
         ("`terraform init`", start("terraform apply") - start("terraform init")),
         ("`terraform apply`: start, provider, plan", first - start("terraform apply")),
         ("the five resources", resources[-1][0] - first),
         ("state write, readiness", active - resources[-1][0]),
-        ("our client: log, upload, end", begun + total - active),
+        ("client: log, upload, end", begun + total - active),
     ]
 
 
@@ -202,7 +202,7 @@ def started(embedded: EmbeddedAws, directory: Path, calls: Path) -> tuple[Benchm
 
 
 def main() -> None:
-    """Measures, prints, and writes docs/benchmarks.md."""
+    """Runs the benchmarks, prints the results, and writes docs/benchmarks.md."""
     with tempfile.TemporaryDirectory(prefix="prequel-bench-") as scratch:
         directory = Path(scratch)
         (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS.replace("local", "embedded"))

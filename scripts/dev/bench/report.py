@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, from what was measured."""
+"""Generates docs/benchmarks.md from measurements."""
 
 import math
 import os
@@ -17,15 +17,15 @@ PAGE = PROJECT / "docs" / "benchmarks.md"
 _HEAD = """\
 # Benchmarks
 
-Written by `make bench`, which measures everything below in one run, both flows on one embedded AWS with one AWS
-provider. An embedded AWS answers at once, so these are the times of our side: what AWS itself takes until a task is
-ready comes on top, and [performance.md](performance.md) models it. Compare ratios, not seconds: machines differ.
+`make bench` generates this page. It measures everything in one run, both flows on one embedded AWS with one AWS
+provider. An embedded AWS responds immediately, so these figures exclude the time that AWS takes until a task is ready;
+[performance.md](performance.md) estimates it. Compare ratios and not seconds, because machines differ.
 
 Measured {date} at commit {commit}, on {machine}, with Terraform {terraform} and Python {python}.
 
-**The plain flow** is what one would write first: a template set with a load balancer, security groups and a DNS
-record for each interview ([plain.tf](../tests/bench/plain.tf)), driven by copy, `init`, `plan -out`, `apply`,
-`output` and an upload of the whole directory. **Ours** is `prequel interview create`.
+**The plain flow** is a straightforward implementation: a template set with a load balancer, security groups and a DNS
+record per interview ([plain.tf](../tests/bench/plain.tf)), with copy, `init`, `plan -out`, `apply`, `output`, and an
+upload of the complete directory. **Ours** is `prequel interview create`.
 """
 
 

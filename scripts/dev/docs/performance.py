@@ -1,6 +1,6 @@
-"""A model of how long an interview takes to become ready on AWS, which no embedded AWS can show.
+"""A model of the time until an interview is ready on AWS, which the embedded AWS cannot measure.
 
-What we set ourselves is read from the template set; what AWS takes has a source, or says that it is assumed.
+Settings are read from the template set. Facts about AWS have a source, or are marked as assumed.
 """
 
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ from scripts.costs.resources import interview_resources
 from scripts.interviews.readiness import LONGEST_PAUSE
 
 EDITOR_SIZES_MB = (100, 250, 500, 1000)
-"""Compressed sizes of the code-server image; it may be anybody's, so the model has a range."""
+"""Compressed sizes of the code-server image; a range, because the image is configurable."""
 
 SHOWN_EDITOR_MB = 250
-"""Of the table that shows each step."""
+"""Size of the code-server image in the table of steps."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One number of the model, with its unit and where it comes from: ``source`` says what, ``url`` on which page."""
+    """One number of the model, with its unit, a description of its source, and the source's page if there is one."""
 
     value: float
     unit: str
@@ -72,12 +72,12 @@ FACTS: dict[str, Fact] = {
         f"{_AWS_DOCS}/elasticloadbalancing/latest/application/target-group-health-checks.html",
     ),
 }
-"""What does not depend on our settings."""
+"""Numbers that do not depend on the settings."""
 
 
 @dataclass(frozen=True)
 class StartSettings:
-    """What the template set says, in seconds and numbers of checks."""
+    """Settings of the template set, in seconds and numbers of checks."""
 
     interval: float
     healthy_threshold: int
@@ -100,9 +100,9 @@ def settings_of_templates() -> StartSettings:
 
 @dataclass(frozen=True)
 class Ready:
-    """Seconds of each step; ``record`` runs beside the others, because the service does not wait for it.
+    """Duration of each step in seconds. ``record`` runs in parallel, because the service does not wait for it.
 
-    ``look`` is how long the command may wait until it asks ECS again.
+    ``look`` is the longest time until the command polls ECS again.
     """
 
     terraform: float
@@ -115,24 +115,24 @@ class Ready:
 
     @property
     def usable(self) -> float:
-        """From the command to a healthy target that has a name."""
+        """Seconds from the command to a healthy target with a DNS record."""
         task = self.placement + self.pull + self.start + self.health
         return self.terraform + max(task, self.record)
 
     @property
     def total(self) -> float:
-        """Until the command has seen it; what ECS itself takes to call a deployment complete comes on top."""
+        """Seconds until the command detects it, without the time that ECS takes to complete the deployment."""
         return self.usable + self.look
 
 
 def ready(
     settings: StartSettings, *, loader_mb: float, editor_mb: float, saved: float = 0.0, wildcard: bool = True
 ) -> Ready:
-    """The model, for the two images of a task. ``saved`` is the share of its start that SOCI saves a task.
+    """Applies the model to the two images of a task. ``saved`` is the share of a task's start that SOCI saves.
 
-    A start is placement and pull. The benchmark's is split by the share that downloading has, which gives a placement
-    that is the same for every image, and a rate for the rest, unpacking included. SOCI saves of the editor's pull
-    only: the loader's image has no index, and placement is no download.
+    A start consists of placement and pull. The benchmark's start is divided by the share of the download. This gives a
+    placement that is the same for every image, and a rate for the pull, including unpacking. SOCI only reduces the pull
+    of the editor's image, because the loader's image has no index.
     """
     start, share = FACTS["benchmark_start"].value, FACTS["pull_share"].value
     placement = start * (1 - share)
@@ -149,7 +149,7 @@ def ready(
 
 
 def tables() -> str:
-    """The page's computed part in Markdown."""
+    """The generated part of the page in Markdown."""
     settings, loader_mb = settings_of_templates(), FACTS["loader_image"].value
     most, least = FACTS["soci_saves"].value, FACTS["soci_saves_cautiously"].value
 
