@@ -79,7 +79,7 @@ class SimulatedAccount:
         return None if found is None else found(self, call)
 
     def after(self, call: Call) -> None:
-        """Leaves a service without tasks when Fargate has no room for them: ECS accepts it, and tells why."""
+        """Leaves a service without tasks when Fargate has no room for them: ECS accepts it and reports why."""
         if call.name not in ("ecs:CreateService", "ecs:UpdateService"):
             return
         name = (call.parameters.get("serviceName") or call.parameters["service"]).rsplit("/", 1)[-1]
