@@ -199,7 +199,8 @@ def reason(error: ClientError | BotoCoreError) -> str:
         code = error_code(error)
         if code in REFUSED_CREDENTIALS:
             return f"AWS refuses these credentials ({code}); sign in again, or set AWS_PROFILE to others"
-        return f"{code}: {error.response.get('Error', {}).get('Message')}"
+        message = str(error.response.get("Error", {}).get("Message", ""))
+        return f"{code}: {' '.join(message.split())}"  # some services' messages have several lines
     if isinstance(error, NoCredentialsError):
         return "there are no AWS credentials; set AWS_PROFILE, or run `aws configure`"
     words = str(error).rstrip(".")

@@ -12,7 +12,7 @@ from scripts.errors import AwsError
 from scripts.preflight.account import look_at_credentials, look_at_region
 from scripts.preflight.bucket import look_at_bucket
 from scripts.preflight.domain import look_at_domain
-from scripts.preflight.findings import Check, Finding, Outcome, Subject, error, warning
+from scripts.preflight.findings import Check, Finding, Outcome, Subject, error, unanswered
 from scripts.preflight.images import look_at_images
 from scripts.preflight.linked_roles import look_at_linked_roles
 from scripts.preflight.outside import manifest_status, public_nameservers
@@ -42,9 +42,10 @@ CHECKS = (
             "servicequotas:GetAWSDefaultServiceQuota",
             "servicequotas:GetServiceQuota",
         ),
+        lasting=True,
     ),
     Check("linked_roles", "service-linked roles", look_at_linked_roles, ("iam:GetRole",)),
-    Check("images", "images", look_at_images, ("ecr:DescribeImages", "ecr:ListImages")),
+    Check("images", "images", look_at_images, ("ecr:DescribeImages", "ecr:ListImages"), lasting=True),
 )
 """In the order in which they are asked; docs/deploying.md explains each."""
 
@@ -64,6 +65,12 @@ def run(subject: Subject, checks: tuple[Check, ...] = CHECKS) -> Iterator[Outcom
             return
 
 
+def limits_of(subject: Subject) -> Iterator[Finding]:
+    """What a stack that runs lacks of the account or of registries; nothing about what could not be asked."""
+    for outcome in run(subject, tuple(check for check in CHECKS if check.lasting)):
+        yield from (finding for finding in outcome.findings if finding.answered)
+
+
 def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
     try:
         yield from check.look(subject)
@@ -79,14 +86,14 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
 def _refused(check: Check, problem: ClientError) -> Finding:
     code = error_code(problem)
     if code in DENIED:
-        return warning(
+        return unanswered(
             f"the {check.title} could not be checked, because the caller is not allowed: {_right(check, problem)}",
             "allow it; `prequel preflight --policy deploy` prints all that a deployment takes",
         )
     if code in REFUSED_CREDENTIALS:
         return error(f"the {check.title} could not be checked: {reason(problem)}", "sign in again")
     why = shorten(reason(problem), 200)  # on one line, whatever a proxy answered
-    return warning(f"the {check.title} could not be checked: {why}", "try again, or look in the console")
+    return unanswered(f"the {check.title} could not be checked: {why}", "try again, or look in the console")
 
 
 def _right(check: Check, problem: ClientError) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scripts.preflight.findings import Finding, Subject, UnansweredError, error, warning
+from scripts.preflight.findings import Finding, Subject, UnansweredError, error, unanswered
 
 
 def look_at_domain(subject: Subject) -> Iterator[Finding]:
@@ -34,7 +34,7 @@ def _delegation(subject: Subject, name: str, expected: frozenset[str]) -> Iterat
     try:
         found = subject.nameservers(name)
     except UnansweredError as problem:
-        yield warning(
+        yield unanswered(
             f"the public DNS could not be asked for the name servers of {name}: {problem}",
             f"compare `dig NS {name}` with {servers}",
         )

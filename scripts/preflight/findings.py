@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts.aws.clients import Aws
 
@@ -20,13 +20,17 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One problem: what it is, with the value found and the one expected, and what to do next."""
+    """One problem: what it is, with the value found and the one expected, and what to do next.
+
+    Not ``answered`` means that nobody could say, so there may be no problem.
+    """
 
     severity: Severity
     problem: str
     remedy: str
+    answered: bool = True
 
-    def machine(self) -> dict[str, str]:
+    def machine(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
 
@@ -58,6 +62,11 @@ class Subject:
     manifest: Callable[[str], int]
 
 
+def unanswered(problem: str, remedy: str) -> Finding:
+    """A warning that a question has no answer."""
+    return Finding(Severity.WARNING, problem, remedy, answered=False)
+
+
 class UnansweredError(Exception):
     """Something outside AWS could not be asked; the text says why."""
 
@@ -66,8 +75,8 @@ class UnansweredError(Exception):
 class Check:
     """One question to the account.
 
-    ``permissions`` are the IAM actions that it takes; after a finding of error of an ``essential`` check no other
-    check would get an answer.
+    ``permissions`` are the IAM actions that it takes; after an ``essential`` check has failed, no other one would get
+    an answer. What a ``lasting`` one looks at may change while the stack runs.
     """
 
     name: str
@@ -75,6 +84,7 @@ class Check:
     look: Callable[[Subject], Iterator[Finding]]
     permissions: tuple[str, ...] = ()
     essential: bool = False
+    lasting: bool = False
 
 
 @dataclass(frozen=True)

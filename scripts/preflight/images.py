@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from contract.names import code_server_repository
 from scripts.aws.clients import error_code
-from scripts.preflight.findings import Finding, Subject, UnansweredError, error, warning
+from scripts.preflight.findings import Finding, Subject, UnansweredError, error, unanswered, warning
 
 _ECR = re.compile(r"^(?P<account>[0-9]{12})\.dkr[.-]ecr\.[a-z0-9-]+\.[a-z0-9.-]+/(?P<repository>[^:@]+)(?P<which>.+)$")
 """https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html"""
@@ -68,7 +68,7 @@ def _public(subject: Subject, setting: str, image: str) -> Iterator[Finding]:
     try:
         status = subject.manifest(image)
     except UnansweredError as problem:
-        yield warning(
+        yield unanswered(
             f"the registry of {image} ({setting}) could not be asked: {problem}",
             f"look for it with `docker manifest inspect {image}`",
         )

@@ -28,7 +28,12 @@ LARGEST_POLICY = 6144
 RUNNER_POLICY = "runner_role_permissions"
 """The policy document of the role with which a build runs the same `prequel` for interviews."""
 
-_BUILD_ONLY = frozenset({"logs:CreateLogStream", "logs:PutLogEvents", "s3:GetObjectVersion"})
+_BUILD_ONLY = frozenset(
+    {
+        *("logs:CreateLogStream", "logs:PutLogEvents"),
+        *("s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObjectVersion"),
+    }
+)
 """What CodeBuild itself does with that role."""
 
 

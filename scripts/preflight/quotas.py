@@ -8,7 +8,7 @@ from math import ceil
 from botocore.exceptions import ClientError
 
 from scripts.aws.clients import error_code
-from scripts.preflight.findings import Finding, Severity, Subject
+from scripts.preflight.findings import Finding, Severity, Subject, unanswered
 from scripts.preflight.zones import chosen_zones
 
 
@@ -125,8 +125,7 @@ def look_at_quotas(subject: Subject) -> Iterator[Finding]:
     for quota in quotas(subject):
         need, used, value = quota.need(subject), quota.used(subject), _value(subject, quota)
         if value is None:
-            yield Finding(
-                Severity.WARNING,
+            yield unanswered(
                 f"Service Quotas does not know {quota.service} {quota.code} ({quota.name}) in"
                 f" {subject.settings.aws_region}",
                 f"compare it with the {need} that are needed in the console of Service Quotas",

@@ -21,24 +21,23 @@ def chosen_zones(subject: Subject) -> list[tuple[str, str]]:
         Filters=[{"Name": "state", "Values": ["available"]}, {"Name": "zone-type", "Values": ["availability-zone"]}]
     )["AvailabilityZones"]
     ids = {zone["ZoneName"]: zone.get("ZoneId", "") for zone in listed}
-    named: list[str] = list(getattr(subject.settings, "availability_zone_names", ()))
-    names = named or sorted(ids)[: subject.settings.availability_zones]
+    names = subject.settings.availability_zone_names or sorted(ids)[: subject.settings.availability_zones]
     return [(name, ids[name]) for name in names if name in ids]
 
 
 def look_at_zones(subject: Subject) -> Iterator[Finding]:
     """There are as many zones as are configured, and each offers Fargate and NAT gateways."""
     settings, chosen = subject.settings, chosen_zones(subject)
-    wanted = len(getattr(settings, "availability_zone_names", ())) or settings.availability_zones
-    if len(chosen) < wanted:
+    if len(chosen) < settings.availability_zones:
         yield error(
-            f"{settings.aws_region} offers this account {len(chosen)} of the {wanted} availability zones",
-            "lower availability_zones, or choose another aws_region",
+            f"{settings.aws_region} offers this account {len(chosen)} of the {settings.availability_zones} availability"
+            " zones",
+            "lower availability_zones, correct availability_zone_names, or choose another aws_region",
         )
     offered = FARGATE_ZONES.get(settings.aws_region)
     for name, zone_id in chosen:
         if offered is not None and zone_id not in offered:
             yield error(
                 f"the availability zone {name} ({zone_id}) offers neither Fargate nor NAT gateways",
-                f"take zones with the ids {', '.join(sorted(offered))}, or choose another aws_region",
+                f"name zones with the ids {', '.join(sorted(offered))} in availability_zone_names",
             )

@@ -112,7 +112,7 @@ def _exists(aws: Aws, bucket: str) -> bool:
                 return False
             raise AwsError(
                 f"the bucket {bucket} answers {error_code(error)}: its name is taken by another account or lies in "
-                "another region; choose another name in backend.config"
+                "another region, or the caller lacks s3:ListBucket on it; choose another name in backend.config"
             ) from error
     return True
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scripts.embedded.launcher import EmbeddedAws
-from scripts.preflight.checks import CHECKS, run
+from scripts.preflight.checks import CHECKS, limits_of, run
 from scripts.preflight.findings import Severity, Subject, UnansweredError
 from scripts.project import PROJECT
 from tests.preflight.conftest import Ready, Refusal, quotas
@@ -133,6 +133,25 @@ def test_zones_without_fargate_and_nat_gateways_and_too_few_zones_are_named(read
     assert only(subject, "zones") == problem
     subject = ready(availability_zones=3, answers={"ec2.DescribeAvailabilityZones": {"AvailabilityZones": tokyo[1:]}})
     assert only(subject, "zones") == "us-east-1 offers this account 1 of the 3 availability zones"
+
+
+def test_zones_that_are_named_are_looked_at_instead_of_the_first(ready: Ready) -> None:
+    zones = [
+        {"ZoneName": f"us-west-1{letter}", "ZoneId": f"usw1-az{number}"}
+        for letter, number in (("a", 1), ("b", 2), ("c", 3))
+    ]
+    answers = {"ec2.DescribeAvailabilityZones": {"AvailabilityZones": zones}}
+    assert "us-west-1b (usw1-az2)" in only(ready(aws_region="us-west-1", answers=answers), "zones")
+    named = ready(aws_region="us-west-1", answers=answers, availability_zone_names=["us-west-1a", "us-west-1c"])
+    assert found(named, "zones") == []
+
+
+def test_a_stack_that_runs_is_told_of_quotas_and_images_and_of_nothing_that_could_not_be_asked(ready: Ready) -> None:
+    limited = ready(answers=quotas(L_9D07B6EF=0), nameservers=lambda _: frozenset())
+    (problem,) = [finding.problem for finding in limits_of(limited)]
+    assert "(L-9D07B6EF) is 0" in problem
+    denied = {"service-quotas.GetServiceQuota": Refusal("AccessDeniedException")}
+    assert list(limits_of(ready(answers=denied))) == []
 
 
 @pytest.mark.parametrize(
@@ -291,7 +310,7 @@ def test_the_command_exits_with_1_and_says_the_same_to_machines(embedded: Embedd
     assert for_machines.returncode == 1
     result = json.loads(for_machines.stdout.splitlines()[-1])["result"]
     assert result["ready"] is False
-    assert {"check", "severity", "problem", "remedy"} == result["findings"][0].keys()
+    assert {"check", "severity", "problem", "remedy", "answered"} == result["findings"][0].keys()
 
 
 @pytest.mark.e2e
