@@ -3,6 +3,7 @@
 from constructs import Construct
 from constructs.account import Account
 from constructs.aws import DataAwsIamPolicyDocument, IamRole, IamRolePolicy
+from constructs.log_group import write_logs
 from constructs.policy import Condition, Principals, Statement, allow, condition
 
 
@@ -94,11 +95,7 @@ def start_container(account: Account, *, project_prefix: str, log_group_name: st
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
             [account.arn("ecr", f"repository/{project_prefix}-*")],
         ),
-        allow(
-            "WriteLogs",
-            ["logs:CreateLogStream", "logs:PutLogEvents"],
-            [account.arn("logs", f"log-group:{log_group_name}:*")],
-        ),
+        write_logs(account, log_group_name),
     ]
 
 

@@ -121,14 +121,11 @@ class Flows:
             )
             balancer = aws.elbv2.create_load_balancer(Name=name, Subnets=subnets, SecurityGroups=[outside])
             alias = balancer["LoadBalancers"][0]
-            target = aws.elbv2.create_target_group(Name=name, Protocol="HTTP", Port=8443, VpcId=vpc, TargetType="ip")[
-                "TargetGroups"
-            ][0]["TargetGroupArn"]
+            group = aws.elbv2.create_target_group(Name=name, Protocol="HTTP", Port=8443, VpcId=vpc, TargetType="ip")
+            target = group["TargetGroups"][0]["TargetGroupArn"]
+            forward: Any = {"Type": "forward", "TargetGroupArn": target}
             aws.elbv2.create_listener(
-                LoadBalancerArn=alias["LoadBalancerArn"],
-                Protocol="HTTP",
-                Port=80,
-                DefaultActions=[{"Type": "forward", "TargetGroupArn": target}],
+                LoadBalancerArn=alias["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=[forward]
             )
             aws.ssm.put_parameter(Name=f"/plain/{name}/password", Type="SecureString", Value=PASSWORD)
             task = aws.ecs.register_task_definition(
