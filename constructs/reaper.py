@@ -82,6 +82,13 @@ class Reaper(Function):
             period=60,
         )
         alarm(
+            "builds_refused",
+            "CodeBuild refused a build because of the account's quota: interviews are stopped, but not destroyed",
+            reported("BuildsRefused", "Maximum"),
+            above=0,
+            period=60,
+        )
+        alarm(
             "reaper_silent",
             "The reaper has made no pass for 5 minutes",
             reported("ReaperRuns", "Sum"),

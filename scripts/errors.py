@@ -23,6 +23,10 @@ class AwsError(PrequelError):
     """AWS refused a call; the text names the call, the resource and the reason."""
 
 
+class BuildQuotaError(AwsError):
+    """The account's quota of concurrent CodeBuild builds is used up; the text names it and says what to do."""
+
+
 class InterruptedRunError(PrequelError):
     """The user pressed ctrl-C; what was begun is finished or can be recovered."""
 

@@ -11,20 +11,28 @@ build, from which the next one starts the same build again: CodeBuild knows it b
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from botocore.exceptions import ClientError
+
 from contract.names import dispatch_key
 from scripts.aws.bucket import Bucket, LostRaceError
-from scripts.aws.clients import Aws
+from scripts.aws.clients import Aws, error_code, reason
+from scripts.errors import BuildQuotaError
 from scripts.interviews.documents import UnreadableDocumentError, from_json, plain, to_json
 from scripts.interviews.records import Dispatch
 
 TOKEN_VALID = timedelta(minutes=5)
 """https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html#API_StartBuild_RequestParameters"""
 
+BUILD_QUOTA = "Concurrently running builds for Linux/Small environment (L-9D07B6EF; ARM/Small: L-5ED1D25B)"
+"""https://docs.aws.amazon.com/general/latest/gr/codebuild.html; new accounts may have 0 or 1
+(https://github.com/awslabs/landing-zone-accelerator-on-aws/issues/1013)."""
+
 
 class Dispatcher:
     """Starts builds of ``project`` for the interviews in ``bucket``.
 
-    Raises ``AwsError`` when S3 refuses, and boto3's own error when CodeBuild does.
+    Raises ``AwsError`` when S3 refuses, ``BuildQuotaError`` when the account may not start another build, and boto3's
+    own error when CodeBuild refuses for another reason.
     """
 
     def __init__(self, aws: Aws, *, bucket: str, project: str) -> None:
@@ -76,13 +84,21 @@ class Dispatcher:
 
     def _start(self, wanted: Dispatch) -> str:
         variables = {"PREQUEL_ACTION": wanted.action, "PREQUEL_INTERVIEW_ID": wanted.interview_id}
-        build = self._codebuild.start_build(
-            projectName=self._project,
-            idempotencyToken=wanted.token,
-            environmentVariablesOverride=[
-                {"name": name, "value": value, "type": "PLAINTEXT"} for name, value in variables.items()
-            ],
-        )["build"]
+        try:
+            build = self._codebuild.start_build(
+                projectName=self._project,
+                idempotencyToken=wanted.token,
+                environmentVariablesOverride=[
+                    {"name": name, "value": value, "type": "PLAINTEXT"} for name, value in variables.items()
+                ],
+            )["build"]
+        except ClientError as error:
+            if error_code(error) != "AccountLimitExceededException":
+                raise
+            raise BuildQuotaError(
+                f"CodeBuild cannot start a build for interview {wanted.interview_id}: {reason(error)}; raise the quota "
+                f"{BUILD_QUOTA} in Service Quotas; until then, run `prequel interview reap` on any machine"
+            ) from error
         return str(build["id"])
 
     def _read(self, interview_id: str) -> tuple[Dispatch | None, str | None]:

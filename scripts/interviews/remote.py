@@ -41,7 +41,7 @@ class Remote:
         """Like ``scripts.interviews.create.create``; one that has a start time is left to the reaper.
 
         Raises ``NoFreeSlotError`` and ``RefusedError`` before anything is touched, ``AwsError`` when no build can be
-        started, and ``NotReadyError`` when the build did not bring the interview up.
+        started (``BuildQuotaError`` because of the quota), and ``NotReadyError`` when the build did not bring it up.
         """
         start = time.monotonic()
         request.check()

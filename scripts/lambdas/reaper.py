@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contract.names import DISPATCHES, METRICS_NAMESPACE
 from scripts.aws.bucket import Bucket
 from scripts.aws.clients import Aws, error_code
-from scripts.errors import PrequelError
+from scripts.errors import BuildQuotaError, PrequelError
 from scripts.interviews.builds import Dispatcher
 from scripts.interviews.pending import orphan_leases, pending_action
 from scripts.interviews.records import ENDING, Intent, Status
@@ -46,6 +46,7 @@ class Pass:
     below_desired: list[str] = field(default_factory=list)
     scaled_down: list[str] = field(default_factory=list)
     started: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
     running: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     freed_slots: list[int] = field(default_factory=list)
@@ -63,6 +64,7 @@ class Pass:
             "SlotsTaken": (self.slots_taken, "Count"),
             "SlotsFree": (self.slots_free, "Count"),
             "BuildsStarted": (len(self.started), "Count"),
+            "BuildsRefused": (len(self.refused), "Count"),
             "Problems": (len(self.problems), "Count"),
         }
 
@@ -77,7 +79,8 @@ def embedded_metrics(done: Pass, project_prefix: str, now: datetime) -> str:
         "Dimensions": [["Project"]],
         "Metrics": [{"Name": name, "Unit": unit} for name, (_, unit) in metrics.items()],
     }
-    details = {name: getattr(done, name) for name in ("started", "overdue", "leaking", "below_desired", "problems")}
+    names = ("started", "refused", "overdue", "leaking", "below_desired", "problems")
+    details = {name: getattr(done, name) for name in names}
     return json.dumps(
         {
             "_aws": {"Timestamp": int(now.timestamp() * 1000), "CloudWatchMetrics": [directive]},
@@ -173,7 +176,11 @@ class DeadlineReaper:
             self._dispatch(intent.id, intent.incarnation, what, now, done)
 
     def _dispatch(self, interview_id: str, incarnation: str, action: str, now: datetime, done: Pass) -> None:
-        build_id, started = self._dispatcher.dispatch(interview_id, incarnation, action, now)
+        try:
+            build_id, started = self._dispatcher.dispatch(interview_id, incarnation, action, now)
+        except BuildQuotaError:
+            done.refused.append(interview_id)
+            raise
         if started:
             done.started[interview_id] = build_id
         else:

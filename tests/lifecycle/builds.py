@@ -6,13 +6,16 @@ from botocore.exceptions import ClientError
 
 
 class Builds:
-    """Stands in for boto3's CodeBuild client; a token that was given before finds the same build, or is refused
+    """Stands in for boto3's CodeBuild client; ``full`` makes it refuse every build for the account's quota.
+
+    A token that was given before finds the same build, or is refused
     (https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html).
     """
 
     def __init__(self) -> None:
         self.started: list[dict[str, str]] = []
         self.statuses: dict[str, str] = {}
+        self.full = False
         self._tokens: dict[str, str] = {}
 
     def start_build(
@@ -22,6 +25,16 @@ class Builds:
         idempotencyToken: str,  # noqa: N803
         environmentVariablesOverride: list[dict[str, str]],  # noqa: N803
     ) -> dict[str, Any]:
+        if self.full:
+            raise ClientError(
+                {
+                    "Error": {
+                        "Code": "AccountLimitExceededException",
+                        "Message": "Cannot have more than 0 builds in queue for the account",
+                    }
+                },
+                "StartBuild",
+            )
         variables = {variable["name"]: variable["value"] for variable in environmentVariablesOverride}
         if idempotencyToken not in self._tokens:
             build_id = f"{projectName}:{len(self.started)}"

@@ -13,6 +13,7 @@ from tests.conftest import SynthesizedStack
 ALARMS = {
     "reaper_overdue": ("LongestOverdue", "GreaterThanThreshold", 300, 60, "notBreaching"),
     "reaper_leaking": ("Leaking", "GreaterThanThreshold", 0, 60, "notBreaching"),
+    "reaper_builds_refused": ("BuildsRefused", "GreaterThanThreshold", 0, 60, "notBreaching"),
     "reaper_reaper_silent": ("ReaperRuns", "LessThanThreshold", 1, 300, "breaching"),
     "reaper_reaper_errors": ("Errors", "GreaterThanThreshold", 2, 300, "notBreaching"),
     "runner_failed": ("FailedBuilds", "GreaterThanThreshold", 0, 300, "notBreaching"),
@@ -66,7 +67,7 @@ def test_each_alarm_watches_a_metric_that_the_reaper_writes(default_stack: Synth
         for alarm in default_stack.all("aws_cloudwatch_metric_alarm").values()
         if alarm.get("namespace") == METRICS_NAMESPACE
     ]
-    assert len(ours) == 4
+    assert len(ours) == 5
     for alarm in ours:
         assert alarm["metric_name"] in Pass().metrics()
         assert alarm["dimensions"] == {"Project": "prequel"}

@@ -373,6 +373,21 @@ def test_what_fails_for_one_interview_hinders_no_other_and_fails_the_pass(shared
     assert json.loads(said[0])["Problems"] == 1
 
 
+def test_without_builds_the_spending_stops_at_once_and_the_quota_is_named(shared: Shared, builds: Builds) -> None:
+    said: list[str] = []
+    shared.place.stored("one", Status.ACTIVE)
+    run_service(shared, "one")
+    shared.place.clock.forward(hours=2)
+    builds.full = True
+    with pytest.raises(ReaperError, match=r"one: .*more than 0 builds.*L-9D07B6EF.*`prequel interview reap`"):
+        shared.reaper(codebuild=builds, say=said.append).run(shared.place.clock())
+    assert desired_tasks(shared, "one") == 0
+    assert json.loads(said[0])["BuildsRefused"] == 1
+    builds.full = False
+    shared.place.clock.forward(minutes=1)
+    assert list(shared.reaper(codebuild=builds).run(shared.place.clock()).started) == ["one"]
+
+
 def test_a_document_that_cannot_be_read_fails_the_pass_and_keeps_its_slot(shared: Shared, builds: Builds) -> None:
     place = shared.place
     place.stored("one", Status.ACTIVE)
@@ -419,6 +434,7 @@ def test_metrics_are_written_in_embedded_metric_format(shared: Shared, builds: B
         "SlotsTaken": (3, "Count"),
         "SlotsFree": (7, "Count"),
         "BuildsStarted": (2, "Count"),
+        "BuildsRefused": (0, "Count"),
         "Problems": (0, "Count"),
     }
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from scripts.aws.clients import Aws
 from scripts.cli.interview import app
-from scripts.errors import AwsError, BusyInterviewError, NoFreeSlotError, NotReadyError, PrequelError
+from scripts.errors import BuildQuotaError, BusyInterviewError, NoFreeSlotError, NotReadyError, PrequelError
 from scripts.interviews.builds import Dispatcher
 from scripts.interviews.bulk import create_all
 from scripts.interviews.records import Status
@@ -74,12 +74,13 @@ def test_a_build_that_dies_before_it_begins_leaves_nothing(shared: Shared, build
 
 
 def test_a_create_whose_build_cannot_start_is_left_to_the_reaper(shared: Shared, builds: Builds) -> None:
-    class Refusing(Builds):
-        def start_build(self, **_: Any) -> dict[str, Any]:
-            raise ClientError({"Error": {"Code": "AccountLimitExceededException", "Message": "full"}}, "StartBuild")
-
-    with pytest.raises(AwsError, match="the reaper tries again"):
-        remote(shared, Refusing(), lambda: None).create(shared.context(), shared.place.request(id="one"))
+    builds.full = True
+    with pytest.raises(
+        BuildQuotaError, match=r"Linux/Small environment \(L-9D07B6EF.*prequel interview reap"
+    ) as refused:
+        remote(shared, builds, lambda: None).create(shared.context(), shared.place.request(id="one"))
+    assert "\n" not in str(refused.value)
+    builds.full = False
     shared.place.clock.forward(seconds=30)
     assert list(shared.reaper(codebuild=builds).run(shared.place.clock()).started) == ["one"]
 
