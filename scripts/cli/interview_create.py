@@ -52,7 +52,7 @@ def create(
     image_tag: ImageTagOption = "",
     password_stdin: PasswordOption = False,
     keep: KeepOption = False,
-    wait_seconds: WaitOption = 300,
+    wait_seconds: WaitOption = 600,
     from_file: FileOption = None,
     parallel: ParallelOption = 4,
     remote: RemoteOption = False,

@@ -35,7 +35,7 @@ def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOp
 def recover(
     id: IdArgument,
     *,
-    wait_seconds: WaitOption = 300,
+    wait_seconds: WaitOption = 600,
     json_lines: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:

@@ -59,7 +59,7 @@ class RowResult:
         } | ({"error": self.error} if self.error else {})
 
 
-def read_requests(path: Path, *, keep: bool = False, wait_seconds: float = 300) -> list[Request]:
+def read_requests(path: Path, *, keep: bool = False, wait_seconds: float = 600) -> list[Request]:
     """The file's rows as requests; raises ``RefusedError`` with every problem, each naming its row.
 
     A row without an id gets one that follows from its content, so that the same file, run again, means the same

@@ -234,7 +234,8 @@ def bring_up(
             outputs = _apply(context, run, workspace, password)
         uploading.result()
         workspace.adopted()
-        wait_until_steady(context, interview_id, workspace.values, min(wait_seconds, run.seconds_left / 2))
+        longest = run.seconds_left / 2  # the rest is for taking it back
+        wait_until_steady(context, interview_id, workspace.values, min(wait_seconds, longest), longest=longest)
         run.move(Status.ACTIVE, "ready", outputs=outputs, error="", failures=0, retry_at=None)
     except ChangedMeanwhileError:
         raise  # it is another run's by now, and so is what was created

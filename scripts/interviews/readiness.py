@@ -16,9 +16,13 @@ _LINE_SECONDS = 15.0
 """Between the lines for people while nothing else is to be seen."""
 
 
-def wait_until_steady(context: Context, interview_id: str, values: Mapping[str, Any], seconds: float) -> None:
+def wait_until_steady(
+    context: Context, interview_id: str, values: Mapping[str, Any], seconds: float, *, longest: float = 0
+) -> None:
     """Returns when the service's deployment is complete; raises ``NotReadyError`` with the reason when it fails.
 
+    It fails when ECS says so, or after ``seconds``; a task that runs then, and of which no health check has failed, is
+    waited for until ``longest``.
     Raises ``InterruptedRunError`` when ctrl-C was pressed while several are waited for, each in a thread.
     Behind a load balancer ECS calls a deployment complete only when its targets are healthy
     (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html).
@@ -43,11 +47,12 @@ def wait_until_steady(context: Context, interview_id: str, values: Mapping[str, 
             raise NotReadyError(
                 f"interview {interview_id} did not start: {_explanation(context, cluster, service, reason)}"
             )
-        if time.monotonic() + pause > deadline:
+        now = time.monotonic() + pause
+        if now > deadline and (now > start + longest or not _turning_healthy(context, service)):
             why = _explanation(
                 context, cluster, service, f"{service['runningCount']} of {service['desiredCount']} tasks run"
             )
-            raise NotReadyError(f"interview {interview_id} was not ready after {seconds:.0f} s: {why}")
+            raise NotReadyError(f"interview {interview_id} was not ready after {now - start - pause:.0f} s: {why}")
         context.console.event("waiting", interview=interview_id, running=service["runningCount"])
         if time.monotonic() >= next_line:
             next_line += _LINE_SECONDS
@@ -68,6 +73,24 @@ def _complete(service: Mapping[str, Any]) -> bool:
     return bool(enough) and _primary(service).get("rolloutState", "COMPLETED") == "COMPLETED"
 
 
+def _turning_healthy(context: Context, service: Mapping[str, Any]) -> bool:
+    """Whether the task runs and only has to pass its health checks."""
+    running = service["runningCount"] >= service["desiredCount"] >= 1
+    if not running or _primary(service).get("failedTasks", 0):
+        return False
+    with explained("look at the health checks"):
+        return all(health.get("State") != "unhealthy" for health in _target_health(context, service))
+
+
+def _target_health(context: Context, service: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    groups = [balancer["targetGroupArn"] for balancer in service.get("loadBalancers", [])]
+    return [
+        target.get("TargetHealth", {})
+        for group in groups
+        for target in context.aws.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    ]
+
+
 def _explanation(context: Context, cluster: str, service: Mapping[str, Any], otherwise: str) -> str:
     """The nearest cause that AWS gives: a stopped task, an unhealthy target, the service's last event."""
     with explained("find out why"):
@@ -75,12 +98,7 @@ def _explanation(context: Context, cluster: str, service: Mapping[str, Any], oth
             cluster=cluster, serviceName=service["serviceName"], desiredStatus="STOPPED", maxResults=10
         )["taskArns"]
         tasks = context.aws.ecs.describe_tasks(cluster=cluster, tasks=stopped)["tasks"] if stopped else []
-        groups = [balancer["targetGroupArn"] for balancer in service.get("loadBalancers", [])]
-        health = [
-            target.get("TargetHealth", {})
-            for group in groups
-            for target in context.aws.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-        ]
+        health = _target_health(context, service)
     for task in tasks:
         reason = explained_stop(task)
         if reason:

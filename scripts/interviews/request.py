@@ -19,9 +19,12 @@ from scripts.errors import RefusedError
 LONGEST_CANDIDATE_NAME = 200
 LONGEST_CHALLENGE = 128
 
-DEFAULT_WAIT_SECONDS = 300.0
 LONGEST_WAIT_SECONDS = 600.0
 """A third of what one run may take (``run_lock``); the rest is for creating and, if need be, for destroying."""
+
+DEFAULT_WAIT_SECONDS = LONGEST_WAIT_SECONDS
+"""ECS itself ends a start that fails, with its circuit breaker after three failed tasks
+(https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html)."""
 
 _ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without the letters that people mistake for one another."""

@@ -51,10 +51,12 @@ def a_service(rollout: str, running: int = 0, reason: str = "") -> dict[str, Any
     }
 
 
-def wait(bucket: Place, ecs: StubEcs, *health: dict[str, str], seconds: float = 30, **changes: Any) -> None:
+def wait(
+    bucket: Place, ecs: StubEcs, *health: dict[str, str], seconds: float = 30, longest: float = 0, **changes: Any
+) -> None:
     context = bucket.breakable_context(**changes)
     context.aws.__dict__.update(ecs=ecs, elbv2=StubBalancer(*health))
-    wait_until_steady(context, "demo", VALUES, seconds)
+    wait_until_steady(context, "demo", VALUES, seconds, longest=longest)
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +83,19 @@ def test_running_is_not_ready_until_the_load_balancer_agrees(bucket: Place) -> N
             {"State": "unhealthy", "Description": "codes: 502"},
             seconds=0,
         )
+
+
+def test_a_task_that_runs_and_only_waits_for_its_health_checks_is_not_given_up(bucket: Place) -> None:
+    starting = [a_service("IN_PROGRESS", 1)] * 3
+    wait(bucket, StubEcs(*starting, a_service("COMPLETED", 1)), {"State": "initial"}, seconds=0, longest=60)
+
+
+@pytest.mark.parametrize(("running", "state"), [(0, "initial"), (1, "unhealthy")])
+def test_a_task_that_does_not_run_or_fails_its_health_checks_is_given_up_in_time(
+    bucket: Place, running: int, state: str
+) -> None:
+    with pytest.raises(NotReadyError, match="was not ready after 0 s"):
+        wait(bucket, StubEcs(a_service("IN_PROGRESS", running)), {"State": state}, seconds=0, longest=60)
 
 
 def test_an_image_that_does_not_exist_is_named_as_such(bucket: Place) -> None:
