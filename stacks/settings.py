@@ -65,6 +65,11 @@ def _whole_number(default: int, limits: tuple[int, int], unit: str = "") -> int:
     return number
 
 
+OTHER_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso": "aws-iso", "eu-iso": "aws-iso"}
+"""Partitions by the beginning of their regions' names, which nothing of this project was tested in
+(https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html)."""
+
+
 class Settings(BaseModel):
     """The settings of ``terraform.tfvars`` with their defaults; a validator sees only the fields above its own."""
 
@@ -122,6 +127,14 @@ class Settings(BaseModel):
     log_retention_days: int = Field(default=30, description=f"one of {_list(LOG_RETENTION_DAYS)}")
     deletion_protection: bool = Field(default=True, description="true or false")
     tags: dict[str, str] = Field(default_factory=dict, description='a map of text such as { Team = "hiring" }')
+
+    @field_validator("aws_region")
+    @classmethod
+    def _region_is_in_the_supported_partition(cls, region: str) -> str:
+        other = next((name for begin, name in OTHER_PARTITIONS.items() if region.startswith(begin)), None)
+        if other is not None:
+            raise ValueError(f"a region of the partition aws; {other} is not supported")
+        return region
 
     @field_validator("project_prefix")
     @classmethod

@@ -327,6 +327,16 @@ def test_named_zones_are_those_of_the_region_and_as_many_as_asked_for(
     assert problem == f"terraform.tfvars: availability_zone_names is {value}, expected {expected}"
 
 
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-iso-east-1", "aws-iso"), ("eusc-de-east-1", "")],
+)
+def test_a_region_of_another_partition_is_refused(problems: Problems, region: str, partition: str) -> None:
+    (problem,) = problems(REQUIRED.replace("eu-central-1", region))
+    assert problem.startswith(f'terraform.tfvars: aws_region is "{region}", expected ')
+    assert not partition or problem.endswith(f"a region of the partition aws; {partition} is not supported")
+
+
 def test_zones_can_be_named_in_the_environment(load: Load) -> None:
     variable = {"PREQUEL_AVAILABILITY_ZONE_NAMES": "eu-central-1b, eu-central-1c"}
     settings = load(REQUIRED, environment=variable).settings
