@@ -115,7 +115,11 @@ class InterviewPermissions:
                 [
                     "elasticloadbalancing:DeleteRule",
                     "elasticloadbalancing:DeleteTargetGroup",
+                    # A recovery may move the interview to another slot, and reverts what somebody changed.
+                    "elasticloadbalancing:ModifyRule",
+                    "elasticloadbalancing:ModifyTargetGroup",
                     "elasticloadbalancing:ModifyTargetGroupAttributes",
+                    "elasticloadbalancing:SetRulePriorities",
                 ],
                 [groups, rules],
                 *self._on_interviews("Resource"),

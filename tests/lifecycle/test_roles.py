@@ -66,6 +66,23 @@ def check(recording: RecordingAws, shared: Shared, role: Assumed, policy: str, n
     assert unused == set(never_seen)
 
 
+def lose_slot_and_settings(shared: Shared, interview_id: str) -> None:
+    """Gives the interview's slot to another one, and changes its rule and target group by hand."""
+    place, context = shared.place, shared.context()
+    stored = context.intents.load(interview_id)
+    assert stored is not None
+    lease = context.slots.of(stored.intent)
+    assert lease is not None
+    context.slots.release(lease)
+    place.stored("newcomer", Status.ACTIVE)
+    elbv2, live = place.embedded.aws.elbv2, place.live(interview_id)
+    hosts = [f"{interview_id}.{place.values['domain_name']}", "elsewhere.example.com"]
+    elbv2.modify_rule(
+        RuleArn=live["rule"], Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": hosts}}]
+    )
+    elbv2.modify_target_group(TargetGroupArn=live["target group"], HealthCheckIntervalSeconds=299)
+
+
 @pytest.mark.e2e
 def test_a_whole_life_takes_each_right_of_the_runner_and_no_other(
     recording: RecordingAws, shared: Shared, monkeypatch: pytest.MonkeyPatch
@@ -84,6 +101,11 @@ def test_a_whole_life_takes_each_right_of_the_runner_and_no_other(
     place.embedded.aws.s3.delete_object(Bucket=context.bucket, Key=state_key(request.id))
     with recording.enforcing():
         assert "6 taken back" in recover(context, request.id).did
+    lose_slot_and_settings(shared, request.id)
+    with recording.enforcing():
+        assert "slot 1 taken again" in recover(context, request.id).did
+        assert drift(context, request.id) == []
+        destroy(context, "newcomer")
         assert destroy(context, request.id).existed
     later = [place.request(starts_at=place.clock() + timedelta(minutes=1)) for _ in range(2)]
     with recording.enforcing():
