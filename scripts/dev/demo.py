@@ -114,7 +114,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="prequel-demo-") as scratch:
             directory = Path(scratch)
             with console.step("Starting an embedded AWS on this machine"):
-                embedded = EmbeddedAws.start(log=directory / "requests.log")
+                embedded = EmbeddedAws.start(log=directory / "requests.log", account="new")
             with embedded:
                 demo = Demo(embedded, directory, console)
                 demo.run()
