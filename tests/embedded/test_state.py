@@ -67,6 +67,17 @@ def network(client: Client) -> tuple[str, str, list[str]]:
     ]  # fmt: skip
 
 
+def test_a_nat_gateway_keeps_its_subnet_only_until_it_is_deleted(client: Client) -> None:
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.8.0.0/24")["Subnet"]["SubnetId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    gateway = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
+    assert refused(ec2.delete_subnet, SubnetId=subnet)[0] == "DependencyViolation"
+    ec2.delete_nat_gateway(NatGatewayId=gateway)
+    ec2.delete_subnet(SubnetId=subnet)
+
+
 def test_an_interface_keeps_its_subnet_and_its_group(client: Client) -> None:
     ec2, elb = client("ec2"), client("elbv2")
     vpc, group, subnets = network(client)

@@ -63,7 +63,10 @@ def interfaces(region: str) -> Iterator[tuple[set[str], set[str]]]:
     for service in active_services(region):
         network = service.network_configuration.get("awsvpcConfiguration", {})
         yield set(network.get("subnets", [])), set(network.get("securityGroups", []))
-    for interface in list(backend("ec2", region).enis.values()):
+    ec2 = backend("ec2", region)
+    # moto leaves the interface of a deleted NAT gateway behind; AWS deletes both.
+    left = {gateway._eni.id for gateway in list(ec2.nat_gateways.values()) if gateway.state == "deleted"}
+    for interface in [one for one in list(ec2.enis.values()) if one.id not in left]:
         yield {interface.subnet.id}, {group.id for group in interface.group_set}
 
 
