@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import boto3
@@ -75,7 +76,7 @@ class OwnBucket(TypedDict):
 
 
 class Aws:
-    """Clients for one region, made when first used; safe to share between threads once made.
+    """Clients for one region, made when first used; safe to share between threads.
 
     Transient errors are retried with exponential back-off and jitter by botocore's standard mode
     (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
@@ -84,6 +85,7 @@ class Aws:
     def __init__(self, region: str, *, session: boto3.Session | None = None) -> None:
         self.region = region
         self._session = session or boto_session()
+        self._making = Lock()
 
     def client(self, service: str, **options: Any) -> Any:
         """A client for ``service``."""
@@ -93,7 +95,10 @@ class Aws:
             read_timeout=30,
             max_pool_connections=32,
         )
-        return self._session.client(service, region_name=self.region, config=config, **options)  # type: ignore[call-overload]
+        # Clients are made for threads, sessions are not
+        # (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html#multithreading-or-multiprocessing-with-clients).
+        with self._making:
+            return self._session.client(service, region_name=self.region, config=config, **options)  # type: ignore[call-overload]
 
     @cached_property
     def s3(self) -> "S3Client":

@@ -1,7 +1,6 @@
 """`prequel interview create`."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,13 +98,11 @@ def _create_one(session: Session, request: "Request", *, remote: bool, dry_run: 
     if not dry_run:
         session.console.say(f"Creating interview {request.id} …")
     with graceful(f"`prequel interview recover {request.id}` completes it, destroy removes it"):
-        made_remotely = remote and not dry_run
-        created = (
-            session.remote.create(session.context, request)
-            if made_remotely
-            else create(session.context, request, dry_run=dry_run)
-        )
-    if created is None:
+        if remote and not dry_run:
+            created = session.remote.create(request)
+        else:
+            created = create(session.context, request, dry_run=dry_run)
+    if dry_run:
         session.console.result({"id": request.id, "dry_run": True})
     else:
         session.console.result(created.document(), card(created, session.aws.region))
@@ -130,10 +127,7 @@ def _create_all(
         bulk.preview(session.context, requests)
         session.console.result({"ids": [request.id for request in requests], "dry_run": True})
         return
-    create_all = bulk.create_all
-    if remote:
-        create_all = partial(create_all, creator=session.remote.create, completer=session.remote.complete)
-    rows = create_all(session.context, requests, parallel=parallel)
+    rows = bulk.create_all(session.context, requests, parallel=parallel, remote=session.remote if remote else None)
     session.console.result([row.document() for row in rows], bulk_summary(rows))
     raise typer.Exit(max((row.exit_code for row in rows), default=0))
 

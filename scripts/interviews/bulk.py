@@ -5,7 +5,6 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,19 +14,17 @@ from typing import Any
 from scripts.challenges.names import name_of
 from scripts.errors import PrequelError, RefusedError
 from scripts.interviews.context import Context
-from scripts.interviews.create import Created, create
+from scripts.interviews.create import create
 from scripts.interviews.rate import Rate
 from scripts.interviews.records import Intent, Status
-from scripts.interviews.recover import Recovered, recover
+from scripts.interviews.recover import recover
+from scripts.interviews.remote import Remote
 from scripts.interviews.request import Request, parsed_duration, parsed_time
 from scripts.interviews.workspace import current_workspace
 from scripts.terraform.interrupts import forward_interrupts
 
 COLUMNS = ("challenge", "candidate", "id", "duration", "at", "image_tag")
 _NEEDED = ("challenge", "candidate")
-
-Creator = Callable[[Context, Request], Created | None]
-Completer = Callable[[Context, Request], Recovered]
 
 
 @dataclass(frozen=True)
@@ -132,31 +129,20 @@ def preview(context: Context, requests: list[Request]) -> None:
     context.console.say(f"{len(requests)} interviews, together about ${total:.2f}")
 
 
-def _recovered(context: Context, request: Request) -> Recovered:
-    return recover(context, request.id, wait_seconds=request.wait_seconds)
-
-
 def create_all(
-    context: Context,
-    requests: list[Request],
-    *,
-    parallel: int,
-    creator: Creator = create,
-    completer: Completer = _recovered,
+    context: Context, requests: list[Request], *, parallel: int, remote: Remote | None = None
 ) -> list[RowResult]:
-    """Creates what is not there yet; each row ends on its own.
+    """Creates what is not there yet and completes what was begun, here or through ``remote``; each row ends on its own.
 
-    ``creator`` does it, and ``completer`` what was begun before, here or elsewhere. Each row is printed at once,
-    because a later row may end the command, and the passwords are printed only here.
+    Each row is printed at once, because a later row may end the command, and the passwords are printed only here.
     """
-    context.prepare_clients()
 
     def one(item: tuple[int, Request]) -> RowResult:
         number, request = item
         if interrupted():
             result = RowResult(number, request.id, "failed", error="interrupted before it began", exit_code=130)
         else:
-            result = _ended(context, number, request, creator, completer)
+            result = _ended(context, number, request, remote)
         text = result.error or f"{result.access_url}  {result.password or '(password in SSM)'}"
         context.console.part("row", f"{result.id}  {result.outcome}  {text}", **result.document())
         return result
@@ -165,16 +151,16 @@ def create_all(
         return list(pool.map(one, enumerate(requests, start=2)))
 
 
-def _ended(context: Context, number: int, request: Request, creator: Creator, completer: Completer) -> RowResult:
+def _ended(context: Context, number: int, request: Request, remote: Remote | None) -> RowResult:
     try:
-        return _one(context, number, request, creator, completer)
+        return _one(context, number, request, remote)
     except PrequelError as error:
         return RowResult(number, request.id, "failed", error=str(error), exit_code=error.exit_code)
     except Exception as error:  # noqa: BLE001  (one row's surprise must not cost the others their passwords)
         return RowResult(number, request.id, "failed", error=f"{type(error).__name__}: {error}", exit_code=1)
 
 
-def _one(context: Context, number: int, request: Request, creator: Creator, completer: Completer) -> RowResult:
+def _one(context: Context, number: int, request: Request, remote: Remote | None) -> RowResult:
     stored = context.intents.load(request.id)
     if stored is not None:
         intent = stored.intent
@@ -187,7 +173,9 @@ def _one(context: Context, number: int, request: Request, creator: Creator, comp
         if intent.status in {Status.ACTIVE, Status.SCHEDULED}:
             return RowResult(number, request.id, "already there", url)
         if intent.status in {Status.CREATING, Status.FAILED}:
-            done = completer(context, request)
+            done = (
+                remote.complete(request) if remote else recover(context, request.id, wait_seconds=request.wait_seconds)
+            )
             if done.outcome == "active":
                 return RowResult(number, request.id, "completed", done.access_url, done.password)
             # Its time ran out before it began: it was never held.
@@ -198,9 +186,7 @@ def _one(context: Context, number: int, request: Request, creator: Creator, comp
         return RowResult(number, request.id, "already over")
     if request.starts_at is not None and request.starts_at <= context.now():
         raise RefusedError(f"the start {request.starts_at:%Y-%m-%dT%H:%M%z} of row {number} is in the past")
-    created = creator(context, request)
-    if created is None:
-        raise AssertionError  # only a dry run creates nothing
+    created = remote.create(request) if remote else create(context, request)
     outcome = "created" if created.intent.status is Status.ACTIVE else "scheduled"
     return RowResult(number, request.id, outcome, created.access_url, created.password, cost=created.cost)
 

@@ -75,14 +75,6 @@ class Context:
             raise RefusedError("no templates are published yet; run `prequel templates publish`")
         return pointer
 
-    def prepare_clients(self) -> None:
-        """Makes the clients that threads will share; boto3's session itself is not made for threads
-        (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html#multithreading-or-multiprocessing-with-clients).
-        """
-        for service in ("s3", "ssm", "ecs", "elbv2", "route53"):
-            getattr(self.aws, service)
-        _ = self.aws.account_id
-
     @cached_property
     def runs_directory(self) -> Path:
         """Where this machine remembers which of its runs are alive."""

@@ -20,9 +20,9 @@ from scripts.interviews.inventory import Inventory, priorities_of_others, take_i
 from scripts.interviews.passwords import write_password
 from scripts.interviews.rate import Rate
 from scripts.interviews.readiness import wait_until_steady
-from scripts.interviews.records import Inputs, Intent, RunMark, Status, timestamp
+from scripts.interviews.records import Inputs, Intent, Status, timestamp
 from scripts.interviews.request import Request, checked_duration, refuse_reserved
-from scripts.interviews.run_lock import RunLock, new_run_lock
+from scripts.interviews.run_lock import RunLock, run_lock
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
 from scripts.interviews.workspace import Workspace, check_here, private_directory
 
@@ -71,8 +71,8 @@ def with_lazy_tags(context: Context, requests: list[Request], *, project_prefix:
     return [replace(request, image_tag=lazy.get(request.image_tag, "")) for request in requests]
 
 
-def create(context: Context, request: Request, *, dry_run: bool = False) -> Created | None:
-    """Creates the interview, or writes it down for later when it has a start time; None after a dry run.
+def create(context: Context, request: Request, *, dry_run: bool = False) -> Created:
+    """Creates the interview, or writes it down for later when it has a start time; only checks with ``dry_run``.
 
     Raises ``RefusedError`` before anything is touched, ``NoFreeSlotError``, and ``TerraformError`` or
     ``NotReadyError`` when it fails; what it had created is then destroyed again, unless ``request.keep``.
@@ -81,7 +81,6 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
     request.check()
     pointer = context.current_release()
     with private_directory() as directory:
-        context.prepare_clients()
         with ThreadPoolExecutor(4) as pool:
             downloading = pool.submit(context.releases.download, pointer.digest, directory)
             known = pool.submit(pin, context.aws, context.bucket, request.challenge)
@@ -103,41 +102,17 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
         if request.starts_at is None and len(taken.result()) >= limits.max_instances:
             raise context.slots.refusal(limits.max_instances, context.now())
         rate = Rate.of(workspace.values)
+        intent = _asked_for(context, request, pointer.digest, duration, rate)
         if dry_run:
             context.console.say(
                 f"would create interview {request.id} with release {pointer.digest[:12]}, "
                 f"{limits.max_instances - len(taken.result())} of {limits.max_instances} slots are free, "
                 f"{rate.text(duration)}"
             )
-            return None
+            return Created(intent, request.password, time.monotonic() - start)
         context.console.say(f"interview {request.id} costs {rate.text(duration)}")
-
-        def draft(mark: RunMark) -> Intent:
-            now = context.now()
-            starts_at = request.starts_at or now
-            return Intent(
-                id=request.id,
-                incarnation=uuid.uuid4().hex,
-                release_digest=pointer.digest,
-                inputs=Inputs(
-                    candidate_name=request.candidate_name, challenge=request.challenge, image_tag=request.image_tag
-                ),
-                created_at=now,
-                starts_at=starts_at,
-                deadline=starts_at + duration,
-                expires_at=starts_at + duration,
-                status=Status.SCHEDULED,
-                hourly_price=rate.per_hour,
-                run=mark,
-            ).moved(
-                Status.SCHEDULED if request.starts_at else Status.CREATING,
-                at=now,
-                actor=context.actor,
-                note="asked for",
-            )
-
         try:
-            with new_run_lock(context, draft, "create") as run:
+            with run_lock(context, intent, "create") as run:
                 if request.starts_at is not None:
                     _schedule(context, run, workspace.values, request)
                 else:
@@ -145,6 +120,24 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
                 return Created(run.intent, request.password, time.monotonic() - start)
         except IdInUseError as error:
             raise RefusedError(str(error)) from error
+
+
+def _asked_for(context: Context, request: Request, digest: str, duration: timedelta, rate: Rate) -> Intent:
+    now = context.now()
+    starts_at = request.starts_at or now
+    status = Status.SCHEDULED if request.starts_at else Status.CREATING
+    return Intent(
+        id=request.id,
+        incarnation=uuid.uuid4().hex,
+        release_digest=digest,
+        inputs=Inputs(candidate_name=request.candidate_name, challenge=request.challenge, image_tag=request.image_tag),
+        created_at=now,
+        starts_at=starts_at,
+        deadline=starts_at + duration,
+        expires_at=starts_at + duration,
+        status=status,
+        hourly_price=rate.per_hour,
+    ).moved(status, at=now, actor=context.actor, note="asked for")
 
 
 def _traces(context: Context, interview_id: str) -> list[str]:
@@ -212,7 +205,7 @@ def slot_for(context: Context, run: RunLock, limit: int, values: dict[str, Any])
 
     A slot whose listener priority a rule of another client has is left out, because no rule of ours could be created.
     """
-    known = run.took_over or run.intent.slot is not None or run.intent.status is Status.FAILED
+    known = run.before is not None or run.intent.slot is not None or run.intent.status is Status.FAILED
     lease = context.slots.of(run.intent) if known else None
     if lease is None:
         used = priorities_of_others(context.aws, run.intent.id, values)

@@ -19,9 +19,9 @@ from scripts.errors import (
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import Inventory, take_inventory
 from scripts.interviews.passwords import delete_password
-from scripts.interviews.records import Inputs, Intent, RunMark, Status, Tombstone
+from scripts.interviews.records import Inputs, Intent, Status, Tombstone
 from scripts.interviews.request import checked_id, generated_password
-from scripts.interviews.run_lock import RunLock, new_run_lock, run_lock
+from scripts.interviews.run_lock import RunLock, run_lock
 from scripts.interviews.slots import HeldSlot
 from scripts.interviews.state import state_addresses
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
@@ -217,23 +217,20 @@ def destroy_orphan(context: Context, interview_id: str) -> Destroyed:
     if found.proven_gone and not remains:
         return Destroyed(interview_id, False, time.monotonic() - start, found.evidence)
 
-    def draft(mark: RunMark) -> Intent:
-        now = context.now()
-        return Intent(
-            id=interview_id,
-            incarnation=lease.lease.incarnation if lease is not None else uuid.uuid4().hex,
-            release_digest=digest,
-            inputs=Inputs(candidate_name="unknown", challenge="unknown"),
-            created_at=now,
-            starts_at=now,
-            deadline=now,
-            expires_at=now,
-            status=Status.DESTROYING,
-            run=mark,
-        ).moved(Status.DESTROYING, at=now, actor=context.actor, note="found without an intent")
-
+    now = context.now()
+    intent = Intent(
+        id=interview_id,
+        incarnation=lease.lease.incarnation if lease is not None else uuid.uuid4().hex,
+        release_digest=digest,
+        inputs=Inputs(candidate_name="unknown", challenge="unknown"),
+        created_at=now,
+        starts_at=now,
+        deadline=now,
+        expires_at=now,
+        status=Status.DESTROYING,
+    ).moved(Status.DESTROYING, at=now, actor=context.actor, note="found without an intent")
     try:
-        with new_run_lock(context, draft, "destroy") as run:
+        with run_lock(context, intent, "destroy") as run:
             evidence = tear_down(context, run, note="found without an intent")
     except IdInUseError as error:
         raise ChangedMeanwhileError(f"interview {interview_id} was just created; nothing was destroyed") from error

@@ -59,7 +59,6 @@ def diagnose(context: Context) -> list[Difference]:
     once more, and only what is found again in the same words is reported. Raises ``AwsError`` when anything cannot be
     listed, and ``RefusedError`` when no templates are published.
     """
-    context.prepare_clients()
     suspected = _differences(context)
     return [difference for difference in _differences(context) if difference in suspected] if suspected else []
 

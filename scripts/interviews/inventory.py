@@ -216,16 +216,16 @@ def is_routed_here(record: Mapping[str, Any], values: Mapping[str, Any]) -> bool
     return target.removeprefix("dualstack.") == str(values["alb_dns_name"]).lower()
 
 
-_KINDS: dict[str, tuple[str, str, Callable[[Aws, str, Mapping[str, Any]], Ownership]]] = {
-    PASSWORD: ("password parameter", "ssm", _password),
-    TARGET_GROUP: ("target group", "elbv2", _target_groups),
-    RULE: ("listener rule", "elbv2", _rules),
-    TASK_DEFINITION: ("task definition", "ecs", _task_definitions),
-    SERVICE: ("service", "ecs", _services),
-    TASKS: ("running tasks", "ecs", _tasks),
-    RECORD: ("DNS record", "route53", _records),
+_KINDS: dict[str, tuple[str, Callable[[Aws, str, Mapping[str, Any]], Ownership]]] = {
+    PASSWORD: ("password parameter", _password),
+    TARGET_GROUP: ("target group", _target_groups),
+    RULE: ("listener rule", _rules),
+    TASK_DEFINITION: ("task definition", _task_definitions),
+    SERVICE: ("service", _services),
+    TASKS: ("running tasks", _tasks),
+    RECORD: ("DNS record", _records),
 }
-"""Each kind's name, the AWS service that is asked for it, and how."""
+"""Each kind's name, and what asks AWS for it."""
 
 
 def kinds_of(values: Mapping[str, Any]) -> list[str]:
@@ -237,7 +237,7 @@ def take_inventory(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> In
     """Asks AWS for each kind of resource at once; ``values`` are the shared values of the interview's release."""
 
     def look(address: str) -> InventoryItem:
-        what, _, ask = _KINDS[address]
+        what, ask = _KINDS[address]
         try:
             seen = ask(aws, interview_id, values)
         except (ClientError, BotoCoreError) as error:
@@ -248,7 +248,5 @@ def take_inventory(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> In
         return InventoryItem(address, what, ours, tuple(known for known in seen if known not in ours))
 
     kinds = kinds_of(values)
-    for address in kinds:
-        getattr(aws, _KINDS[address][1])  # made here, because boto3's session is not made for threads
     with ThreadPoolExecutor(len(kinds)) as pool:
         return Inventory(tuple(pool.map(look, kinds)))

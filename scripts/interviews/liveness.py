@@ -13,7 +13,6 @@ import time
 import uuid
 from enum import Enum
 from pathlib import Path
-from typing import Self
 
 from scripts.interviews.records import RunMark
 
@@ -31,19 +30,12 @@ class Liveness(Enum):
 
 
 class RunFiles:
-    """The locks of one run of this process; ``terraform_lock`` is the descriptor to hand to terraform."""
+    """The locks of a new run of this process; ``terraform_lock`` is the descriptor to hand to terraform."""
 
-    def __init__(self, directory: Path, run_id: str) -> None:
-        self._client = directory / f"{run_id}.client"
-        self._terraform = directory / f"{run_id}.terraform"
-        self._client_lock = _locked(self._client)
-        self.terraform_lock = _locked(self._terraform)
-
-    @classmethod
-    def begin(cls, directory: Path) -> tuple[str, Self]:
-        """A new run's id and its locks."""
-        run_id = uuid.uuid4().hex
-        return run_id, cls(directory, run_id)
+    def __init__(self, directory: Path) -> None:
+        self.run_id = uuid.uuid4().hex
+        self._directory = directory
+        self._client_lock, self.terraform_lock = map(_locked, _paths(directory, self.run_id))
 
     def note_terraform(self, process_group: int) -> None:
         """Remembers terraform's process group, so that a successor can end it if this process dies."""
@@ -51,8 +43,7 @@ class RunFiles:
 
     def forget(self) -> None:
         """Removes the files, once no mark names this run any more; without them its death cannot be proven."""
-        self._client.unlink(missing_ok=True)
-        self._terraform.unlink(missing_ok=True)
+        forget(self.run_id, self._directory)
 
     def end(self) -> None:
         """Gives the locks back; terraform must be gone."""
@@ -64,7 +55,7 @@ def liveness_of(run: RunMark, directory: Path, host: str) -> Liveness:
     """Whether ``run`` is alive, as far as this machine knows."""
     if run.ended:
         return Liveness.DEAD
-    client, terraform = directory / f"{run.id}.client", directory / f"{run.id}.terraform"
+    client, terraform = _paths(directory, run.id)
     if run.host != host or not client.exists():
         return Liveness.UNKNOWN
     if _held(client):
@@ -72,10 +63,10 @@ def liveness_of(run: RunMark, directory: Path, host: str) -> Liveness:
     return Liveness.ORPHANED if _held(terraform) else Liveness.DEAD
 
 
-def forget(run: RunMark, directory: Path) -> None:
-    """Removes the files of a dead run."""
-    for suffix in ("client", "terraform"):
-        (directory / f"{run.id}.{suffix}").unlink(missing_ok=True)
+def forget(run_id: str, directory: Path) -> None:
+    """Removes the files of a run that no mark names any more."""
+    for path in _paths(directory, run_id):
+        path.unlink(missing_ok=True)
 
 
 def end_orphans(run: RunMark, directory: Path) -> bool:
@@ -83,7 +74,7 @@ def end_orphans(run: RunMark, directory: Path) -> bool:
 
     Its process group cannot be another's by now, because the lock is held by a member of it.
     """
-    lock = directory / f"{run.id}.terraform"
+    _, lock = _paths(directory, run.id)
     with contextlib.suppress(ValueError, OSError):
         group = int(lock.read_text() or 0)
         if group > 1 and _held(lock):
@@ -95,6 +86,10 @@ def end_orphans(run: RunMark, directory: Path) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def _paths(directory: Path, run_id: str) -> tuple[Path, Path]:
+    return directory / f"{run_id}.client", directory / f"{run_id}.terraform"
 
 
 def _locked(path: Path) -> int:

@@ -47,7 +47,6 @@ def reap(context: Context, *, parallel: int = 4, dry_run: bool = False) -> Repor
     passes. Raises ``AwsError`` when the interviews or slots cannot be listed; then nothing was changed.
     """
     start = time.monotonic()
-    context.prepare_clients()
     leases = context.slots.all()
     listing = context.intents.all()
     due = pending_actions(listing, context.now())

@@ -5,9 +5,8 @@ recovers it, as the reaper would: so a client that dies in between has lost noth
 """
 
 import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from time import monotonic, sleep
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -31,39 +30,36 @@ _POLL_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Remote:
-    """Creates interviews of ``context`` through ``dispatcher``; ``pause`` waits for so many seconds."""
+    """Creates interviews of ``context`` through ``dispatcher``."""
 
     context: Context
     dispatcher: Dispatcher
-    pause: Callable[[float], object] = time.sleep
 
-    def create(self, context: Context, request: Request) -> Created:
+    def create(self, request: Request) -> Created:
         """Like ``scripts.interviews.create.create``; one that has a start time is left to the reaper.
 
         Raises ``NoFreeSlotError`` and ``RefusedError`` before anything is touched, ``AwsError`` when no build can be
         started (``BuildQuotaError`` because of the quota), and ``NotReadyError`` when the build did not bring it up.
         """
-        start = time.monotonic()
+        start = monotonic()
         request.check()
         if request.starts_at is None:
             self._refuse_without_slot()
-        created = create(context, replace(request, starts_at=request.starts_at or context.now()))
-        if created is None:
-            raise AssertionError  # only a dry run creates nothing
+        created = create(self.context, replace(request, starts_at=request.starts_at or self.context.now()))
         if request.starts_at is not None:
             return created
         active = self._until_active(created.intent, request.wait_seconds + SETUP_SECONDS)
-        return Created(active, request.password, time.monotonic() - start)
+        return Created(active, request.password, monotonic() - start)
 
-    def complete(self, context: Context, request: Request) -> Recovered:
+    def complete(self, request: Request) -> Recovered:
         """Has a build recover what an earlier create left half done; its password stays in SSM.
 
         Raises what ``create`` raises.
         """
-        start = time.monotonic()
-        active = self._until_active(context.intents.get(request.id), request.wait_seconds + SETUP_SECONDS)
+        start = monotonic()
+        active = self._until_active(self.context.intents.get(request.id), request.wait_seconds + SETUP_SECONDS)
         url = str(active.outputs.get("access_url", ""))
-        return Recovered(request.id, "active", "completed", time.monotonic() - start, url)
+        return Recovered(request.id, "active", "completed", monotonic() - start, url)
 
     def _refuse_without_slot(self) -> None:
         pointer = self.context.releases.current()
@@ -73,7 +69,7 @@ class Remote:
                 raise self.context.slots.refusal(limit, self.context.now())
 
     def _until_active(self, intent: Intent, seconds: float) -> Intent:
-        deadline = time.monotonic() + seconds
+        deadline = monotonic() + seconds
         said, build_id = intent.status, ""
         while True:
             # Without one while the reaper starts it, or until the next attempt is due.
@@ -89,13 +85,13 @@ class Remote:
                 self.context.console.say(f"interview {intent.id} is {said} (build {build_id})")
             if now is None or ended:
                 raise self._failure(intent, now, build_id)
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 going = f"build {build_id} continues" if build_id else "no build could begin yet"
                 raise NotReadyError(
                     f"interview {intent.id} is {now.status} after {seconds:.0f} s; {going}, "
                     f"see `prequel interview show {intent.id}`"
                 )
-            self.pause(_POLL_SECONDS)
+            sleep(_POLL_SECONDS)
 
     def _build(self, intent: Intent) -> str:
         with explained(f"start a build for interview {intent.id}; the reaper tries again within a minute"):

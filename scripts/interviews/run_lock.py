@@ -6,8 +6,8 @@ killed process leaves it behind. Then whoever comes next takes over, if the old 
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -62,11 +62,6 @@ class RunLock:
         return self.intent
 
     @property
-    def took_over(self) -> bool:
-        """Whether a run before this one died."""
-        return self.before is not None
-
-    @property
     def seconds_left(self) -> float:
         """How long this run may still go on with its work; not above 0 once it has to end."""
         return (self._ends_at - self._context.now()).total_seconds()
@@ -103,44 +98,16 @@ class RunLock:
             ) from error
 
 
-def new_run_lock(context: Context, draft: Callable[[RunMark], Intent], purpose: str) -> AbstractContextManager[RunLock]:
-    """Writes a new intent and holds it; raises ``IdInUseError`` when there is one of this id."""
-
-    def begin(mark: RunMark) -> tuple[Stored, None]:
-        stored = context.intents.create(draft(mark))
-        context.console.event("status", interview=stored.intent.id, status=stored.intent.status, note="")
-        return stored, None
-
-    return _locked(context, purpose, begin)
-
-
-def run_lock(context: Context, interview_id: str, purpose: str) -> AbstractContextManager[RunLock]:
-    """Holds an existing interview.
-
-    Raises ``BusyInterviewError`` while another run is alive, and ``ChangedMeanwhileError`` when the interview is gone
-    or keeps changing.
-    """
-
-    def take(mark: RunMark) -> tuple[Stored, RunMark | None]:
-        taken = _marked(context, interview_id, mark)
-        if taken is None:
-            raise ChangedMeanwhileError(f"interview {interview_id} is gone")
-        before = taken[1]
-        if before is not None:
-            forget(before, context.runs_directory)
-            context.console.event("took-over", interview=interview_id, run=plain(before))
-        return taken
-
-    return _locked(context, purpose, take)
-
-
 @contextmanager
-def _locked(
-    context: Context, purpose: str, take: Callable[[RunMark], tuple[Stored, RunMark | None]]
-) -> Iterator[RunLock]:
-    run_id, files = RunFiles.begin(context.runs_directory)
+def run_lock(context: Context, interview: str | Intent, purpose: str) -> Iterator[RunLock]:
+    """Holds an existing interview, given by its id, or a new one, whose first intent this writes.
+
+    Raises ``BusyInterviewError`` while another run is alive, ``ChangedMeanwhileError`` when the interview is gone or
+    keeps changing, and ``IdInUseError`` when a new one's id is taken.
+    """
+    files = RunFiles(context.runs_directory)
     mark = RunMark(
-        id=run_id,
+        id=files.run_id,
         purpose=purpose,
         actor=context.actor,
         host=context.host,
@@ -150,8 +117,11 @@ def _locked(
         build=context.environment.get("CODEBUILD_BUILD_ID", ""),
     )
     try:
-        stored, before = take(mark)
-        run = RunLock(context, stored, files, mark, before)
+        if isinstance(interview, Intent):
+            run = RunLock(context, context.intents.create(replace(interview, run=mark)), files, mark)
+            context.console.event("status", interview=interview.id, status=interview.status, note="")
+        else:
+            run = _take_over(context, interview, files, mark)
         try:
             yield run
         except BaseException:
@@ -168,15 +138,18 @@ def _locked(
 
 
 @retry(retry=retry_if_exception_type(ChangedMeanwhileError), stop=stop_after_attempt(5), reraise=True)
-def _marked(context: Context, interview_id: str, mark: RunMark) -> tuple[Stored, RunMark | None] | None:
-    """The intent with our mark on it, and the dead run's mark that it replaced; None when it is gone."""
+def _take_over(context: Context, interview_id: str, files: RunFiles, mark: RunMark) -> RunLock:
     stored = context.intents.load(interview_id)
     if stored is None:
-        return None
+        raise ChangedMeanwhileError(f"interview {interview_id} is gone")
     before = stored.intent.run
     if before is not None:
         _refuse_if_alive(context, stored.intent, before)
-    return context.intents.replace(stored, replace(stored.intent, run=mark)), before
+    run = RunLock(context, context.intents.replace(stored, replace(stored.intent, run=mark)), files, mark, before)
+    if before is not None:
+        forget(before.id, context.runs_directory)
+        context.console.event("took-over", interview=interview_id, run=plain(before))
+    return run
 
 
 def is_dead(context: Context, run: RunMark) -> bool:

@@ -9,7 +9,7 @@ the build runs the same `prequel interview destroy` or `recover` as a person wou
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -92,7 +92,7 @@ def embedded_metrics(done: Pass, project_prefix: str, now: datetime) -> str:
 
 
 class DeadlineReaper:
-    """Makes passes over the interviews of one deployed shared stack; ``say`` receives the line of metrics."""
+    """Makes passes over the interviews of one deployed shared stack, and prints a line of metrics for each."""
 
     def __init__(
         self,
@@ -103,7 +103,6 @@ class DeadlineReaper:
         runner: str,
         project_prefix: str,
         max_instances: int,
-        say: Callable[[str], object] | None = None,
     ) -> None:
         self._ecs = aws.ecs
         self._bucket = Bucket(aws, bucket)
@@ -113,7 +112,6 @@ class DeadlineReaper:
         self._project_prefix = project_prefix
         self._max_instances = max_instances
         self._dispatcher = Dispatcher(aws, bucket=bucket, project=runner)
-        self._say = say or _print_line
 
     def run(self, now: datetime) -> Pass:
         """One pass.
@@ -143,7 +141,8 @@ class DeadlineReaper:
             with _noting(done.problems, f"slot {held.slot}"):
                 self._free(held, listing, now, done)
         self._forget_builds(dispatches, {held.lease.interview_id for held in leases}, listing, done)
-        self._say(embedded_metrics(done, self._project_prefix, now))
+        sys.stdout.write(embedded_metrics(done, self._project_prefix, now) + "\n")
+        sys.stdout.flush()
         if done.problems:
             raise ReaperError("\n".join(f"{name}: {problem}" for name, problem in done.problems.items()))
         return done
@@ -260,11 +259,6 @@ def _noting(problems: dict[str, str], name: str) -> Iterator[None]:
         yield
     except (PrequelError, ClientError, BotoCoreError) as error:
         problems[name] = " ".join(str(error).split())
-
-
-def _print_line(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def handler(event: object, context: object) -> dict[str, object]:  # noqa: ARG001  (Lambda gives both)

@@ -55,7 +55,9 @@ def test_a_file_with_other_columns_is_refused_with_those_expected(tmp_path: Path
         read_requests(a_file(tmp_path, text))
 
 
-def test_run_again_it_creates_nothing_twice_and_each_row_ends_on_its_own(bucket: Place) -> None:
+def test_run_again_it_creates_nothing_twice_and_each_row_ends_on_its_own(
+    bucket: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     created: list[str] = []
     asked = Inputs(candidate_name="Ada", challenge=version_path(CHALLENGE, "0" * 16))
 
@@ -67,13 +69,14 @@ def test_run_again_it_creates_nothing_twice_and_each_row_ends_on_its_own(bucket:
         bucket.context().intents.create(made)
         return Created(made, request.password, 0.1)
 
+    monkeypatch.setattr("scripts.interviews.bulk.create", create_or_refuse)
     requests = [Request(challenge=CHALLENGE, candidate_name="Ada", id=name) for name in ("a", "bad", "c")]
     said = io.StringIO()
-    results = create_all(bucket.context(out=said), requests, parallel=2, creator=create_or_refuse)
+    results = create_all(bucket.context(out=said), requests, parallel=2)
     assert [result.outcome for result in results] == ["created", "failed", "created"]
     assert results[1].error == "no such challenge"
     assert [json.loads(line)["event"] for line in said.getvalue().splitlines()] == ["row"] * 3
-    results = create_all(bucket.context(), requests, parallel=2, creator=create_or_refuse)
+    results = create_all(bucket.context(), requests, parallel=2)
     assert [result.outcome for result in results] == ["already there", "failed", "already there"]
     assert sorted(created) == ["a", "c"]
 
@@ -105,7 +108,9 @@ def rerun(place: Place, name: str, **row: str) -> RowResult:
         return Created(made, request.password, 0.1)
 
     request = Request(**({"challenge": CHALLENGE, "candidate_name": "Ada", "id": name} | row))  # type: ignore[arg-type]
-    (result,) = create_all(place.context(), [request], parallel=1, creator=write_down)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("scripts.interviews.bulk.create", write_down)
+        (result,) = create_all(place.context(), [request], parallel=1)
     return result
 
 
@@ -133,7 +138,7 @@ def test_an_id_of_another_candidates_interview_fails_its_row_and_one_of_an_ended
 
 
 def test_each_password_is_printed_as_soon_as_its_row_is_done_and_a_surprise_in_another_row_costs_none(
-    bucket: Place, tmp_path: Path
+    bucket: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed, said = [], io.StringIO()
 
@@ -143,8 +148,9 @@ def test_each_password_is_printed_as_soon_as_its_row_is_done_and_a_surprise_in_a
             raise OSError("no space left on device")
         return Created(intent(Status.CREATING, id=request.id), f"password of {request.id}", 0.1)
 
+    monkeypatch.setattr("scripts.interviews.bulk.create", create_or_break)
     path = a_file(tmp_path, "challenge,candidate,id\nx/y,Ada,a\nx/y,Bob,b\nx/y,Eve,c\n")
-    rows = create_all(bucket.context(out=said), read_requests(path), parallel=1, creator=create_or_break)
+    rows = create_all(bucket.context(out=said), read_requests(path), parallel=1)
     assert [row.exit_code for row in rows] == [0, 1, 0]
     assert "password of a" in printed[1]
     result = [row.document() for row in rows]
@@ -153,7 +159,7 @@ def test_each_password_is_printed_as_soon_as_its_row_is_done_and_a_surprise_in_a
     assert result[1]["error"] == "OSError: no space left on device"
 
 
-def test_ctrl_c_is_heard_while_rows_wait_for_readiness(place: Place) -> None:
+def test_ctrl_c_is_heard_while_rows_wait_for_readiness(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     request = place.request()
     a_service(place.aws, request.id, place.values)
 
@@ -162,7 +168,8 @@ def test_ctrl_c_is_heard_while_rows_wait_for_readiness(place: Place) -> None:
         wait_until_steady(context, request.id, place.values, 60)
         raise AssertionError
 
-    (result,) = create_all(place.context(), [request], parallel=1, creator=wait)
+    monkeypatch.setattr("scripts.interviews.bulk.create", wait)
+    (result,) = create_all(place.context(), [request], parallel=1)
     assert result.exit_code == 130
     assert result.error == f"interrupted while interview {request.id} was starting"
 

@@ -168,7 +168,7 @@ def test_an_image_that_is_gone_is_found_before_a_candidate_waits_for_it(
     ecr, repository = place.aws.client("ecr"), f"{place.prefix}-code-server"
     url = ecr.create_repository(repositoryName=repository)["repository"]["repositoryUri"]
     values = place.values | {"code_server_image": f"{url}@sha256:{'0' * 64}", "code_server_repository_url": url}
-    monkeypatch.setattr("scripts.interviews.doctor._shared_values", lambda _: values)
+    monkeypatch.setattr("scripts.interviews.workspace.Workspace.values", values)
     finding = the_finding(place)
     assert (finding.kind, finding.command) == ("missing image", "prequel templates publish")
     digest = ecr.put_image(repositoryName=repository, imageManifest=MANIFEST, imageTag="v1")["image"]["imageId"][

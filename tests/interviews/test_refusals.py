@@ -225,7 +225,7 @@ def test_a_password_that_cannot_be_kept_leaves_nothing_scheduled(place: Place) -
 
 
 def test_a_dry_run_writes_nothing(place: Place) -> None:
-    assert create(place.context(), place.request(), dry_run=True) is None
+    assert create(place.context(), place.request(), dry_run=True).intent.outputs == {}
     assert place.objects() == []
 
 

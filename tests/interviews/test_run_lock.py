@@ -14,7 +14,7 @@ from scripts.errors import BusyInterviewError, TerraformError
 from scripts.interviews.context import Context
 from scripts.interviews.liveness import Liveness, liveness_of
 from scripts.interviews.records import LONGEST_RUN, RunMark, Status
-from scripts.interviews.run_lock import new_run_lock, run_lock
+from scripts.interviews.run_lock import run_lock
 from scripts.interviews.state import clear_stale_state_lock
 from scripts.interviews.store import ChangedMeanwhileError
 from scripts.project import PROJECT
@@ -24,7 +24,7 @@ from tests.interviews.test_records import intent
 
 
 def an_interview(context: Context) -> None:
-    with new_run_lock(context, lambda run: intent(run=run), "create"):
+    with run_lock(context, intent(), "create"):
         pass
 
 
@@ -102,7 +102,7 @@ def test_a_killed_run_is_taken_over_at_once_on_the_same_machine(bucket: Place) -
     an_interview(context)
     a_killed_run(bucket, "alone")
     with run_lock(context, "demo", "recover") as held:
-        assert held.took_over
+        assert held.before is not None
 
 
 def test_terraform_that_outlived_its_client_is_ended_before_the_take_over(bucket: Place) -> None:
@@ -115,7 +115,7 @@ def test_terraform_that_outlived_its_client_is_ended_before_the_take_over(bucket
     assert liveness_of(stored.intent.run, context.runs_directory, context.host) is Liveness.ORPHANED
     start = time.monotonic()
     with run_lock(context, "demo", "recover") as held:
-        assert held.took_over
+        assert held.before is not None
     assert time.monotonic() - start < 5
     assert liveness_of(stored.intent.run, context.runs_directory, context.host) is not Liveness.ORPHANED
 
@@ -132,7 +132,7 @@ def test_a_run_on_a_lost_machine_is_taken_over_only_when_it_is_older_than_any_ru
         pass
     bucket.clock.forward(seconds=1)
     with run_lock(context, "demo", "recover") as held:
-        assert held.took_over
+        assert held.before is not None
         assert held.move(Status.ACTIVE, "back").history[-1].at == bucket.clock()
 
 

@@ -29,7 +29,6 @@ def test_of_fifty_racing_creators_exactly_ten_are_admitted_and_the_others_get_th
     bucket: Place,
 ) -> None:
     context = bucket.context()
-    context.prepare_clients()
     racers = [a_racer(number, bucket) for number in range(50)]
 
     def race(racer: Intent) -> int | NoFreeSlotError:

@@ -10,7 +10,7 @@ import pytest
 
 from scripts.console import Console
 from scripts.errors import AlteredReleaseError, BusyInterviewError, TerraformError
-from scripts.interviews.run_lock import new_run_lock
+from scripts.interviews.run_lock import run_lock
 from scripts.interviews.state import StateLock, clear_stale_state_lock
 from scripts.interviews.workspace import (
     LONGEST_LOG,
@@ -120,7 +120,7 @@ def test_a_state_lock_is_cleared_only_if_its_owner_is_ours_and_dead_or_it_is_too
         Bucket=context.bucket, Key="instances/demo.tfstate.tflock", Body=json.dumps(lock).encode()
     )
     bucket.clock.forward(minutes=age)
-    with new_run_lock(context, lambda run: intent(run=run), "recover") as held:
+    with run_lock(context, intent(), "recover") as held:
         if cleared:
             clear_stale_state_lock(context, held)
         else:

@@ -95,7 +95,7 @@ class Shared:
         return self.place.context(console=Console(json_lines=True, out=io.StringIO(), err=io.StringIO()), **changes)
 
     def reaper(self, aws: Aws | None = None, *, codebuild: Builds | None = None, **changes: Any) -> DeadlineReaper:
-        """The reaper of this stack, which starts ``codebuild``'s builds; its metrics go nowhere."""
+        """The reaper of this stack, which starts ``codebuild``'s builds."""
         aws = aws or self.place.embedded.aws
         if codebuild is not None:
             aws.__dict__["codebuild"] = codebuild
@@ -105,7 +105,6 @@ class Shared:
             "runner": f"{self.place.prefix}-runner",
             "project_prefix": self.place.prefix,
             "max_instances": 10,
-            "say": lambda _: None,
         }
         return DeadlineReaper(aws, **(defaults | changes))
 

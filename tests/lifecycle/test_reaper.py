@@ -282,7 +282,7 @@ def test_a_run_in_a_build_counts_as_dead_once_codebuild_calls_that_build_over(
         nullcontext() if taken_over else pytest.raises(BusyInterviewError),
         run_lock(shared.context(), "one", "destroy") as held,
     ):
-        assert held.took_over
+        assert held.before is not None
 
 
 def test_an_interview_that_is_being_extended_is_not_touched(shared: Shared, builds: Builds) -> None:
@@ -331,14 +331,13 @@ def test_an_extension_that_came_first_keeps_the_interview(
 
 @pytest.mark.parametrize("unreadable", ["slots/", "workspaces/", "dispatches/"])
 def test_a_listing_that_fails_changes_nothing(
-    shared: Shared, builds: Builds, monkeypatch: pytest.MonkeyPatch, unreadable: str
+    shared: Shared, builds: Builds, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], unreadable: str
 ) -> None:
     place = shared.place
     place.stored("one", Status.ACTIVE)
     place.clock.forward(hours=2)
-    said: list[str] = []
     aws = shared.place.embedded.aws
-    reaper = shared.reaper(aws, codebuild=builds, say=said.append)
+    reaper = shared.reaper(aws, codebuild=builds)
     real = aws.s3.get_paginator
 
     class Refusing:
@@ -352,10 +351,12 @@ def test_a_listing_that_fails_changes_nothing(
     with pytest.raises(AwsError, match="SlowDown"):
         reaper.run(place.clock())
     assert {key: place.context().intents.read(key) for key in place.objects()} == before
-    assert (builds.started, said) == ([], [])
+    assert (builds.started, capsys.readouterr().out) == ([], "")
 
 
-def test_what_fails_for_one_interview_hinders_no_other_and_fails_the_pass(shared: Shared) -> None:
+def test_what_fails_for_one_interview_hinders_no_other_and_fails_the_pass(
+    shared: Shared, capsys: pytest.CaptureFixture[str]
+) -> None:
     class OneRefused(Builds):
         def start_build(self, **given: Any) -> dict[str, Any]:
             if given["environmentVariablesOverride"][1]["value"] == "first":
@@ -363,26 +364,26 @@ def test_what_fails_for_one_interview_hinders_no_other_and_fails_the_pass(shared
             return super().start_build(**given)
 
     builds = OneRefused()
-    said: list[str] = []
     shared.place.stored("first", Status.ACTIVE)
     shared.place.stored("second", Status.ACTIVE)
     shared.place.clock.forward(hours=2)
     with pytest.raises(ReaperError, match=r"first: .*too many"):
-        shared.reaper(codebuild=builds, say=said.append).run(shared.place.clock())
+        shared.reaper(codebuild=builds).run(shared.place.clock())
     assert [build["PREQUEL_INTERVIEW_ID"] for build in builds.started] == ["second"]
-    assert json.loads(said[0])["Problems"] == 1
+    assert json.loads(capsys.readouterr().out)["Problems"] == 1
 
 
-def test_without_builds_the_spending_stops_at_once_and_the_quota_is_named(shared: Shared, builds: Builds) -> None:
-    said: list[str] = []
+def test_without_builds_the_spending_stops_at_once_and_the_quota_is_named(
+    shared: Shared, builds: Builds, capsys: pytest.CaptureFixture[str]
+) -> None:
     shared.place.stored("one", Status.ACTIVE)
     run_service(shared, "one")
     shared.place.clock.forward(hours=2)
     builds.full = True
     with pytest.raises(ReaperError, match=r"one: .*more than 0 builds.*L-9D07B6EF.*`prequel interview reap`"):
-        shared.reaper(codebuild=builds, say=said.append).run(shared.place.clock())
+        shared.reaper(codebuild=builds).run(shared.place.clock())
     assert desired_tasks(shared, "one") == 0
-    assert json.loads(said[0])["BuildsRefused"] == 1
+    assert json.loads(capsys.readouterr().out)["BuildsRefused"] == 1
     builds.full = False
     shared.place.clock.forward(minutes=1)
     assert list(shared.reaper(codebuild=builds).run(shared.place.clock()).started) == ["one"]
@@ -409,16 +410,16 @@ def test_a_scheduled_interview_is_started_when_its_time_has_come(shared: Shared,
     assert [build["PREQUEL_ACTION"] for build in builds.started] == ["recover"]
 
 
-def test_metrics_are_written_in_embedded_metric_format(shared: Shared, builds: Builds) -> None:
+def test_metrics_are_written_in_embedded_metric_format(
+    shared: Shared, builds: Builds, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = shared.place
-    said: list[str] = []
     place.stored("overdue", Status.ACTIVE)
     place.clock.forward(minutes=97)
     place.stored("active", Status.ACTIVE)
     place.stored("leaking", Status.LEAKING)
-    shared.reaper(codebuild=builds, say=said.append).run(place.clock())
-    (line,) = said
-    document = json.loads(line)
+    shared.reaper(codebuild=builds).run(place.clock())
+    document = json.loads(capsys.readouterr().out)
     (directive,) = document["_aws"]["CloudWatchMetrics"]
     assert document["_aws"]["Timestamp"] == int(place.clock().timestamp() * 1000)
     assert (directive["Namespace"], directive["Dimensions"]) == ("Prequel", [["Project"]])
@@ -439,8 +440,10 @@ def test_metrics_are_written_in_embedded_metric_format(shared: Shared, builds: B
     }
 
 
-def test_only_interviews_that_should_run_count_as_below_desired(shared: Shared, builds: Builds) -> None:
-    place, said = shared.place, list[str]()
+def test_only_interviews_that_should_run_count_as_below_desired(
+    shared: Shared, builds: Builds, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = shared.place
     place.stored("overdue", Status.ACTIVE)
     place.clock.forward(hours=2)
     for name in ("short", "running", "gone"):
@@ -448,8 +451,10 @@ def test_only_interviews_that_should_run_count_as_below_desired(shared: Shared, 
     place.stored("ending", Status.DESTROYING)
     for name, desired in (("overdue", 2), ("short", 2), ("running", 1), ("ending", 2)):
         run_service(shared, name, desired=desired)
-    done = shared.reaper(codebuild=builds, say=said.append).run(place.clock())
-    assert sorted(done.below_desired) == json.loads(said[0])["pass"]["below_desired"] == ["gone", "short"]
+    done = shared.reaper(codebuild=builds).run(place.clock())
+    assert (
+        sorted(done.below_desired) == json.loads(capsys.readouterr().out)["pass"]["below_desired"] == ["gone", "short"]
+    )
 
 
 def test_a_pass_over_99_interviews_reads_each_document_once_and_starts_ten_builds(

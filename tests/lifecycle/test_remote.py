@@ -23,12 +23,20 @@ from tests.interviews.conftest import CHALLENGE, publish
 from tests.lifecycle.builds import Builds
 from tests.lifecycle.conftest import Shared
 
+RemoteFactory = Callable[[Shared, Builds, Callable[[], object]], Remote]
 
-def remote(shared: Shared, builds: Builds, while_waiting: Callable[[], object]) -> Remote:
-    context = shared.place.breakable_context()
-    context.aws.__dict__["codebuild"] = builds
-    dispatcher = Dispatcher(context.aws, bucket=context.bucket, project="runner")
-    return Remote(context, dispatcher, pause=lambda _: while_waiting())
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch) -> RemoteFactory:
+    """Makes remotes that go on with what is given instead of pausing."""
+
+    def make(shared: Shared, builds: Builds, while_waiting: Callable[[], object]) -> Remote:
+        monkeypatch.setattr("scripts.interviews.remote.sleep", lambda _: while_waiting())
+        context = shared.place.breakable_context()
+        context.aws.__dict__["codebuild"] = builds
+        return Remote(context, Dispatcher(context.aws, bucket=context.bucket, project="runner"))
+
+    return make
 
 
 def activate(shared: Shared, builds: Builds) -> None:
@@ -44,9 +52,11 @@ def builds() -> Builds:
     return Builds()
 
 
-def test_a_remote_create_starts_a_build_and_returns_url_and_password(shared: Shared, builds: Builds) -> None:
+def test_a_remote_create_starts_a_build_and_returns_url_and_password(
+    shared: Shared, builds: Builds, remote: RemoteFactory
+) -> None:
     request = shared.place.request(id="one", password="correct-horse-battery")
-    made = remote(shared, builds, lambda: activate(shared, builds)).create(shared.context(), request)
+    made = remote(shared, builds, lambda: activate(shared, builds)).create(request)
     assert (made.intent.status, made.access_url, made.password) == (Status.ACTIVE, "https://one", request.password)
     (build,) = builds.started
     assert (build["PREQUEL_ACTION"], build["PREQUEL_INTERVIEW_ID"]) == ("recover", "one")
@@ -57,71 +67,76 @@ def test_a_remote_create_starts_a_build_and_returns_url_and_password(shared: Sha
     assert kept["Value"] == request.password
 
 
-def test_the_reaper_does_not_start_a_second_build_meanwhile(shared: Shared, builds: Builds) -> None:
+def test_the_reaper_does_not_start_a_second_build_meanwhile(
+    shared: Shared, builds: Builds, remote: RemoteFactory
+) -> None:
     def wait() -> None:
         assert shared.reaper(codebuild=builds, runner="runner").run(shared.place.clock()).started == {}
         activate(shared, builds)
 
-    remote(shared, builds, wait).create(shared.context(), shared.place.request(id="one"))
+    remote(shared, builds, wait).create(shared.place.request(id="one"))
     assert len(builds.started) == 1
 
 
-def test_a_build_that_dies_before_it_begins_leaves_nothing(shared: Shared, builds: Builds) -> None:
+def test_a_build_that_dies_before_it_begins_leaves_nothing(
+    shared: Shared, builds: Builds, remote: RemoteFactory
+) -> None:
     with pytest.raises(NotReadyError, match="failed before it began"):
-        remote(shared, builds, lambda: builds.end("FAILED")).create(shared.context(), shared.place.request(id="one"))
+        remote(shared, builds, lambda: builds.end("FAILED")).create(shared.place.request(id="one"))
     assert shared.place.live("one") == {}
     assert shared.place.objects("workspaces/") == []
 
 
-def test_a_create_whose_build_cannot_start_is_left_to_the_reaper(shared: Shared, builds: Builds) -> None:
+def test_a_create_whose_build_cannot_start_is_left_to_the_reaper(
+    shared: Shared, builds: Builds, remote: RemoteFactory
+) -> None:
     builds.full = True
     with pytest.raises(
         BuildQuotaError, match=r"Linux/Small environment \(L-9D07B6EF.*prequel interview reap"
     ) as refused:
-        remote(shared, builds, lambda: None).create(shared.context(), shared.place.request(id="one"))
+        remote(shared, builds, lambda: None).create(shared.place.request(id="one"))
     assert "\n" not in str(refused.value)
     builds.full = False
     shared.place.clock.forward(seconds=30)
     assert list(shared.reaper(codebuild=builds).run(shared.place.clock()).started) == ["one"]
 
 
-def test_without_a_free_slot_nothing_is_begun(shared: Shared, builds: Builds) -> None:
+def test_without_a_free_slot_nothing_is_begun(shared: Shared, builds: Builds, remote: RemoteFactory) -> None:
     publish(shared.place.values, shared.place.embedded.aws, 1)
     shared.place.stored("other", Status.ACTIVE)
     with pytest.raises(NoFreeSlotError):
-        remote(shared, builds, lambda: None).create(shared.context(), shared.place.request(id="one"))
+        remote(shared, builds, lambda: None).create(shared.place.request(id="one"))
     assert builds.started == []
 
 
-def test_one_that_starts_later_is_left_to_the_reaper(shared: Shared, builds: Builds) -> None:
+def test_one_that_starts_later_is_left_to_the_reaper(shared: Shared, builds: Builds, remote: RemoteFactory) -> None:
     later = shared.place.request(id="one", starts_at=shared.place.clock() + timedelta(hours=1))
-    made = remote(shared, builds, lambda: None).create(shared.context(), later)
+    made = remote(shared, builds, lambda: None).create(later)
     assert (made.intent.status, builds.started) == (Status.SCHEDULED, [])
 
 
-def test_bulk_creation_runs_remotely(shared: Shared, builds: Builds) -> None:
+def test_bulk_creation_runs_remotely(shared: Shared, builds: Builds, remote: RemoteFactory) -> None:
     runner = remote(shared, builds, lambda: activate(shared, builds))
     requests = [shared.place.request(id="one"), shared.place.request(id="two")]
-    rows = create_all(shared.context(), requests, parallel=1, creator=runner.create)
+    rows = create_all(shared.context(), requests, parallel=1, remote=runner)
     assert [row.outcome for row in rows] == ["created", "created"]
     assert len(builds.started) == 2
 
 
-def test_a_bulk_row_that_was_left_half_done_is_completed_remotely(shared: Shared, builds: Builds) -> None:
+def test_a_bulk_row_that_was_left_half_done_is_completed_remotely(
+    shared: Shared, builds: Builds, remote: RemoteFactory
+) -> None:
     shared.place.stored("one", Status.FAILED)
     runner = remote(shared, builds, lambda: activate(shared, builds))
-    (row,) = create_all(
-        shared.context(),
-        [shared.place.request(id="one", candidate_name="Ada")],
-        parallel=1,
-        creator=runner.create,
-        completer=runner.complete,
-    )
+    request = shared.place.request(id="one", candidate_name="Ada")
+    (row,) = create_all(shared.context(), [request], parallel=1, remote=runner)
     assert (row.outcome, row.access_url, row.error) == ("completed", "https://one", "")
     assert [build["PREQUEL_ACTION"] for build in builds.started] == ["recover"]
 
 
-def test_a_create_whose_build_the_reaper_starts_first_waits_for_that_build(shared: Shared, builds: Builds) -> None:
+def test_a_create_whose_build_the_reaper_starts_first_waits_for_that_build(
+    shared: Shared, builds: Builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Overtaken(Dispatcher):
         """The reaper writes its record between this client's reading and writing of it."""
 
@@ -141,19 +156,22 @@ def test_a_create_whose_build_the_reaper_starts_first_waits_for_that_build(share
         if next(passed) == 1:
             builds.end("FAILED")
 
-    runner = Remote(context, dispatcher, pause=lambda _: wait())
+    monkeypatch.setattr("scripts.interviews.remote.sleep", lambda _: wait())
+    runner = Remote(context, dispatcher)
     with pytest.raises(NotReadyError, match="failed before it began"):
-        runner.create(shared.context(), shared.place.request(id="one"))
+        runner.create(shared.place.request(id="one"))
     assert len(builds.started) == 1
 
 
 @pytest.mark.e2e
-def test_a_remote_create_with_the_real_terraform_ends_in_a_running_interview(shared: Shared, builds: Builds) -> None:
+def test_a_remote_create_with_the_real_terraform_ends_in_a_running_interview(
+    shared: Shared, builds: Builds, remote: RemoteFactory
+) -> None:
     def build() -> None:
         recover(shared.context(host="build"), builds.started[-1]["PREQUEL_INTERVIEW_ID"])
         builds.end("SUCCEEDED")
 
-    made = remote(shared, builds, build).create(shared.context(), shared.place.request())
+    made = remote(shared, builds, build).create(shared.place.request())
     assert made.intent.status is Status.ACTIVE
     assert {"service", "rule", "password"} <= shared.place.live(made.intent.id).keys()
 
