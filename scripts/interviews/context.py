@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from scripts.aws.bucket import Bucket
 from scripts.aws.clients import Aws
 from scripts.console import Console
 from scripts.errors import RefusedError
@@ -52,6 +53,11 @@ class Context:
     actor: str = field(default_factory=actor)
     host: str = field(default_factory=host)
     settling_seconds: float = SETTLING_SECONDS
+
+    @cached_property
+    def objects(self) -> Bucket:
+        """The instance bucket itself."""
+        return Bucket(self.aws, self.bucket)
 
     @cached_property
     def intents(self) -> IntentStore:

@@ -142,9 +142,8 @@ def _asked_for(context: Context, request: Request, digest: str, duration: timede
 
 def _traces(context: Context, interview_id: str) -> list[str]:
     """What is in the bucket under this id, whoever put it there."""
-    return context.intents.keys(workspace_key(interview_id)) + [
-        key for key in context.intents.keys(state_key(interview_id)) if key == state_key(interview_id)
-    ]
+    state = state_key(interview_id)
+    return [*context.objects.listing(workspace_key(interview_id)), *({state} & context.objects.listing(state).keys())]
 
 
 def _create_now(context: Context, run: RunLock, workspace: Workspace, request: Request) -> None:
@@ -223,7 +222,7 @@ def bring_up(
     try:
         workspace.render_inputs(run.intent)
         with ThreadPoolExecutor(1) as pool:
-            uploading = pool.submit(context.intents.upload, interview_id, workspace.files())
+            uploading = pool.submit(workspace.upload, interview_id)
             outputs = _apply(context, run, workspace, password)
         uploading.result()
         workspace.adopted()

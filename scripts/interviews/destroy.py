@@ -174,8 +174,8 @@ def _clean_up(context: Context, run: RunLock, evidence: tuple[str, ...], log: st
         Tombstone(intent=replace(run.intent, run=None), destroyed_at=context.now(), proof=evidence, log=log)
     )
     prefix = workspace_key(interview_id)
-    keys = [key for key in context.intents.keys(prefix) if key != workspace_key(interview_id, INTENT_FILE)]
-    context.intents.delete([state_key(interview_id), lock_key(interview_id), *keys])
+    keys = context.objects.listing(prefix).keys() - {workspace_key(interview_id, INTENT_FILE)}
+    context.objects.delete_all([state_key(interview_id), lock_key(interview_id), *keys])
     lease = context.slots.of(run.intent)
     if lease is not None:
         context.slots.release(lease)
@@ -203,20 +203,16 @@ def destroy_orphan(context: Context, interview_id: str) -> Destroyed:
         check_here(context, workspace.values)
         found = take_inventory(context.aws, interview_id, workspace.values)
         digest = workspace.manifest.digest
-    traces = [state_key(interview_id), lock_key(interview_id)]
-    remains = [key for key in context.intents.keys(state_key(interview_id)) if key in traces]
-    remains += context.intents.keys(workspace_key(interview_id))
+    listing, state, lock = context.objects.listing, state_key(interview_id), lock_key(interview_id)
     lease = context.slots.named(interview_id)
-    if lease is not None:
-        remains.append(f"slot {lease.slot}")
-    if found.proven_gone and not remains and found.foreign:
-        raise RefusedError(
-            f"there is no interview {interview_id}; what has its name carries other tags, and is left alone: "
-            f"{found.foreign}"
-        )
+    remains = lease is not None or listing(workspace_key(interview_id)) or {state, lock} & listing(state).keys()
     if found.proven_gone and not remains:
+        if found.foreign:
+            raise RefusedError(
+                f"there is no interview {interview_id}; what has its name carries other tags, and is left alone: "
+                f"{found.foreign}"
+            )
         return Destroyed(interview_id, False, time.monotonic() - start, found.evidence)
-
     now = context.now()
     intent = Intent(
         id=interview_id,

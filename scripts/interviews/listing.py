@@ -74,8 +74,8 @@ def last_log(context: Context, interview_id: str) -> str:
     found = find(context, interview_id)
     if isinstance(found, Tombstone):
         return found.log
-    stored = context.intents.read(workspace_key(interview_id, LOG_FILE))
-    return stored.decode(errors="replace") if stored else ""
+    stored = context.objects.read(workspace_key(interview_id, LOG_FILE))
+    return stored.body.decode(errors="replace") if stored else ""
 
 
 def when(remaining_seconds: int) -> str:

@@ -21,12 +21,12 @@ def state_addresses(context: Context, interview_id: str) -> frozenset[str]:
     when it is no such document.
     """
     key = state_key(interview_id)
-    found = context.intents.read(key)
+    found = context.objects.read(key)
     if found is None:
         return frozenset()
     addresses = set()
     try:
-        for resource in json.loads(found).get("resources", []):
+        for resource in json.loads(found.body).get("resources", []):
             for instance in resource.get("instances", []):
                 index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
                 addresses.add(f"{resource['type']}.{resource['name']}{index}")
@@ -65,10 +65,10 @@ def clear_stale_state_lock(context: Context, run: RunLock) -> bool:
     stale. Raises ``BusyInterviewError`` for a lock of another client's that may still be alive.
     """
     intent = run.intent
-    found = context.intents.read(lock_key(intent.id))
+    found = context.objects.read(lock_key(intent.id))
     if found is None:
         return False
-    info = StateLock.parse(found)
+    info = StateLock.parse(found.body)
     own_hosts = {step.actor.rsplit("@", 1)[-1] for step in intent.history} | {context.host}
     if run.before is not None:
         own_hosts.add(run.before.host)  # it may have died before its first step
@@ -79,6 +79,6 @@ def clear_stale_state_lock(context: Context, run: RunLock) -> bool:
             f"since {timestamp(info.created) if info.created else 'an unknown time'} ({info.operation}); "
             f"wait for it, or delete {lock_key(intent.id)} if that client is gone"
         )
-    context.intents.delete([lock_key(intent.id)])
+    context.objects.delete(lock_key(intent.id))
     context.console.event("lock-cleared", interview=intent.id, who=info.who)
     return True

@@ -4,8 +4,9 @@ The reaper's Lambda function uses it too, so nothing here imports more than the 
 (docs/decisions/0040-a-reaper-without-packages.md).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from contract.names import HISTORY, INTENT_FILE, WORKSPACES, workspace_key
 from scripts.aws.bucket import Bucket, LostRaceError, StoredObject
@@ -15,6 +16,8 @@ from scripts.interviews.documents import UnreadableDocumentError, from_json, to_
 from scripts.interviews.records import Intent, Tombstone
 
 LOG_FILE = "terraform.log"
+
+_Record = TypeVar("_Record", Intent, Tombstone)
 
 
 class ChangedMeanwhileError(PrequelError):
@@ -42,18 +45,18 @@ class Listing:
 
 
 class IntentStore:
-    """Intents, workspaces and tombstones in the instance ``bucket``.
+    """Intents and tombstones in the instance ``bucket``.
 
     Each method raises ``AwsError`` when S3 refuses; a failed listing is never an empty one.
     """
 
     def __init__(self, aws: Aws, bucket: str) -> None:
-        self.bucket = Bucket(aws, bucket)
+        self._bucket = Bucket(aws, bucket)
 
     def load(self, interview_id: str) -> Stored | None:
         """The intent, or None when there is none; raises ``UnreadableIntentError`` when it is not one of ours."""
-        found = self.bucket.read(workspace_key(interview_id, INTENT_FILE))
-        return None if found is None else _parse(interview_id, found)
+        found = self._bucket.read(workspace_key(interview_id, INTENT_FILE))
+        return None if found is None else _stored(interview_id, found)
 
     def get(self, interview_id: str) -> Intent:
         """The intent; raises ``RefusedError`` when there is none."""
@@ -65,7 +68,7 @@ class IntentStore:
     def create(self, intent: Intent) -> Stored:
         """Writes a new intent; raises ``IdInUseError`` when there is one of this id."""
         try:
-            written = self.bucket.write(workspace_key(intent.id, INTENT_FILE), to_json(intent), if_absent=True)
+            written = self._bucket.write(workspace_key(intent.id, INTENT_FILE), to_json(intent), if_absent=True)
         except LostRaceError as error:
             raise IdInUseError(f"the id {intent.id} is in use; choose another") from error
         return Stored(intent, written.etag)
@@ -73,7 +76,7 @@ class IntentStore:
     def replace(self, stored: Stored, intent: Intent) -> Stored:
         """Writes ``intent`` over ``stored``; raises ``ChangedMeanwhileError`` when that is no longer the latest."""
         try:
-            written = self.bucket.write(workspace_key(intent.id, INTENT_FILE), to_json(intent), if_match=stored.etag)
+            written = self._bucket.write(workspace_key(intent.id, INTENT_FILE), to_json(intent), if_match=stored.etag)
         except LostRaceError as error:
             raise _changed(intent) from error
         return Stored(intent, written.etag)
@@ -81,73 +84,53 @@ class IntentStore:
     def remove(self, stored: Stored) -> None:
         """Removes the intent; raises ``ChangedMeanwhileError`` when ``stored`` is no longer the latest."""
         try:
-            self.bucket.delete(workspace_key(stored.intent.id, INTENT_FILE), if_match=stored.etag)
+            self._bucket.delete(workspace_key(stored.intent.id, INTENT_FILE), if_match=stored.etag)
         except LostRaceError as error:
             raise _changed(stored.intent) from error
 
     def all(self) -> Listing:
         """Every intent there is."""
-        ids = self.bucket.folders(WORKSPACES)
-        found = self.bucket.read_all(workspace_key(interview_id, INTENT_FILE) for interview_id in ids)
+        ids = self._bucket.folders(WORKSPACES)
+        found = self._bucket.read_all(workspace_key(interview_id, INTENT_FILE) for interview_id in ids)
         intents: dict[str, Stored] = {}
         unreadable: dict[str, str] = {}
         for interview_id, document in zip(ids, found.values(), strict=True):
             if document is None:
                 continue  # another client's workspace, such as the portal's
             try:
-                intents[interview_id] = _parse(interview_id, document)
+                intents[interview_id] = _stored(interview_id, document)
             except UnreadableIntentError as error:
                 unreadable[interview_id] = str(error)
         return Listing(intents, unreadable)
 
-    def read(self, key: str) -> bytes | None:
-        """Any object of the bucket, or None when there is none."""
-        found = self.bucket.read(key)
-        return None if found is None else found.body
-
-    def upload(self, interview_id: str, files: Mapping[str, bytes]) -> None:
-        """Writes files into the interview's workspace, several at once."""
-        self.bucket.write_all({workspace_key(interview_id, name): content for name, content in files.items()})
-
     def write_tombstone(self, tombstone: Tombstone) -> None:
         """Writes what remains of an interview; twice is once."""
         key = f"{HISTORY}{tombstone.intent.id}/{tombstone.intent.created_at:%Y%m%dT%H%M%SZ}.json"
-        self.bucket.write(key, to_json(tombstone))
+        self._bucket.write(key, to_json(tombstone))
 
     def tombstone(self, interview_id: str) -> Tombstone | None:
         """The latest tombstone of the id, or None; raises ``UnreadableIntentError`` when it is not one of ours."""
-        keys = self.keys(f"{HISTORY}{interview_id}/")
-        found = self.read(max(keys)) if keys else None
-        if found is None:
-            return None
-        try:
-            return from_json(Tombstone, found)
-        except UnreadableDocumentError as error:
-            raise UnreadableIntentError(_unreadable(max(keys), error)) from error
-
-    def keys(self, prefix: str) -> list[str]:
-        """Every key that begins with ``prefix``."""
-        return list(self.bucket.listing(prefix))
-
-    def delete(self, keys: Iterable[str]) -> None:
-        """Deletes objects; one that is already gone is no error. Raises ``AwsError`` naming one that could not be."""
-        self.bucket.delete_all(keys)
+        key = max(self._bucket.listing(f"{HISTORY}{interview_id}/"), default="")
+        found = self._bucket.read(key) if key else None
+        return None if found is None else _parse(Tombstone, key, found.body)
 
 
 def _changed(intent: Intent) -> ChangedMeanwhileError:
     return ChangedMeanwhileError(f"interview {intent.id} was changed by somebody else; try again")
 
 
-def _parse(interview_id: str, found: StoredObject) -> Stored:
+def _stored(interview_id: str, found: StoredObject) -> Stored:
     key = workspace_key(interview_id, INTENT_FILE)
-    try:
-        intent = from_json(Intent, found.body)
-    except UnreadableDocumentError as error:
-        raise UnreadableIntentError(_unreadable(key, error)) from error
+    intent = _parse(Intent, key, found.body)
     if intent.id != interview_id:
         raise UnreadableIntentError(f"{key} cannot be read: it is the record of {intent.id}")
     return Stored(intent, found.etag)
 
 
-def _unreadable(key: str, error: UnreadableDocumentError) -> str:
-    return f"{key} cannot be read: {error}; if a newer prequel wrote it, update this one"
+def _parse(kind: type[_Record], key: str, body: bytes) -> _Record:
+    try:
+        return from_json(kind, body)
+    except UnreadableDocumentError as error:
+        raise UnreadableIntentError(
+            f"{key} cannot be read: {error}; if a newer prequel wrote it, update this one"
+        ) from error

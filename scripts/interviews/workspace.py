@@ -93,10 +93,11 @@ class Workspace:
         """Writes ``terraform.tfvars``."""
         (self.directory / "terraform.tfvars").write_text(render_tfvars(intent, self._context.aws.region))
 
-    def files(self) -> dict[str, bytes]:
-        """What is kept in the bucket, so that any client can go on with the interview."""
+    def upload(self, interview_id: str) -> None:
+        """Keeps the files in the bucket, so that any client can go on with the interview."""
         names = (*TEMPLATE_FILES, SHARED_VALUES_FILE, "terraform.tfvars")
-        return {name: (self.directory / name).read_bytes() for name in names}
+        files = {workspace_key(interview_id, name): (self.directory / name).read_bytes() for name in names}
+        self._context.objects.write_all(files)
 
     def init(self, run: RunLock | None = None) -> None:
         """Runs `terraform init`, once, with the provider that the release was rehearsed with, if it was.
@@ -175,7 +176,7 @@ class Workspace:
     def save_log(self, interview_id: str) -> None:
         """Keeps the log in the workspace; failing at that is no reason to fail."""
         try:
-            self._context.intents.upload(interview_id, {LOG_FILE: (self.log + "\n").encode()})
+            self._context.objects.write(workspace_key(interview_id, LOG_FILE), (self.log + "\n").encode())
         except PrequelError as error:
             self._context.console.warn(f"the log is not kept: {error}")
 
@@ -272,10 +273,10 @@ def workspace_of(context: Context, intent: Intent, *, to_destroy: bool = False) 
 
 def _download_copy(context: Context, intent: Intent, directory: Path, reason: PrequelError) -> None:
     for name in (*TEMPLATE_FILES, SHARED_VALUES_FILE):
-        found = context.intents.read(workspace_key(intent.id, name))
+        found = context.objects.read(workspace_key(intent.id, name))
         if found is None:
             raise RefusedError(
                 f"{reason}; and interview {intent.id} has no own copy of {name}: restore the release from the "
                 "bucket's versions, or destroy its resources by hand"
             )
-        (directory / name).write_bytes(found)
+        (directory / name).write_bytes(found.body)

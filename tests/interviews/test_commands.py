@@ -108,13 +108,15 @@ def test_a_dry_run_changes_nothing_and_ends_with_a_result(new_place: PlaceFactor
     place = new_place()
     place.stored("ada", Status.ACTIVE)
     context = place.context()
-    before = {key: context.intents.read(key) for key in place.objects()}
+
+    def documents() -> dict[str, bytes]:
+        found = context.objects.read_all(place.objects())
+        return {key: document.body for key, document in found.items() if document}
+
+    before = documents()
     done = place.prequel("interview", *arguments, "--dry-run", "--json")
     assert (done.returncode, json.loads(done.stdout.splitlines()[-1])["event"]) == (0, "result")
-    after = {key: context.intents.read(key) for key in place.objects()}
-    assert {key: found[0] for key, found in after.items() if found} == {
-        key: found[0] for key, found in before.items() if found
-    }
+    assert documents() == before
 
 
 def test_what_an_interview_costs_is_said_before_it_is_created(new_place: PlaceFactory, tmp_path: Path) -> None:

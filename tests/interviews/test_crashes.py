@@ -198,9 +198,11 @@ def with_another_host(place: Place, interview_id: str) -> None:
     """As if the killed client had run on a machine that is lost: only its mark, its lock and its name are left."""
     context = place.context()
     for key in (f"workspaces/{interview_id}/interview.json", f"instances/{interview_id}.tfstate.tflock"):
-        found = context.intents.read(key)
+        found = context.objects.read(key)
         assert found is not None, key
-        body = found.replace(f"@{context.host}".encode(), b"@lost").replace(f'"{context.host}"'.encode(), b'"lost"')
+        body = found.body.replace(f"@{context.host}".encode(), b"@lost").replace(
+            f'"{context.host}"'.encode(), b'"lost"'
+        )
         context.aws.s3.put_object(Bucket=context.bucket, Key=key, Body=body)
     for file in context.runs_directory.iterdir():
         file.unlink()

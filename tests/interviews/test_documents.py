@@ -86,10 +86,10 @@ def test_a_dispatch_is_written_to_the_byte_as_before_and_read_back(bucket: Place
     context.aws.s3.put_object(Bucket=context.bucket, Key=key, Body=to_json(replace(dispatch, attempt=1, build_id="")))
     later = NOW + timedelta(minutes=6)
     Dispatcher(context.aws, bucket=context.bucket, project="prequel-runner").dispatch("demo", "a1", "recover", later)
-    found = context.intents.read(key)
+    found = context.objects.read(key)
     assert found is not None
     expected = written.replace(b"12:00:00.123456", b"12:06:00.123456").replace(b"runner:1", b"runner:0")
-    assert found == expected
+    assert found.body == expected
 
 
 DOCUMENT = json.loads((WRITTEN / "intent.json").read_bytes())

@@ -178,7 +178,8 @@ def altered(place: Place) -> Place:
     assert pointer is not None
     with private_directory() as directory:
         context.releases.download(pointer.digest, directory)
-        context.intents.upload("a", {path.name: path.read_bytes() + b"\n" for path in directory.iterdir()})
+        copies = {f"workspaces/a/{path.name}": path.read_bytes() + b"\n" for path in directory.iterdir()}
+    context.objects.write_all(copies)
     key = f"releases/{pointer.digest}/service.tf"
     context.aws.s3.put_object(Bucket=context.bucket, Key=key, Body=b"# altered")
     return place

@@ -203,4 +203,4 @@ def test_the_state_lock_of_a_dead_run_is_cleared_though_it_died_before_its_first
     bucket.clock.forward(seconds=LONGEST_RUN.total_seconds())
     with run_lock(bucket.context(host="build-2"), "demo", "destroy") as held:
         clear_stale_state_lock(context, held)
-    assert context.intents.read(lock_key("demo")) is None
+    assert context.objects.read(lock_key("demo")) is None

@@ -86,10 +86,10 @@ def test_every_request_names_the_account_that_must_own_the_bucket(bucket: Place)
     context.aws.s3.meta.events.register("before-parameter-build.s3", note)
     held = context.slots.claim(intent(), 1, now=NOW, actor="a@b")
     stored = context.intents.create(intent())
-    context.intents.upload("demo", {"main.tf": b""})
+    context.objects.write_all({"workspaces/demo/main.tf": b""})
     assert list(context.intents.all().intents) == ["demo"]
     assert [lease.lease for lease in context.slots.all()] == [held.lease]
-    context.intents.delete(context.intents.keys("workspaces/demo/main.tf"))
+    context.objects.delete_all(context.objects.listing("workspaces/demo/main.tf"))
     context.slots.release(held)
     context.intents.remove(stored)
     calls = {"PutObject", "GetObject", "ListObjectsV2", "DeleteObject", "DeleteObjects"}

@@ -347,10 +347,10 @@ def test_a_listing_that_fails_changes_nothing(
             return real("list_objects_v2").paginate(**given)
 
     monkeypatch.setattr(aws.s3, "get_paginator", lambda _: Refusing())
-    before = {key: place.context().intents.read(key) for key in place.objects()}
+    before = {key: place.context().objects.read(key) for key in place.objects()}
     with pytest.raises(AwsError, match="SlowDown"):
         reaper.run(place.clock())
-    assert {key: place.context().intents.read(key) for key in place.objects()} == before
+    assert {key: place.context().objects.read(key) for key in place.objects()} == before
     assert (builds.started, capsys.readouterr().out) == ([], "")
 
 
