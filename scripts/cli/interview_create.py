@@ -65,36 +65,45 @@ def create(
 
     Example: prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace" --duration 90m
     """
+    from scripts.interviews.bulk import read_requests
+    from scripts.interviews.create import with_lazy_tags
     from scripts.interviews.request import Request, generated_id, generated_password, parsed_duration, parsed_time
 
     if keep and remote:
         raise typer.BadParameter("--keep is for terraform on this machine: a failed remote create is always destroyed")
     session = Session(json_lines=json_lines)
     if from_file is not None:
-        _create_all(session, from_file, parallel, keep=keep, wait_seconds=wait_seconds, remote=remote, dry_run=dry_run)
-        return
-    if challenge is None or candidate is None:
+        requests = read_requests(from_file, keep=keep, wait_seconds=wait_seconds)
+    elif challenge is None or candidate is None:
         raise typer.BadParameter("--challenge and --candidate are needed, or --from")
-    request = Request(
-        challenge=challenge,
-        candidate_name=candidate,
-        id=id or generated_id(),
-        duration=parsed_duration(duration) if duration else None,
-        starts_at=parsed_time(at, session.context.now()) if at else None,
-        password=sys.stdin.readline().rstrip("\r\n") if password_stdin else generated_password(),
-        image_tag=image_tag,
-        keep=keep,
-        wait_seconds=wait_seconds,
+    else:
+        request = Request(
+            challenge=challenge,
+            candidate_name=candidate,
+            id=id or generated_id(),
+            duration=parsed_duration(duration) if duration else None,
+            starts_at=parsed_time(at, session.context.now()) if at else None,
+            password=sys.stdin.readline().rstrip("\r\n") if password_stdin else generated_password(),
+            image_tag=image_tag,
+            keep=keep,
+            wait_seconds=wait_seconds,
+        )
+        request.check()
+        requests = [request]
+    settings = session.configuration.settings
+    requests = with_lazy_tags(
+        session.context, requests, project_prefix=settings.project_prefix, indexing=settings.soci_indexing
     )
-    _create_one(session, request, remote=remote, dry_run=dry_run)
+    if from_file is not None:
+        _create_all(session, requests, parallel, remote=remote, dry_run=dry_run)
+    else:
+        _create_one(session, requests[0], remote=remote, dry_run=dry_run)
 
 
 def _create_one(session: Session, request: "Request", *, remote: bool, dry_run: bool) -> None:
     from scripts.cli.interview_views import card
     from scripts.interviews.create import create
 
-    request.check()
-    (request,) = _with_lazy_tags(session, [request])
     if not dry_run:
         session.console.say(f"Creating interview {request.id} …")
     with graceful(f"`prequel interview recover {request.id}` completes it, destroy removes it"):
@@ -108,21 +117,10 @@ def _create_one(session: Session, request: "Request", *, remote: bool, dry_run: 
         session.console.result(created.document(), card(created, session.aws.region))
 
 
-def _create_all(
-    session: Session,
-    file: Path,
-    parallel: int,
-    *,
-    keep: bool,
-    wait_seconds: float,
-    remote: bool,
-    dry_run: bool,
-) -> None:
+def _create_all(session: Session, requests: "list[Request]", parallel: int, *, remote: bool, dry_run: bool) -> None:
     from scripts.cli.interview_views import bulk_summary
     from scripts.interviews import bulk
 
-    requests = bulk.read_requests(file, keep=keep, wait_seconds=wait_seconds)
-    requests = _with_lazy_tags(session, requests)
     if dry_run:
         bulk.preview(session.context, requests)
         session.console.result({"ids": [request.id for request in requests], "dry_run": True})
@@ -130,12 +128,3 @@ def _create_all(
     rows = bulk.create_all(session.context, requests, parallel=parallel, remote=session.remote if remote else None)
     session.console.result([row.document() for row in rows], bulk_summary(rows))
     raise typer.Exit(max((row.exit_code for row in rows), default=0))
-
-
-def _with_lazy_tags(session: Session, requests: "list[Request]") -> "list[Request]":
-    from scripts.interviews.create import with_lazy_tags
-
-    settings = session.configuration.settings
-    return with_lazy_tags(
-        session.context, requests, project_prefix=settings.project_prefix, indexing=settings.soci_indexing
-    )

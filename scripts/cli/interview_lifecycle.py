@@ -16,11 +16,12 @@ def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOp
     Example: prequel interview destroy demo
     """
     from scripts.interviews import destroy as operation
-    from scripts.interviews import listing
+    from scripts.interviews.request import checked_id
 
     session = Session(json_lines=json_lines)
     if dry_run:
-        status = listing.status(session.context, id)
+        stored = session.context.intents.load(checked_id(id))
+        status = stored.intent.status if stored else None
         what = f"interview {id} ({status})" if status else f"whatever is left of {id}"
         session.console.result({"id": id, "status": status, "dry_run": True}, f"Would destroy {what}.")
         return
@@ -50,7 +51,7 @@ def recover(
 
     session = Session(json_lines=json_lines)
     if dry_run:
-        status = listing.find_intent(session.context, id).status
+        status = listing.last_record(session.context, id)[0].status
         value = {"id": id, "status": status, "dry_run": True}
         session.console.result(value, f"Would recover interview {id}, which is {status}.")
         return

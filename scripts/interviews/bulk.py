@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.challenges.names import name_of
-from scripts.errors import PrequelError, RefusedError
+from scripts.errors import InterruptedRunError, PrequelError, RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.create import create
 from scripts.interviews.rate import Rate
@@ -139,25 +139,21 @@ def create_all(
 
     def one(item: tuple[int, Request]) -> RowResult:
         number, request = item
-        if interrupted():
-            result = RowResult(number, request.id, "failed", error="interrupted before it began", exit_code=130)
-        else:
-            result = _ended(context, number, request, remote)
+        try:
+            if interrupted():
+                raise InterruptedRunError("interrupted before it began")  # noqa: TRY301  (ends as other failures do)
+            result = _one(context, number, request, remote)
+        except PrequelError as error:
+            result = RowResult(number, request.id, "failed", error=str(error), exit_code=error.exit_code)
+        except Exception as error:  # noqa: BLE001  (one row's surprise must not cost the others their passwords)
+            reason = f"{type(error).__name__}: {error}"
+            result = RowResult(number, request.id, "failed", error=reason, exit_code=1)
         text = result.error or f"{result.access_url}  {result.password or '(password in SSM)'}"
         context.console.part("row", f"{result.id}  {result.outcome}  {text}", **result.document())
         return result
 
     with forward_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
         return list(pool.map(one, enumerate(requests, start=2)))
-
-
-def _ended(context: Context, number: int, request: Request, remote: Remote | None) -> RowResult:
-    try:
-        return _one(context, number, request, remote)
-    except PrequelError as error:
-        return RowResult(number, request.id, "failed", error=str(error), exit_code=error.exit_code)
-    except Exception as error:  # noqa: BLE001  (one row's surprise must not cost the others their passwords)
-        return RowResult(number, request.id, "failed", error=f"{type(error).__name__}: {error}", exit_code=1)
 
 
 def _one(context: Context, number: int, request: Request, remote: Remote | None) -> RowResult:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from scripts.aws.bucket import Bucket
@@ -23,35 +23,25 @@ SETTLING_SECONDS = 5.0
 a killed client's last request may still take; a call that it has accepted is done within a second or two."""
 
 
-def host() -> str:
-    """This machine's name, as Terraform writes it into its lock."""
-    return socket.gethostname()
-
-
-def actor() -> str:
-    """Who is asking: user@host, the form of Terraform's own lock."""
-    return f"{pwd.getpwuid(os.getuid()).pw_name}@{host()}"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _actor() -> str:
+    return f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
 
 
 @dataclass
 class Context:
     """One shared stack: its AWS and its bucket, and the console and the clock of this process.
 
-    ``environment`` is what terraform runs with; ``runs_directory`` keeps the lock files of this machine's runs.
-    ``settling_seconds`` pass before AWS is asked again whether nothing is left.
+    ``environment`` is what terraform runs with, ``actor`` who is asking as user@host, the form of Terraform's own lock,
+    and ``settling_seconds`` pass before AWS is asked again whether nothing is left.
     """
 
     aws: Aws
     bucket: str
     console: Console
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
-    now: Callable[[], datetime] = _now
-    actor: str = field(default_factory=actor)
-    host: str = field(default_factory=host)
+    now: Callable[[], datetime] = field(default=partial(datetime.now, UTC))
+    actor: str = field(default_factory=_actor)
+    host: str = field(default_factory=socket.gethostname)
     settling_seconds: float = SETTLING_SECONDS
 
     @cached_property

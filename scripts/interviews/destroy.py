@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
@@ -30,10 +30,6 @@ from scripts.interviews.workspace import Workspace, check_here, current_workspac
 ATTEMPTS = 4
 PAUSES = wait_exponential_jitter(initial=1, max=10)
 """Seconds between the attempts of one destroy."""
-
-
-_NOTHING_CREATED: tuple[str, ...] = ("nothing had been created",)
-_PROVEN_BEFORE: tuple[str, ...] = ("proven before the run that proved it ended early",)
 
 
 class _NotGoneYetError(PrequelError):
@@ -78,34 +74,28 @@ def tear_down(context: Context, run: RunLock, workspace: Workspace | None = None
     if run.intent.status not in {Status.DESTROYING, Status.DESTROYED}:
         run.move(Status.DESTROYING, note)
     log = ""
+    opening = nullcontext(workspace) if workspace is not None else workspace_of(context, run.intent, to_destroy=True)
+    evidence: tuple[str, ...]
     try:
         if run.intent.status is Status.DESTROYED:
-            evidence = _PROVEN_BEFORE
-        elif run.intent.untouched:
-            evidence = _NOTHING_CREATED
-            if run.intent.history[0].status is Status.SCHEDULED:
-                evidence += _forget_password(context, run, workspace)
-        else:
-            with _opened(context, run, workspace) as opened:
+            evidence = ("proven before the run that proved it ended early",)
+        elif not run.intent.untouched:
+            with opening as opened:
                 evidence = _destroy_until_gone(context, run, opened)
                 log = opened.log
+        elif run.intent.history[0].status is Status.SCHEDULED:
+            # Takes back what scheduling put down itself, and nothing else: Terraform has not run for it yet.
+            with opening as opened:
+                delete_password(context.aws, run.intent.id, opened.values)
+            evidence = ("nothing had been created", "password parameter: none")
+        else:
+            evidence = ("nothing had been created",)
     except (InterruptedRunError, BusyInterviewError, ChangedMeanwhileError):
         raise  # somebody else's turn, or the user's
     except PrequelError as error:
         raise _leaking(context, run, str(error)) from error
     _clean_up(context, run, evidence, log)
     return evidence
-
-
-def _forget_password(context: Context, run: RunLock, workspace: Workspace | None) -> tuple[str, ...]:
-    """Takes back what scheduling put down itself, and nothing else: Terraform has not run for it yet."""
-    with _opened(context, run, workspace) as opened:
-        delete_password(context.aws, run.intent.id, opened.values)
-    return ("password parameter: none",)
-
-
-def _opened(context: Context, run: RunLock, workspace: Workspace | None) -> AbstractContextManager[Workspace]:
-    return nullcontext(workspace) if workspace is not None else workspace_of(context, run.intent, to_destroy=True)
 
 
 def _destroy_until_gone(context: Context, run: RunLock, workspace: Workspace) -> tuple[str, ...]:

@@ -148,8 +148,7 @@ def priorities_of_others(aws: Aws, interview_id: str, values: Mapping[str, Any])
 
 def listener_rules(aws: Aws, values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Every rule of the shared listener, whoever's it is."""
-    for page in aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=values["listener_arn"]):
-        yield from page["Rules"]
+    return aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=values["listener_arn"]).search("Rules[]")
 
 
 def rule_hosts(rule: Mapping[str, Any]) -> list[str]:
@@ -164,17 +163,21 @@ def rule_hosts(rule: Mapping[str, Any]) -> list[str]:
 def _task_definitions(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
     family = task_family(values["project_prefix"], interview_id)
     pages = aws.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE")
-    arns = [arn for page in pages for arn in page["taskDefinitionArns"]]
-    described = {
-        arn: aws.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
-        for arn in arns
-        # moto also answers with families that only begin alike.
-        if arn.rsplit("/", 1)[-1].rsplit(":", 1)[0] == family
-    }
     return {
-        arn: is_tagged(answer.get("tags", []), interview_id, values["project_prefix"])
-        for arn, answer in described.items()
+        arn: is_tagged(definition_tags(aws, arn), interview_id, values["project_prefix"])
+        for arn in pages.search("taskDefinitionArns[]")
+        if family_of(arn) == family  # moto also answers with families that only begin alike
     }
+
+
+def family_of(arn: str) -> str:
+    """The family of a task definition."""
+    return arn.rsplit("/", 1)[-1].rsplit(":", 1)[0]
+
+
+def definition_tags(aws: Aws, arn: str) -> Sequence[Mapping[str, Any]]:
+    """The tags of a task definition."""
+    return aws.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"]).get("tags", [])
 
 
 def _services(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
@@ -193,7 +196,7 @@ def _tasks(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
     """By their family, whoever started them: they are never destroyed by name, only waited for."""
     family = task_family(values["project_prefix"], interview_id)
     pages = aws.ecs.get_paginator("list_tasks").paginate(cluster=values["ecs_cluster_arn"], family=family)
-    return {arn: True for page in pages for arn in page["taskArns"]}
+    return dict.fromkeys(pages.search("taskArns[]"), True)
 
 
 def _records(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:

@@ -7,7 +7,7 @@ from contract.names import workspace_key
 from scripts.challenges.names import name_of
 from scripts.interviews.context import Context
 from scripts.interviews.documents import plain
-from scripts.interviews.records import Intent, Status, Tombstone, timestamp
+from scripts.interviews.records import Intent, Tombstone, timestamp
 from scripts.interviews.request import checked_id, shown_duration
 from scripts.interviews.store import LOG_FILE
 
@@ -40,40 +40,28 @@ def all_rows(context: Context) -> tuple[list[dict[str, Any]], list[str]]:
     return [row(intent, now) for intent in intents], list(listing.unreadable.values())
 
 
-def find(context: Context, interview_id: str) -> Intent | Tombstone:
-    """The interview, or what remains of it; raises ``RefusedError`` when there never was one."""
-    tombstone = context.intents.tombstone(interview_id) if status(context, interview_id) is None else None
-    return tombstone or context.intents.get(interview_id)
-
-
-def find_intent(context: Context, interview_id: str) -> Intent:
-    """The last record of an interview, gone or not; raises ``RefusedError`` when there never was one."""
-    found = find(context, interview_id)
-    return found.intent if isinstance(found, Tombstone) else found
-
-
-def status(context: Context, interview_id: str) -> Status | None:
-    """The status of an interview that is not proven gone, or None."""
+def last_record(context: Context, interview_id: str) -> tuple[Intent, Tombstone | None]:
+    """An interview and, once it is gone, what remains of it; raises ``RefusedError`` when there never was one."""
     stored = context.intents.load(checked_id(interview_id))
-    return None if stored is None else stored.intent.status
+    tombstone = context.intents.tombstone(interview_id) if stored is None else None
+    return tombstone.intent if tombstone else context.intents.get(interview_id), tombstone
 
 
 def details(context: Context, interview_id: str) -> dict[str, Any]:
     """One interview for machines, with its outputs, its history and, once it is gone, the proof."""
-    found = find(context, interview_id)
-    intent = found.intent if isinstance(found, Tombstone) else found
+    intent, tombstone = last_record(context, interview_id)
     return row(intent, context.now()) | {
         "outputs": intent.outputs,
-        "proof": found.proof if isinstance(found, Tombstone) else (),
+        "proof": tombstone.proof if tombstone else (),
         "history": plain(intent.history),
     }
 
 
 def last_log(context: Context, interview_id: str) -> str:
     """What terraform last said about the interview; of one that is gone, what its tombstone kept."""
-    found = find(context, interview_id)
-    if isinstance(found, Tombstone):
-        return found.log
+    _, tombstone = last_record(context, interview_id)
+    if tombstone:
+        return tombstone.log
     stored = context.objects.read(workspace_key(interview_id, LOG_FILE))
     return stored.body.decode(errors="replace") if stored else ""
 

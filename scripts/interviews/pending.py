@@ -43,13 +43,10 @@ def orphan_leases(leases: list[HeldSlot], listing: Listing) -> list[HeldSlot]:
 
     Then every lease's intent, which is written before and removed after it, would be in the listing.
     """
+    unknown = {"", *listing.unreadable}
+    living = {(stored.intent.id, stored.intent.incarnation) for stored in listing.intents.values()}
     return [
         held
         for held in leases
-        if held.lease.interview_id
-        and held.lease.interview_id not in listing.unreadable
-        and not (
-            (stored := listing.intents.get(held.lease.interview_id)) is not None
-            and held.lease.belongs_to(stored.intent)
-        )
+        if held.lease.interview_id not in unknown and (held.lease.interview_id, held.lease.incarnation) not in living
     ]

@@ -1,7 +1,6 @@
 """One pass over everything that must not stay as it is."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -62,19 +61,20 @@ def reap(context: Context, *, parallel: int = 4, dry_run: bool = False) -> Repor
         for action in due:
             context.console.say(f"would {action.what} {action.interview_id}: {action.why}")
         return report
+
+    def finish(action: PendingAction) -> None:
+        if not interrupted():
+            _finish(context, action, report)
+
     with forward_interrupts() as interrupted, ThreadPoolExecutor(parallel) as pool:
-        for done in [pool.submit(_guarded, context, action, report, interrupted) for action in due]:
-            done.result()
+        list(pool.map(finish, due))
     report.seconds = time.monotonic() - start
     if interrupted():
         raise InterruptedRunError("interrupted; the next pass continues")
     return report
 
 
-def _guarded(context: Context, action: PendingAction, report: Report, interrupted: Callable[[], bool]) -> None:
-    """Does one action and notes how it ended."""
-    if interrupted():
-        return
+def _finish(context: Context, action: PendingAction, report: Report) -> None:
     context.console.event("duty", interview=action.interview_id, what=action.what, why=action.why)
     try:
         _do(context, action, report)
@@ -87,15 +87,10 @@ def _guarded(context: Context, action: PendingAction, report: Report, interrupte
         if isinstance(error, LeakingError):
             report.leaking.append(action.interview_id)  # its next try is written down already
         elif not isinstance(error, NoFreeSlotError):  # a slot may be free at the next pass
-            _postpone(context, action, reason)
-
-
-def _postpone(context: Context, action: PendingAction, reason: str) -> None:
-    """Has later passes wait longer, as after a destroy that did not prove its end."""
-    with suppress(PrequelError):  # that it failed matters more
-        stored = context.intents.load(action.interview_id)
-        if stored is not None and stored.intent.run is None:
-            context.intents.replace(stored, stored.intent.failed(reason, context.now()))
+            with suppress(PrequelError):  # that it failed matters more than when the next pass tries again
+                stored = context.intents.load(action.interview_id)
+                if stored is not None and stored.intent.run is None:
+                    context.intents.replace(stored, stored.intent.failed(reason, context.now()))
 
 
 def _do(context: Context, action: PendingAction, report: Report) -> None:

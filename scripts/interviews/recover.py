@@ -7,12 +7,7 @@ from typing import Literal
 from scripts.challenges.names import name_of
 from scripts.errors import AwsError, NoFreeSlotError, RefusedError
 from scripts.interviews.context import Context
-from scripts.interviews.create import (
-    bring_up,
-    pinned,
-    refuse_foreign,
-    slot_for,
-)
+from scripts.interviews.create import bring_up, pinned, refuse_foreign, slot_for
 from scripts.interviews.destroy import destroy_orphan, tear_down
 from scripts.interviews.inventory import PASSWORD, TASKS, kinds_of, take_inventory
 from scripts.interviews.passwords import read_password
@@ -105,7 +100,8 @@ def _repair(context: Context, run: RunLock, workspace: Workspace, wait_seconds: 
     """Gives an active interview back what it or its state lost; returns what was done."""
     did = ["a stale lock cleared"] if clear_stale_state_lock(context, run) else []
     priority = run.intent.slot
-    if _regain_slot(context, run, workspace):
+    if context.slots.of(run.intent) is None:
+        run.update(slot=slot_for(context, run, _cap(context, run), workspace.values))
         did.append(f"slot {run.intent.slot} taken again")
         workspace.render_inputs(run.intent)
     live, lost = _reconcile(context, run, workspace)
@@ -124,14 +120,6 @@ def _cap(context: Context, run: RunLock) -> int:
     """How many interviews there may be now, and not when the interview's own release was published."""
     release = context.releases.current() or context.releases.manifest(run.intent.release_digest)
     return int(release.limits.max_instances)
-
-
-def _regain_slot(context: Context, run: RunLock, workspace: Workspace) -> bool:
-    """Takes a slot for an interview whose lease somebody removed, its own if that is still free; whether it did."""
-    if context.slots.of(run.intent) is not None:
-        return False
-    run.update(slot=slot_for(context, run, _cap(context, run), workspace.values))
-    return True
 
 
 def _reconcile(context: Context, run: RunLock, workspace: Workspace) -> tuple[dict[str, str], dict[str, str]]:

@@ -82,15 +82,18 @@ class Slots:
             actor=actor,
         )
         taken = self.taken()
-        if len(taken) < limit:
-            free = set(range(limit)) - set(taken) - blocked
-            for slot in sorted(free, key=lambda slot: (slot != intent.slot, slot)):
-                etag = self._create(slot, lease)
-                if etag is not None:
-                    held = HeldSlot(slot, lease, etag)
-                    if taken and taken[-1] >= limit:
-                        self._withdraw_if_over(held, limit, now)
-                    return held
+        free = set(range(limit)) - set(taken) - blocked if len(taken) < limit else set()
+        for slot in sorted(free, key=lambda slot: (slot != intent.slot, slot)):
+            try:
+                written = self._bucket.write(slot_key(slot), to_json(lease), if_absent=True)
+            except LostRaceError:
+                continue  # somebody was faster
+            held = HeldSlot(slot, lease, written.etag)
+            # After ``max_instances`` was lowered, leases above it still count.
+            if taken and taken[-1] >= limit and len(self.taken()) > limit:
+                self.release(held)
+                break
+            return held
         raise self.refusal(limit, now, blocked - set(taken))
 
     def refusal(self, limit: int, now: datetime, blocked: Iterable[int] = ()) -> NoFreeSlotError:
@@ -127,16 +130,3 @@ class Slots:
         except LostRaceError:
             return False
         return True
-
-    def _create(self, slot: int, lease: Lease) -> str | None:
-        """Takes ``slot``; None when somebody was faster."""
-        try:
-            return self._bucket.write(slot_key(slot), to_json(lease), if_absent=True).etag
-        except LostRaceError:
-            return None
-
-    def _withdraw_if_over(self, held: HeldSlot, limit: int, now: datetime) -> None:
-        """After ``max_instances`` was lowered, leases above it still count."""
-        if len(self.taken()) > limit:
-            self.release(held)
-            raise self.refusal(limit, now)

@@ -1,13 +1,21 @@
 """What exists of all interviews of a shared stack, listed kind by kind with AWS's own list calls."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contract.limits import INTERVIEW_ID_PATTERN
 from contract.names import passwords_path, task_family
 from scripts.aws.clients import Aws, explained
-from scripts.interviews.inventory import balancing_tags, is_routed_here, is_tagged, listener_rules, rule_hosts
+from scripts.interviews.inventory import (
+    balancing_tags,
+    definition_tags,
+    family_of,
+    is_routed_here,
+    is_tagged,
+    listener_rules,
+    rule_hosts,
+)
 
 
 def live_by_interview(aws: Aws, values: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -30,33 +38,25 @@ def live_by_interview(aws: Aws, values: Mapping[str, Any]) -> dict[str, set[str]
 def _service_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
     cluster, ecs = values["ecs_cluster_arn"], aws.ecs
     with explained(f"list the services of {cluster}"):
-        arns = [
-            arn for page in ecs.get_paginator("list_services").paginate(cluster=cluster) for arn in page["serviceArns"]
-        ]
+        arns = list(ecs.get_paginator("list_services").paginate(cluster=cluster).search("serviceArns[]"))
         services = [
             service
-            for start in range(0, len(arns), 10)
+            for start in range(0, len(arns), 10)  # as many as ECS describes at once
             for service in ecs.describe_services(cluster=cluster, services=arns[start : start + 10], include=["TAGS"])[
                 "services"
             ]
         ]
-    return [
-        service["serviceName"]
-        for service in services
-        if service["status"] != "INACTIVE"
-        and is_tagged(service.get("tags", []), service["serviceName"], values["project_prefix"])
-    ]
+    tags = {service["serviceName"]: service.get("tags", []) for service in services if service["status"] != "INACTIVE"}
+    return [name for name, given in tags.items() if is_tagged(given, name, values["project_prefix"])]
 
 
 def _target_group_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
-    elbv2 = aws.elbv2
     with explained("list the target groups"):
-        pages = elbv2.get_paginator("describe_target_groups").paginate()
+        pages = aws.elbv2.get_paginator("describe_target_groups").paginate()
         groups = {
-            g["TargetGroupArn"]: g["TargetGroupName"]
-            for page in pages
-            for g in page["TargetGroups"]
-            if g.get("VpcId") == values["vpc_id"]
+            group["TargetGroupArn"]: group["TargetGroupName"]
+            for group in pages.search("TargetGroups[]")
+            if group.get("VpcId") == values["vpc_id"]
         }
         tags = balancing_tags(aws, list(groups))
     return [name for arn, name in groups.items() if is_tagged(tags.get(arn, []), name, values["project_prefix"])]
@@ -64,37 +64,33 @@ def _target_group_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
 
 def _rule_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
     with explained("list the listener rules"):
-        hosts = {rule["RuleArn"]: rule_hosts(rule) for rule in listener_rules(aws, values)}
-        tags = balancing_tags(aws, [arn for arn, named in hosts.items() if named])
-    suffix = f".{values['domain_name']}"
-    names = [
-        (arn, host.removesuffix(suffix)) for arn, named in hosts.items() for host in named if host.endswith(suffix)
+        names = {rule["RuleArn"]: _names(rule_hosts(rule), values) for rule in listener_rules(aws, values)}
+        tags = balancing_tags(aws, [arn for arn, named in names.items() if named])
+    return [
+        name
+        for arn, named in names.items()
+        for name in named
+        if is_tagged(tags.get(arn, []), name, values["project_prefix"])
     ]
-    return [name for arn, name in names if is_tagged(tags.get(arn, []), name, values["project_prefix"])]
 
 
 def _password_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
     path = passwords_path(values["project_prefix"])
     with explained("list the password parameters"):
         pages = aws.ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
-        names = [parameter["Name"] for page in pages for parameter in page["Parameters"]]
-    return [name.split("/")[3] for name in names if name.endswith("/password")]
+        return [name.split("/")[3] for name in pages.search("Parameters[].Name") if name.endswith("/password")]
 
 
 def _family_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
     """Families with an active revision that carries their interview's tags; the portal's has none."""
-    prefix, ecs = task_family(values["project_prefix"], ""), aws.ecs
+    prefix = task_family(values["project_prefix"], "")
     with explained("list the task definitions"):
-        pages = ecs.get_paginator("list_task_definitions").paginate(status="ACTIVE")
-        named = {arn.rsplit("/", 1)[-1].rsplit(":", 1)[0]: arn for page in pages for arn in page["taskDefinitionArns"]}
-        tags = {
-            family.removeprefix(prefix): ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"]).get(
-                "tags", []
-            )
-            for family, arn in named.items()
-            if family.startswith(prefix)
-        }
-    return [name for name, given in tags.items() if is_tagged(given, name, values["project_prefix"])]
+        pages = aws.ecs.get_paginator("list_task_definitions").paginate(status="ACTIVE")
+        latest = {family_of(arn): arn for arn in pages.search("taskDefinitionArns[]")}
+        named = {family.removeprefix(prefix): arn for family, arn in latest.items() if family.startswith(prefix)}
+        return [
+            name for name, arn in named.items() if is_tagged(definition_tags(aws, arn), name, values["project_prefix"])
+        ]
 
 
 def _record_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
@@ -102,11 +98,10 @@ def _record_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
         return []
     with explained("list the DNS records"):
         pages = aws.route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=values["hosted_zone_id"])
-        names = [
-            record["Name"].rstrip(".")
-            for page in pages
-            for record in page["ResourceRecordSets"]
-            if record["Type"] == "A" and is_routed_here(record, values)
-        ]
+        records = pages.search("ResourceRecordSets[?Type=='A']")
+        return _names([record["Name"].rstrip(".") for record in records if is_routed_here(record, values)], values)
+
+
+def _names(hosts: Iterable[str], values: Mapping[str, Any]) -> list[str]:
     suffix = f".{values['domain_name']}"
-    return [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
+    return [host.removesuffix(suffix) for host in hosts if host.endswith(suffix)]
