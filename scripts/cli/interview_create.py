@@ -1,6 +1,7 @@
 """`prequel interview create`."""
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,6 +105,7 @@ def _create_one(session: Session, request: "Request", *, remote: bool, dry_run: 
     from scripts.cli.interview_views import card
     from scripts.interviews.create import create
 
+    start = time.monotonic()
     if not dry_run:
         session.console.say(f"Creating interview {request.id} …")
     with graceful(f"`prequel interview recover {request.id}` completes it, destroy removes it"):
@@ -114,7 +116,9 @@ def _create_one(session: Session, request: "Request", *, remote: bool, dry_run: 
     if dry_run:
         session.console.result({"id": request.id, "dry_run": True})
     else:
-        session.console.result(created.document(), card(created, session.aws.region))
+        seconds = time.monotonic() - start
+        value = created.document() | {"seconds": round(seconds, 3)}
+        session.console.result(value, card(created, session.aws.region, seconds))
 
 
 def _create_all(session: Session, requests: "list[Request]", parallel: int, *, remote: bool, dry_run: bool) -> None:

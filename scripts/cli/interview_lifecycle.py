@@ -1,5 +1,6 @@
 """`prequel interview` destroy, recover, extend and reap."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -25,11 +26,13 @@ def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOp
         what = f"interview {id} ({status})" if status else f"whatever is left of {id}"
         session.console.result({"id": id, "status": status, "dry_run": True}, f"Would destroy {what}.")
         return
+    start = time.monotonic()
     session.console.say(f"Destroying interview {id} …")
     with graceful(f"`prequel interview destroy {id}` continues"):
         done = operation.destroy(session.context, id)
-    value = {"id": id, "existed": done.existed, "proof": done.evidence, "seconds": round(done.seconds, 3)}
-    text = f"Interview {id} is proven gone ({done.seconds:.1f} s)." if done.existed else f"There is no interview {id}."
+    seconds = time.monotonic() - start
+    value = {"id": id, "existed": done.existed, "proof": done.evidence, "seconds": round(seconds, 3)}
+    text = f"Interview {id} is proven gone ({seconds:.1f} s)." if done.existed else f"There is no interview {id}."
     session.console.result(value, text)
 
 
@@ -55,13 +58,15 @@ def recover(
         value = {"id": id, "status": status, "dry_run": True}
         session.console.result(value, f"Would recover interview {id}, which is {status}.")
         return
+    start = time.monotonic()
     session.console.say(f"Recovering interview {id} …")
     with graceful(f"`prequel interview recover {id}` continues"):
         done = operation.recover(session.context, id, wait_seconds=wait_seconds)
-    text = f"Interview {id} is {done.outcome} ({done.did}; {done.seconds:.1f} s)."
+    seconds = time.monotonic() - start
+    text = f"Interview {id} is {done.outcome} ({done.did}; {seconds:.1f} s)."
     if done.password:
         text += f"\nurl        {done.access_url}\npassword   {done.password}   (shown once)"
-    session.console.result(done.document(), text)
+    session.console.result(done.document() | {"seconds": round(seconds, 3)}, text)
 
 
 def extend(

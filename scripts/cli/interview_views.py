@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _COLOURS = {"active": "green", "leaking": "red", "failed": "red", "destroying": "yellow", "creating": "cyan"}
 
 
-def card(created: "Created", region: str) -> str:
+def card(created: "Created", region: str, seconds: float) -> str:
     """A new interview, with its password."""
     intent = created.intent
     lines = {
@@ -24,7 +24,7 @@ def card(created: "Created", region: str) -> str:
         "password": f"{created.password}   (shown once)",
         "ends": timestamp(intent.deadline),
         "costs": f"about ${created.cost:.2f} until then{Rate(intent.hourly_price, region).whose}",
-        "took": f"{created.seconds:.1f} s",
+        "took": f"{seconds:.1f} s",
     }
     return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
 

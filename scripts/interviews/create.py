@@ -1,6 +1,5 @@
 """Creating an interview: the intent first, then the slot, then one `terraform apply`."""
 
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -33,7 +32,6 @@ class Created:
 
     intent: Intent
     password: str = field(repr=False)
-    seconds: float
 
     @property
     def access_url(self) -> str:
@@ -59,7 +57,6 @@ class Created:
             "hourly_price_usd": round(intent.hourly_price, 4),
             "cost_usd": round(self.cost, 4),
             "outputs": intent.outputs,
-            "seconds": round(self.seconds, 3),
         }
 
 
@@ -77,7 +74,6 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
     Raises ``RefusedError`` before anything is touched, ``NoFreeSlotError``, and ``TerraformError`` or
     ``NotReadyError`` when it fails; what it had created is then destroyed again, unless ``request.keep``.
     """
-    start = time.monotonic()
     request.check()
     pointer = context.current_release()
     with private_directory() as directory:
@@ -90,16 +86,16 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
         check_here(context, workspace.values)
         refuse_reserved(request.id, workspace.values["project_prefix"])
         limits = workspace.manifest.limits
-        duration = checked_duration(
-            request.duration or timedelta(minutes=limits.interview_default_minutes), limits.interview_maximum_minutes
-        )
+        usual = timedelta(minutes=limits.interview_default_minutes)
+        duration = checked_duration(request.duration or usual, limits.interview_maximum_minutes)
         known.result()
         if traces.result():
             raise RefusedError(
                 f"the id {request.id} is in use ({traces.result()[0]}); choose another, "
                 f"or see `prequel interview show {request.id}`"
             )
-        if request.starts_at is None and len(taken.result()) >= limits.max_instances:
+        is_due = request.starts_at is None or request.starts_at <= context.now()
+        if is_due and len(taken.result()) >= limits.max_instances:
             raise context.slots.refusal(limits.max_instances, context.now())
         rate = Rate.of(workspace.values)
         intent = _asked_for(context, request, pointer.digest, duration, rate)
@@ -109,7 +105,7 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
                 f"{limits.max_instances - len(taken.result())} of {limits.max_instances} slots are free, "
                 f"{rate.text(duration)}"
             )
-            return Created(intent, request.password, time.monotonic() - start)
+            return Created(intent, request.password)
         context.console.say(f"interview {request.id} costs {rate.text(duration)}")
         try:
             with run_lock(context, intent, "create") as run:
@@ -117,7 +113,7 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
                     _schedule(context, run, workspace.values, request)
                 else:
                     _create_now(context, run, workspace, request)
-                return Created(run.intent, request.password, time.monotonic() - start)
+                return Created(run.intent, request.password)
         except IdInUseError as error:
             raise RefusedError(str(error)) from error
 
@@ -193,8 +189,7 @@ def refuse_foreign(found: Inventory, interview_id: str, *, expected: frozenset[s
 
 def withdraw(context: Context, run: RunLock) -> None:
     """Takes back the intent and the lease of an interview of which nothing was created."""
-    lease = context.slots.of(run.intent)
-    if lease is not None:
+    if lease := context.slots.of(run.intent):
         context.slots.release(lease)
     run.remove()
 
@@ -246,7 +241,6 @@ def bring_up(
 
 
 def _why(error: BaseException) -> str:
-    """Why a create was given up, for its record."""
     return "interrupted by the user" if isinstance(error, KeyboardInterrupt) else str(error)
 
 

@@ -40,9 +40,7 @@ class _NotGoneYetError(PrequelError):
 class Destroyed:
     """An interview that is proven gone; ``existed`` is False when there was nothing to destroy."""
 
-    interview_id: str
     existed: bool
-    seconds: float
     evidence: tuple[str, ...]
 
 
@@ -51,7 +49,6 @@ def destroy(context: Context, interview_id: str, *, note: str = "asked for") -> 
 
     Raises ``LeakingError`` when its absence is not proven, and ``BusyInterviewError`` while another run works on it.
     """
-    start = time.monotonic()
     checked_id(interview_id)
     if context.intents.load(interview_id) is None:
         return destroy_orphan(context, interview_id)
@@ -62,7 +59,7 @@ def destroy(context: Context, interview_id: str, *, note: str = "asked for") -> 
         if context.intents.load(interview_id) is not None:
             raise
         evidence = ()  # another destroy was faster, and removed the intent only with proof
-    return Destroyed(interview_id, True, time.monotonic() - start, evidence)
+    return Destroyed(True, evidence)
 
 
 def tear_down(context: Context, run: RunLock, workspace: Workspace | None = None, *, note: str) -> tuple[str, ...]:
@@ -188,7 +185,6 @@ def destroy_orphan(context: Context, interview_id: str) -> Destroyed:
     Raises ``RefusedError`` when all that is there is not ours, ``ChangedMeanwhileError`` when an interview of that id
     appears, and what ``destroy`` raises.
     """
-    start = time.monotonic()
     with current_workspace(context) as workspace:
         check_here(context, workspace.values)
         found = take_inventory(context.aws, interview_id, workspace.values)
@@ -202,7 +198,7 @@ def destroy_orphan(context: Context, interview_id: str) -> Destroyed:
                 f"there is no interview {interview_id}; what has its name carries other tags, and is left alone: "
                 f"{found.foreign}"
             )
-        return Destroyed(interview_id, False, time.monotonic() - start, found.evidence)
+        return Destroyed(False, found.evidence)
     now = context.now()
     intent = Intent(
         id=interview_id,
@@ -220,4 +216,4 @@ def destroy_orphan(context: Context, interview_id: str) -> Destroyed:
             evidence = tear_down(context, run, note="found without an intent")
     except IdInUseError as error:
         raise ChangedMeanwhileError(f"interview {interview_id} was just created; nothing was destroyed") from error
-    return Destroyed(interview_id, True, time.monotonic() - start, evidence)
+    return Destroyed(True, evidence)

@@ -14,7 +14,7 @@ from scripts.interviews.context import Context
 from scripts.interviews.destroy import destroy, free_orphan
 from scripts.interviews.pending import orphan_leases
 from scripts.interviews.rate import Rate
-from scripts.interviews.records import UNFINISHED, Intent, Status, timestamp
+from scripts.interviews.records import ENDING, Intent, Status, timestamp
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import is_dead, run_lock
 from scripts.interviews.stack_inventory import live_by_interview
@@ -134,7 +134,7 @@ class _Comparison:
         elif intent.overdue(self._context.now()):
             detail = f"{status} since its deadline {timestamp(intent.deadline)}"
             yield self._repaired("destroy", "overdue", name, detail)
-        elif status in UNFINISHED:
+        elif status in ENDING | {Status.CREATING}:
             yield self._repaired("recover", "unfinished", name, f"{status}, and nobody works on it")
         elif status is Status.ACTIVE and (missing or not leased):
             lacking = [*sorted(missing), *(() if leased else (f"lease of slot {intent.slot}",))]

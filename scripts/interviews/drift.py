@@ -47,18 +47,19 @@ def _differences(resource: Mapping[str, Any]) -> list[Drift]:
         return [Drift(address, "", "nothing", "the resource")]
     if not after:
         return [Drift(address, "", "a resource", "nothing")]
-    hidden = (change.get("before_sensitive") or {}, change.get("after_sensitive") or {})
+    # What is known only after an apply is not in ``after``, and cannot be distinguished from what is.
+    changed = [name for name in sorted(after) if before.get(name) != after[name]]
     return [
-        Drift(address, name, *(_shown(name, value, hidden) for value in (before.get(name), after.get(name))))
-        for name in sorted(before.keys() | after.keys())
-        # What is known only after an apply cannot be distinguished from what is.
-        if name in after and before.get(name) != after[name]
+        Drift(address, name, "(sensitive)", "(sensitive)")
+        if _is_sensitive(name, change)
+        else Drift(address, name, before.get(name), after[name])
+        for name in changed
     ]
 
 
-def _shown(name: str, value: Any, hidden: tuple[Any, Any]) -> Any:
-    sensitive = any(isinstance(marks, Mapping) and _any_true(marks.get(name)) for marks in hidden)
-    return "(sensitive)" if sensitive else value
+def _is_sensitive(name: str, change: Mapping[str, Any]) -> bool:
+    marks = (change.get("before_sensitive"), change.get("after_sensitive"))
+    return any(isinstance(marked, Mapping) and _any_true(marked.get(name)) for marked in marks)
 
 
 def _any_true(marks: Any) -> bool:

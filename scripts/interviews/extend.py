@@ -9,8 +9,6 @@ from scripts.interviews.records import Intent, Status, timestamp
 from scripts.interviews.request import checked_id, shown_duration
 from scripts.interviews.run_lock import run_lock
 
-_EXTENDABLE = frozenset({Status.SCHEDULED, Status.CREATING, Status.ACTIVE})
-
 
 def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool = False) -> Intent:
     """Moves the deadline by ``by``, in the intent and in the lease; the tags keep the first one.
@@ -22,7 +20,7 @@ def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool 
     context.intents.get(checked_id(interview_id))
     with run_lock(context, interview_id, "extend") as run:
         intent = run.intent
-        if intent.status not in _EXTENDABLE:
+        if intent.status not in {Status.SCHEDULED, Status.CREATING, Status.ACTIVE}:
             raise RefusedError(f"interview {interview_id} is {intent.status} and cannot be extended; create another")
         deadline = intent.deadline + by
         if deadline <= context.now():
@@ -41,8 +39,7 @@ def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool 
         if dry_run:
             return replace(intent, deadline=deadline)
         extended = run.update(deadline=deadline)
-        lease = context.slots.of(extended)
-        if lease is not None:
+        if lease := context.slots.of(extended):
             context.slots.extend(lease, deadline)
         context.console.event("extended", interview=interview_id, deadline=timestamp(deadline))
         return extended

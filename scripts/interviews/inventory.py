@@ -94,10 +94,10 @@ Ownership = dict[str, bool]
 """What has the interview's name, by id: whether it is the interview's own."""
 
 
-def is_tagged(tags: Iterable[Mapping[str, Any]], interview_id: str, project_prefix: str) -> bool:
+def is_tagged(tags: Iterable[Mapping[str, Any]], interview_id: str, values: Mapping[str, Any]) -> bool:
     """Whether ``tags``, as any AWS service lists them, are those of the interview."""
     known = {tag.get("Key", tag.get("key")): tag.get("Value", tag.get("value")) for tag in tags}
-    return known.get("InterviewId") == interview_id and known.get("Project") == project_prefix
+    return known.get("InterviewId") == interview_id and known.get("Project") == values["project_prefix"]
 
 
 def _password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
@@ -125,7 +125,7 @@ def _rules(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownership:
 
 def _by_tags(aws: Aws, arns: list[str], interview_id: str, values: Mapping[str, Any]) -> Ownership:
     tags = balancing_tags(aws, arns)
-    return {arn: is_tagged(tags.get(arn, []), interview_id, values["project_prefix"]) for arn in arns}
+    return {arn: is_tagged(tags.get(arn, []), interview_id, values) for arn in arns}
 
 
 def balancing_tags(aws: Aws, arns: list[str]) -> dict[str, Sequence[Mapping[str, Any]]]:
@@ -164,7 +164,7 @@ def _task_definitions(aws: Aws, interview_id: str, values: Mapping[str, Any]) ->
     family = task_family(values["project_prefix"], interview_id)
     pages = aws.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE")
     return {
-        arn: is_tagged(definition_tags(aws, arn), interview_id, values["project_prefix"])
+        arn: is_tagged(definition_tags(aws, arn), interview_id, values)
         for arn in pages.search("taskDefinitionArns[]")
         if family_of(arn) == family  # moto also answers with families that only begin alike
     }
@@ -184,9 +184,7 @@ def _services(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> Ownersh
     cluster = values["ecs_cluster_arn"]
     services = aws.ecs.describe_services(cluster=cluster, services=[interview_id], include=["TAGS"])["services"]
     return {
-        f"{cluster.rsplit('/', 1)[-1]}/{s['serviceName']}": is_tagged(
-            s.get("tags", []), interview_id, values["project_prefix"]
-        )
+        f"{cluster.rsplit('/', 1)[-1]}/{s['serviceName']}": is_tagged(s.get("tags", []), interview_id, values)
         for s in services
         if s["status"] != "INACTIVE"
     }

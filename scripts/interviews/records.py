@@ -55,9 +55,6 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 ENDING = frozenset({Status.DESTROYING, Status.LEAKING, Status.DESTROYED})
 """States from which an interview never comes back."""
 
-UNFINISHED = frozenset({Status.CREATING, Status.DESTROYING, Status.DESTROYED, Status.LEAKING})
-"""States that are not final; `recover` and `reap` finish them."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:

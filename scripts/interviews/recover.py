@@ -1,6 +1,5 @@
 """Finishing what a dead run left behind: the interview becomes active, or is proven gone."""
 
-import time
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,7 +25,6 @@ class Recovered:
     interview_id: str
     outcome: Literal["active", "destroyed", "scheduled"]
     did: str
-    seconds: float
     access_url: str = ""
     password: str = field(default="", repr=False)
 
@@ -38,7 +36,6 @@ class Recovered:
             "did": self.did,
             "access_url": self.access_url,
             "password": self.password,
-            "seconds": round(self.seconds, 3),
         }
 
 
@@ -49,11 +46,10 @@ def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAUL
     its start time has come. Raises ``RefusedError`` without such an interview, ``BusyInterviewError`` while another
     run is alive, and what create and destroy raise.
     """
-    start = time.monotonic()
     if context.intents.load(checked_id(interview_id)) is None:
         if context.slots.named(interview_id) is not None:
             destroy_orphan(context, interview_id)
-            return Recovered(interview_id, "destroyed", "freed its slot: its intent was lost", time.monotonic() - start)
+            return Recovered(interview_id, "destroyed", "freed its slot: its intent was lost")
         raise RefusedError(
             f"there is no interview {interview_id} to recover; if something is left of it, "
             f"`prequel interview destroy {interview_id}` removes it"
@@ -62,16 +58,16 @@ def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAUL
         intent = run.intent
         if intent.status in ENDING or intent.overdue(context.now()):
             tear_down(context, run, note="overdue" if intent.status not in ENDING else "recovered")
-            return Recovered(interview_id, "destroyed", "destroyed", time.monotonic() - start)
+            return Recovered(interview_id, "destroyed", "destroyed")
         if intent.status is Status.SCHEDULED and context.now() < intent.starts_at:
-            return Recovered(interview_id, "scheduled", "nothing: it is not time yet", time.monotonic() - start)
+            return Recovered(interview_id, "scheduled", "nothing: it is not time yet")
         with workspace_of(context, intent) as workspace:
             if intent.status is Status.ACTIVE:
                 did, password = _repair(context, run, workspace, wait_seconds), ""
             else:
                 did, password = _complete(context, run, workspace, wait_seconds)
         url = str(run.intent.outputs.get("access_url", ""))
-        return Recovered(interview_id, "active", did, time.monotonic() - start, url, password)
+        return Recovered(interview_id, "active", did, url, password)
 
 
 def _complete(context: Context, run: RunLock, workspace: Workspace, wait_seconds: float) -> tuple[str, str]:

@@ -45,9 +45,7 @@ def generated_password() -> str:
 
 def checked_id(value: str) -> str:
     """``value`` if it can name an interview; raises ``RefusedError``."""
-    if not re.fullmatch(INTERVIEW_ID_PATTERN.removeprefix("^").removesuffix("$"), value) or value.startswith(
-        RESERVED_ID_PREFIX
-    ):
+    if not re.fullmatch(INTERVIEW_ID_PATTERN, value) or value.startswith(RESERVED_ID_PREFIX):
         raise RefusedError(
             f'"{value}" cannot name an interview, expected 1 to 32 lower-case letters, digits and inner hyphens, '
             f"not beginning with {RESERVED_ID_PREFIX}"
@@ -66,7 +64,7 @@ def refuse_reserved(interview_id: str, project_prefix: str) -> None:
 
 def checked_challenge(value: str) -> str:
     """``value`` if it can name a challenge; raises ``RefusedError``."""
-    if len(value) > LONGEST_CHALLENGE or not re.fullmatch(CHALLENGE_PATTERN.removeprefix("^").removesuffix("$"), value):
+    if len(value) > LONGEST_CHALLENGE or not re.fullmatch(CHALLENGE_PATTERN, value):
         raise RefusedError(
             f'"{value}" cannot name a challenge, expected a path of letters, digits, hyphens and underscores '
             "such as python/rate-limiter"
@@ -115,10 +113,10 @@ def parsed_duration(value: str) -> timedelta:
 
 def checked_duration(duration: timedelta, maximum_minutes: int) -> timedelta:
     """``duration`` if it is not over the maximum; raises ``RefusedError``."""
-    if duration > timedelta(minutes=maximum_minutes):
+    maximum = timedelta(minutes=maximum_minutes)
+    if duration > maximum:
         raise RefusedError(
-            f"a duration of {shown_duration(duration)} is over the maximum of "
-            f"{shown_duration(timedelta(minutes=maximum_minutes))}; "
+            f"a duration of {shown_duration(duration)} is over the maximum of {shown_duration(maximum)}; "
             "ask for less, or raise interview_maximum_minutes, deploy and publish"
         )
     return duration

@@ -47,7 +47,7 @@ def _service_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
             ]
         ]
     tags = {service["serviceName"]: service.get("tags", []) for service in services if service["status"] != "INACTIVE"}
-    return [name for name, given in tags.items() if is_tagged(given, name, values["project_prefix"])]
+    return [name for name, given in tags.items() if is_tagged(given, name, values)]
 
 
 def _target_group_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
@@ -59,19 +59,14 @@ def _target_group_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
             if group.get("VpcId") == values["vpc_id"]
         }
         tags = balancing_tags(aws, list(groups))
-    return [name for arn, name in groups.items() if is_tagged(tags.get(arn, []), name, values["project_prefix"])]
+    return [name for arn, name in groups.items() if is_tagged(tags.get(arn, []), name, values)]
 
 
 def _rule_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
     with explained("list the listener rules"):
         names = {rule["RuleArn"]: _names(rule_hosts(rule), values) for rule in listener_rules(aws, values)}
         tags = balancing_tags(aws, [arn for arn, named in names.items() if named])
-    return [
-        name
-        for arn, named in names.items()
-        for name in named
-        if is_tagged(tags.get(arn, []), name, values["project_prefix"])
-    ]
+    return [name for arn, named in names.items() for name in named if is_tagged(tags.get(arn, []), name, values)]
 
 
 def _password_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
@@ -88,9 +83,7 @@ def _family_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
         pages = aws.ecs.get_paginator("list_task_definitions").paginate(status="ACTIVE")
         latest = {family_of(arn): arn for arn in pages.search("taskDefinitionArns[]")}
         named = {family.removeprefix(prefix): arn for family, arn in latest.items() if family.startswith(prefix)}
-        return [
-            name for name, arn in named.items() if is_tagged(definition_tags(aws, arn), name, values["project_prefix"])
-        ]
+        return [name for name, arn in named.items() if is_tagged(definition_tags(aws, arn), name, values)]
 
 
 def _record_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:

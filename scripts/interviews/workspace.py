@@ -10,12 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from contract.names import (
-    LISTENER_PRIORITY_BASE,
-    SHARED_VALUES_FILE,
-    TEMPLATE_FILES,
-    workspace_key,
-)
+from contract.names import LISTENER_PRIORITY_BASE, SHARED_VALUES_FILE, TEMPLATE_FILES, workspace_key
 from scripts.errors import AlteredReleaseError, PrequelError, RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import Inventory
@@ -114,24 +109,15 @@ class Workspace:
     def apply(self, run: RunLock, password: str, *arguments: str) -> dict[str, Any]:
         """Creates or completes the interview and returns its outputs."""
         self._secrets.append(password)
-        self.init(run)
-        clear_stale_state_lock(self._context, run)
-        try:
-            # The other half is for taking back what this began.
-            return self._terraform(run, share=0.5).apply(
+        with self._ready(run, share=0.5) as terraform:  # the other half is for taking back what this began
+            return terraform.apply(
                 *arguments, on_event=partial(self._report, run.intent.id), variables={"password": password}
             )
-        finally:
-            self.save_log(run.intent.id)
 
     def destroy(self, run: RunLock) -> None:
         """Destroys what the state holds."""
-        self.init(run)
-        clear_stale_state_lock(self._context, run)
-        try:
-            self._terraform(run).destroy(on_event=partial(self._report, run.intent.id))
-        finally:
-            self.save_log(run.intent.id)
+        with self._ready(run) as terraform:
+            terraform.destroy(on_event=partial(self._report, run.intent.id))
 
     def changes(self) -> list[dict[str, Any]]:
         """What a plan would change, read-only: without a lock, so that it disturbs nobody."""
@@ -148,18 +134,16 @@ class Workspace:
         gone = sorted(known & {item.address for item in found.items if item.gone})
         lost = {address: identity for address, identity in found.live.items() if address not in known}
         if gone:
-            self.init(run)
-            clear_stale_state_lock(self._context, run)
-            self._terraform(run).forget(*gone)
+            with self._ready(run) as terraform:
+                terraform.forget(*gone)
         if lost:
-            self._adopt(lost)
+            blocks = [
+                f"import {{\n  to = {address}\n  id = {hcl_string(found)}\n}}\n" for address, found in lost.items()
+            ]
+            (self.directory / ADOPTION_FILE).write_text("\n".join(blocks))
         if gone or lost:
             self._context.console.event("reconciled", interview=run.intent.id, adopted=sorted(lost), forgotten=gone)
         return lost
-
-    def _adopt(self, lost: Mapping[str, str]) -> None:
-        blocks = [f"import {{\n  to = {address}\n  id = {hcl_string(known)}\n}}\n" for address, known in lost.items()]
-        (self.directory / ADOPTION_FILE).write_text("\n".join(blocks))
 
     def adopted(self) -> None:
         """Takes the imports away again; Terraform does not accept them for what is already in its state."""
@@ -173,19 +157,31 @@ class Workspace:
             text = text.replace(secret, "(redacted)")
         return text.encode()[-LONGEST_LOG:].decode(errors="ignore")
 
-    def save_log(self, interview_id: str) -> None:
-        """Keeps the log in the workspace; failing at that is no reason to fail."""
+    @contextmanager
+    def _ready(self, run: RunLock, *, share: float = 1.0) -> Iterator[Terraform]:
+        """Terraform that may change the held interview's state; the log is kept, and failing at that is no failure."""
+        self.init(run)
+        clear_stale_state_lock(self._context, run)
+        try:
+            yield self._terraform(run, share=share)
+        finally:
+            if self._log:
+                self._save_log(run.intent.id)
+
+    def _save_log(self, interview_id: str) -> None:
         try:
             self._context.objects.write(workspace_key(interview_id, LOG_FILE), (self.log + "\n").encode())
         except PrequelError as error:
             self._context.console.warn(f"the log is not kept: {error}")
 
     def _terraform(self, run: RunLock | None, *, share: float = 1.0) -> Terraform:
+        # Without Terraform's debug logs, which hold whole requests, the one with the password included.
+        environment = {k: value for k, value in self._context.environment.items() if not k.startswith("TF_LOG")}
         return Terraform(
             self.directory,
             # Terraform and its provider collect garbage most of the time: this saves a third of a create's CPU time
             # for some 150 MB more memory (measured; the caller's own GOGC wins).
-            {"GOGC": "400"} | without_logging(self._context.environment),
+            {"GOGC": "400"} | environment,
             inherited=(run.files.terraform_lock,) if run else (),
             on_start=run.files.note_terraform if run else None,
             timeout_seconds=run.seconds_for_terraform(share) if run else LONGEST_RUN.total_seconds(),
@@ -215,11 +211,6 @@ class Workspace:
 
 
 _PAST = {"create": "created", "update": "updated", "delete": "destroyed", "replace": "replaced"}
-
-
-def without_logging(environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` without Terraform's debug logs, which hold whole requests, the one with the password included."""
-    return {name: value for name, value in environment.items() if not name.startswith("TF_LOG")}
 
 
 @contextmanager

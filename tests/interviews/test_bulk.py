@@ -67,7 +67,7 @@ def test_run_again_it_creates_nothing_twice_and_each_row_ends_on_its_own(
         created.append(request.id)
         made = intent(Status.CREATING, id=request.id, inputs=asked).moved(Status.ACTIVE, at=NOW, actor="a@b")
         bucket.context().intents.create(made)
-        return Created(made, request.password, 0.1)
+        return Created(made, request.password)
 
     monkeypatch.setattr("scripts.interviews.bulk.create", create_or_refuse)
     requests = [Request(challenge=CHALLENGE, candidate_name="Ada", id=name) for name in ("a", "bad", "c")]
@@ -105,7 +105,7 @@ def rerun(place: Place, name: str, **row: str) -> RowResult:
     def write_down(context: Context, request: Request) -> Created:
         made = intent(Status.CREATING, id=request.id).moved(Status.ACTIVE, at=NOW, actor="a@b")
         context.intents.create(made)
-        return Created(made, request.password, 0.1)
+        return Created(made, request.password)
 
     request = Request(**({"challenge": CHALLENGE, "candidate_name": "Ada", "id": name} | row))  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patched:
@@ -146,7 +146,7 @@ def test_each_password_is_printed_as_soon_as_its_row_is_done_and_a_surprise_in_a
         printed.append(said.getvalue())
         if request.id == "b":
             raise OSError("no space left on device")
-        return Created(intent(Status.CREATING, id=request.id), f"password of {request.id}", 0.1)
+        return Created(intent(Status.CREATING, id=request.id), f"password of {request.id}")
 
     monkeypatch.setattr("scripts.interviews.bulk.create", create_or_break)
     path = a_file(tmp_path, "challenge,candidate,id\nx/y,Ada,a\nx/y,Bob,b\nx/y,Eve,c\n")
