@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scripts.challenges.names import name_of
 from scripts.errors import InterruptedRunError, PrequelError, RefusedError
@@ -29,15 +29,11 @@ _NEEDED = ("challenge", "candidate")
 
 @dataclass(frozen=True)
 class RowResult:
-    """How one row ended: created, scheduled, completed, already there, already over, or failed with ``error``.
-
-    ``already over`` means that the interview has been held. ``cost`` is in US dollars until the deadline, of what this
-    run created.
-    """
+    """How one row ended; ``cost`` is in US dollars until the deadline, of what this run created."""
 
     row: int
     id: str
-    outcome: str
+    outcome: Literal["created", "scheduled", "completed", "already there", "already over", "failed"]
     access_url: str = ""
     password: str = field(default="", repr=False)
     error: str = ""
@@ -66,7 +62,7 @@ def read_requests(path: Path, *, keep: bool = False, wait_seconds: float = 600) 
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
             headings = [heading.strip() for heading in reader.fieldnames or ()]
-            rows = [{(k or "").strip(): (v or "") for k, v in row.items() if k is not None} for row in reader]
+            rows = [{k.strip(): (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RefusedError(f"cannot read {path}: {error}") from error
     unknown = [heading for heading in headings if heading not in COLUMNS]
@@ -80,7 +76,17 @@ def read_requests(path: Path, *, keep: bool = False, wait_seconds: float = 600) 
     for number, row in enumerate(rows, start=2):
         content = tuple(row.get(column, "") for column in COLUMNS)
         try:
-            request = _request(row, occurrence=seen[content], keep=keep, wait_seconds=wait_seconds)
+            request = Request(
+                challenge=row["challenge"],
+                candidate_name=row["candidate"],
+                id=row.get("id") or derived_id(row, seen[content]),
+                duration=parsed_duration(row["duration"]) if row.get("duration") else None,
+                # Run again later, a row's time may have passed: what exists is found, and what does not is refused.
+                starts_at=parsed_time(row["at"]) if row.get("at") else None,
+                image_tag=row.get("image_tag", ""),
+                keep=keep,
+                wait_seconds=wait_seconds,
+            )
             request.check()
             requests.append(request)
         except RefusedError as error:
@@ -93,24 +99,9 @@ def read_requests(path: Path, *, keep: bool = False, wait_seconds: float = 600) 
     return requests
 
 
-def _request(row: dict[str, str], *, occurrence: int, keep: bool, wait_seconds: float) -> Request:
-    at = row.get("at", "").strip()
-    return Request(
-        challenge=row["challenge"].strip(),
-        candidate_name=row["candidate"].strip(),
-        id=row.get("id", "").strip() or derived_id(row, occurrence),
-        duration=parsed_duration(row["duration"]) if row.get("duration", "").strip() else None,
-        # Run again later, a row's time may have passed; what exists is then only found, and what does not is refused.
-        starts_at=parsed_time(at) if at else None,
-        image_tag=row.get("image_tag", "").strip(),
-        keep=keep,
-        wait_seconds=wait_seconds,
-    )
-
-
 def derived_id(row: dict[str, str], occurrence: int) -> str:
     """An id from a row's content: the candidate's name as far as it is ASCII, and ten digits of a hash."""
-    content = "\0".join([*(row.get(column, "").strip() for column in COLUMNS), str(occurrence)])
+    content = "\0".join([*(row.get(column, "") for column in COLUMNS), str(occurrence)])
     digest = hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()[:10]
     plain = unicodedata.normalize("NFKD", row.get("candidate", "")).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:20].strip("-")
@@ -140,9 +131,7 @@ def create_all(
     def one(item: tuple[int, Request]) -> RowResult:
         number, request = item
         try:
-            if interrupted():
-                raise InterruptedRunError("interrupted before it began")  # noqa: TRY301  (ends as other failures do)
-            result = _one(context, number, request, remote)
+            result = _one(context, number, request, remote, interrupted=interrupted())
         except PrequelError as error:
             result = RowResult(number, request.id, "failed", error=str(error), exit_code=error.exit_code)
         except Exception as error:  # noqa: BLE001  (one row's surprise must not cost the others their passwords)
@@ -156,7 +145,9 @@ def create_all(
         return list(pool.map(one, enumerate(requests, start=2)))
 
 
-def _one(context: Context, number: int, request: Request, remote: Remote | None) -> RowResult:
+def _one(context: Context, number: int, request: Request, remote: Remote | None, *, interrupted: bool) -> RowResult:
+    if interrupted:
+        raise InterruptedRunError("interrupted before it began")
     stored = context.intents.load(request.id)
     if stored is not None:
         intent = stored.intent
@@ -183,8 +174,14 @@ def _one(context: Context, number: int, request: Request, remote: Remote | None)
     if request.starts_at is not None and request.starts_at <= context.now():
         raise RefusedError(f"the start {request.starts_at:%Y-%m-%dT%H:%M%z} of row {number} is in the past")
     created = remote.create(request) if remote else create(context, request)
-    outcome = "created" if created.intent.status is Status.ACTIVE else "scheduled"
-    return RowResult(number, request.id, outcome, created.access_url, created.password, cost=created.cost)
+    return RowResult(
+        number,
+        request.id,
+        "created" if created.intent.status is Status.ACTIVE else "scheduled",
+        created.access_url,
+        created.password,
+        cost=created.cost,
+    )
 
 
 def _same(intent: Intent, request: Request) -> bool:

@@ -29,7 +29,7 @@ def _actor() -> str:
 
 @dataclass
 class Context:
-    """One shared stack: its AWS and its bucket, and the console and the clock of this process.
+    """One shared stack, and the console and the clock of this process.
 
     ``environment`` is what terraform runs with, ``actor`` who is asking as user@host, the form of Terraform's own lock,
     and ``settling_seconds`` pass before AWS is asked again whether nothing is left.

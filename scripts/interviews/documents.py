@@ -1,8 +1,4 @@
-"""Records as JSON documents, and back: dataclasses that are read strictly.
-
-Only the standard library is imported here, because the reaper's Lambda function holds no packages
-(docs/decisions/0040-a-reaper-without-packages.md).
-"""
+"""Records as JSON documents, and back: dataclasses that are read strictly."""
 
 import json
 from dataclasses import MISSING, fields, is_dataclass

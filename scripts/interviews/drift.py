@@ -29,10 +29,7 @@ class Drift:
 
 
 def drift(context: Context, interview_id: str) -> list[Drift]:
-    """Every difference; empty right after a create. Changes nothing and waits for nobody.
-
-    Raises ``RefusedError`` for an interview without resources, and ``TerraformError``.
-    """
+    """Every difference; raises ``RefusedError`` for an interview without resources, and ``TerraformError``."""
     intent = context.intents.get(checked_id(interview_id))
     if intent.status in {Status.SCHEDULED, Status.DESTROYED}:
         raise RefusedError(f"interview {interview_id} is {intent.status} and has nothing to compare")

@@ -14,8 +14,7 @@ def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool 
     """Moves the deadline by ``by``, in the intent and in the lease; the tags keep the first one.
 
     Raises ``RefusedError`` beyond the release's maximum duration, counted from the start, for a deadline that has
-    passed even so, or when the interview is ending. The intent is written first: whoever destroys looks at it once more
-    before it begins.
+    passed even so, or when the interview is ending.
     """
     context.intents.get(checked_id(interview_id))
     with run_lock(context, interview_id, "extend") as run:
@@ -38,7 +37,7 @@ def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool 
             )
         if dry_run:
             return replace(intent, deadline=deadline)
-        extended = run.update(deadline=deadline)
+        extended = run.update(deadline=deadline)  # first: whoever destroys looks at it once more before it begins
         if lease := context.slots.of(extended):
             context.slots.extend(lease, deadline)
         context.console.event("extended", interview=interview_id, deadline=timestamp(deadline))

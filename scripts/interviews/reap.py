@@ -42,8 +42,8 @@ class Report:
 def reap(context: Context, *, parallel: int = 4, dry_run: bool = False) -> Report:
     """Destroys what is overdue or half destroyed, ends what a dead run left, starts what is due, frees orphan slots.
 
-    Interviews that another run works on are left to it. What fails is retried with back-off by later
-    passes. Raises ``AwsError`` when the interviews or slots cannot be listed; then nothing was changed.
+    What fails is retried with back-off by later passes. Raises ``AwsError`` when the interviews or slots cannot be
+    listed; then nothing was changed.
     """
     start = time.monotonic()
     leases = context.slots.all()
@@ -97,18 +97,13 @@ def _do(context: Context, action: PendingAction, report: Report) -> None:
     if action.lease is not None:
         free_orphan(context, action.lease)
         report.freed_slots.append(action.lease.slot)
-        return
-    if action.what == "destroy":
+    elif action.what == "destroy":
         with run_lock(context, action.interview_id, "reap") as run:
             # It may have been extended since it was listed.
             if run.intent.status in ENDING or run.intent.overdue(context.now()):
                 tear_down(context, run, note=action.why)
                 report.destroyed.append(action.interview_id)
-        return
-    ended = recover(context, action.interview_id)
-    if ended.outcome == "destroyed":
+    elif recover(context, action.interview_id).outcome == "destroyed":
         report.destroyed.append(action.interview_id)
-    elif action.what == "start":
-        report.started.append(action.interview_id)
     else:
-        report.recovered.append(action.interview_id)
+        (report.started if action.what == "start" else report.recovered).append(action.interview_id)

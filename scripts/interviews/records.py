@@ -1,8 +1,4 @@
-"""The records in the bucket: what an interview is, who works on it, and the states that it can be in.
-
-Only the standard library is imported here, because the reaper's Lambda function holds no packages
-(docs/decisions/0040-a-reaper-without-packages.md). ``documents`` reads and writes them.
-"""
+"""The records in the bucket: what an interview is, who works on it, and the states that it can be in."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -147,10 +143,9 @@ class Intent:
 
     def cost(self, now: datetime) -> float:
         """US dollars so far, from the first resource to the last or to ``now``."""
-        if self.running_since is None:
-            return 0.0
+        began = next((step.at for step in self.history if step.status is Status.CREATING), None)
         ended = next((step.at for step in reversed(self.history) if step.status is Status.DESTROYED), now)
-        return cost_of(ended - self.running_since, self.hourly_price)
+        return cost_of(ended - began, self.hourly_price) if began else 0.0
 
     def overdue(self, now: datetime) -> bool:
         """Whether its time is over and it is not yet gone."""
@@ -166,14 +161,9 @@ class Intent:
         """Whether the candidate could ever work in it; of a long history only the outputs may show it."""
         return bool(self.outputs) or any(step.status is Status.ACTIVE for step in self.history)
 
-    @property
-    def running_since(self) -> datetime | None:
-        """When resources may first have existed; None before that."""
-        return next((step.at for step in self.history if step.status == Status.CREATING), None)
-
 
 def _trimmed(history: tuple[Transition, ...]) -> tuple[Transition, ...]:
-    """The first step, the first create and the latest steps: what ``untouched`` and ``running_since`` are read from."""
+    """The first step, the first create and the latest steps: what ``untouched`` and ``cost`` are read from."""
     if len(history) <= LONGEST_HISTORY:
         return history
     first_create = next((number for number, step in enumerate(history) if step.status is Status.CREATING), 0)

@@ -71,7 +71,6 @@ def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAUL
 
 
 def _complete(context: Context, run: RunLock, workspace: Workspace, wait_seconds: float) -> tuple[str, str]:
-    """Finishes a create, or starts one that was scheduled; returns what was done, and the password."""
     before = run.intent.status
     if run.intent.untouched:
         # Whatever has its name by now is not ours, except the password of a scheduled one.
@@ -93,7 +92,6 @@ def _complete(context: Context, run: RunLock, workspace: Workspace, wait_seconds
 
 
 def _repair(context: Context, run: RunLock, workspace: Workspace, wait_seconds: float) -> str:
-    """Gives an active interview back what it or its state lost; returns what was done."""
     did = ["a stale lock cleared"] if clear_stale_state_lock(context, run) else []
     priority = run.intent.slot
     if context.slots.of(run.intent) is None:

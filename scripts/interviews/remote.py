@@ -44,19 +44,17 @@ class Remote:
         created = create(self.context, replace(request, starts_at=request.starts_at or self.context.now()))
         if request.starts_at is not None:
             return created
-        active = self._until_active(created.intent, request.wait_seconds + SETUP_SECONDS)
+        active = self._until_active(created.intent, request.wait_seconds)
         return Created(active, request.password)
 
     def complete(self, request: Request) -> Recovered:
-        """Has a build recover what an earlier create left half done; its password stays in SSM.
-
-        Raises what ``create`` raises.
-        """
-        active = self._until_active(self.context.intents.get(request.id), request.wait_seconds + SETUP_SECONDS)
+        """Has a build recover what an earlier create left half done; its password stays in SSM."""
+        active = self._until_active(self.context.intents.get(request.id), request.wait_seconds)
         url = str(active.outputs.get("access_url", ""))
         return Recovered(request.id, "active", "completed", url)
 
-    def _until_active(self, intent: Intent, seconds: float) -> Intent:
+    def _until_active(self, intent: Intent, wait_seconds: float) -> Intent:
+        seconds = wait_seconds + SETUP_SECONDS
         deadline = monotonic() + seconds
         said, build_id = intent.status, ""
         while True:

@@ -76,12 +76,8 @@ def checked_candidate(value: str) -> str:
     """``value`` if it can be a candidate's name; raises ``RefusedError``."""
     if not 1 <= len(value) <= LONGEST_CANDIDATE_NAME:
         raise RefusedError(f"the candidate's name has {len(value)} characters, expected 1 to {LONGEST_CANDIDATE_NAME}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise RefusedError("the candidate's name is not text that UTF-8 can hold") from None
-    if "\0" in value:
-        raise RefusedError("the candidate's name holds a NUL character, expected text")
+    if re.search(r"[\0\ud800-\udfff]", value):
+        raise RefusedError("the candidate's name holds a NUL or a lone surrogate, expected text that UTF-8 can hold")
     return value
 
 

@@ -114,14 +114,13 @@ class Slots:
             f"no free slots{taken};{frees} wait, destroy one, or raise max_instances, deploy and publish the templates"
         )
 
-    def extend(self, held: HeldSlot, deadline: datetime) -> HeldSlot:
-        """The same lease with another deadline; raises ``ChangedMeanwhileError``."""
+    def extend(self, held: HeldSlot, deadline: datetime) -> None:
+        """Gives the lease another deadline; raises ``ChangedMeanwhileError``."""
         lease = replace(held.lease, deadline=deadline)
         try:
-            written = self._bucket.write(slot_key(held.slot), to_json(lease), if_match=held.etag)
+            self._bucket.write(slot_key(held.slot), to_json(lease), if_match=held.etag)
         except LostRaceError as error:
             raise ChangedMeanwhileError(f"slot {held.slot} was changed by somebody else; try again") from error
-        return HeldSlot(held.slot, lease, written.etag)
 
     def release(self, held: HeldSlot) -> bool:
         """Frees the slot, unless it is no longer the same lease; returns whether it did."""

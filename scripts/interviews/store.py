@@ -1,8 +1,4 @@
-"""The interviews' documents in S3, changed by compare-and-swap only.
-
-The reaper's Lambda function uses it too, so nothing here imports more than the standard library and boto3
-(docs/decisions/0040-a-reaper-without-packages.md).
-"""
+"""The interviews' documents in S3, changed by compare-and-swap only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

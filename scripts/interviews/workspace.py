@@ -95,10 +95,7 @@ class Workspace:
         self._context.objects.write_all(files)
 
     def init(self, run: RunLock | None = None) -> None:
-        """Runs `terraform init`, once, with the provider that the release was rehearsed with, if it was.
-
-        Nothing of what it makes is ever uploaded.
-        """
+        """Runs `terraform init`, once, with the provider that the release was rehearsed with, if it was."""
         if not self._initialized:
             terraform = self._terraform(run)
             if self._manifest and self._manifest.rehearsal.provider_version:

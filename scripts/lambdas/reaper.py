@@ -186,10 +186,7 @@ class DeadlineReaper:
             (done.running if build_id else done.waiting).append(interview_id)
 
     def _claimed(self, stored: Stored, now: datetime) -> bool:
-        """Marks an overdue interview as ending, so that it cannot be extended while its service is stopped.
-
-        False when somebody changed it since it was read; the next pass looks again.
-        """
+        """Marks an overdue interview as ending, so that nobody extends it meanwhile; False when somebody changed it."""
         if stored.intent.status in ENDING:
             return True
         ending = stored.intent.moved(Status.DESTROYING, at=now, actor=_ACTOR, note="overdue")
@@ -219,10 +216,7 @@ class DeadlineReaper:
             done.scaled_down.append(intent.id)
 
     def _compare_services(self, names: list[str], done: Pass) -> None:
-        """Notes which of the interviews that should run have fewer tasks than their service wants, or no service.
-
-        CloudWatch cannot compare two metrics for each service, and a service that is to end wants no task.
-        """
+        """Notes whose service is gone or has fewer tasks than it wants: CloudWatch cannot compare two metrics each."""
         for start in range(0, len(names), 10):  # as many as ECS describes at once
             asked = names[start : start + 10]
             services = self._ecs.describe_services(cluster=self._cluster, services=asked)["services"]
@@ -234,13 +228,9 @@ class DeadlineReaper:
             done.below_desired += [name for name in asked if name not in well]
 
     def _free(self, held: HeldSlot, listing: Listing, now: datetime, done: Pass) -> None:
-        """Frees the slot of an interview that is gone.
-
-        One whose intent was lost may still have resources, the listener's priority among them: a build proves that
-        nothing is left, and frees it.
-        """
         lease = held.lease
         if lease.interview_id not in listing.intents:
+            # It may still have resources, the listener's priority among them: a build proves that nothing is left.
             self._dispatch(lease.interview_id, lease.incarnation, "recover", now, done)
         elif self._slots.release(held):
             done.freed_slots.append(held.slot)

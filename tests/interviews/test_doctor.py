@@ -46,6 +46,15 @@ def test_a_leaked_lease_is_found_and_freed(place: Place) -> None:
     assert diagnose(place.context()) == []
 
 
+def test_leaked_leases_are_freed_all_at_once(place: Place) -> None:
+    context = place.context()
+    for name in ("a", "b"):
+        place.stored(name, Status.ACTIVE)
+        context.aws.s3.delete_object(Bucket=context.bucket, Key=f"workspaces/{name}/interview.json")
+    assert fix(context, diagnose(context)) == {}
+    assert context.slots.taken() == []
+
+
 def test_an_active_interview_whose_lease_is_gone_is_found(new_place: PlaceFactory) -> None:
     place = new_place()
     name = place.request().id  # of its own, because target groups have their names in the whole account
