@@ -14,19 +14,17 @@ if TYPE_CHECKING:
     from scripts.interviews.request import Request
 
 ChallengeOption = Annotated[
-    str | None, typer.Option("--challenge", metavar="NAME", help="A published challenge, such as python/rate-limiter.")
+    str | None, typer.Option(metavar="NAME", help="A published challenge, such as python/rate-limiter.")
 ]
-CandidateOption = Annotated[str | None, typer.Option("--candidate", metavar="NAME", help="The candidate's name.")]
+CandidateOption = Annotated[str | None, typer.Option(metavar="NAME", help="The candidate's name.")]
 DurationOption = Annotated[
-    str | None, typer.Option("--duration", metavar="DURATION", help="Minutes, or a text such as 90m or 1h30m.")
+    str | None, typer.Option(metavar="DURATION", help="Minutes, or a text such as 90m or 1h30m.")
 ]
 AtOption = Annotated[
-    str | None, typer.Option("--at", metavar="TIME", help="Start later, at this ISO 8601 time; `reap` starts it.")
+    str | None, typer.Option(metavar="TIME", help="Start later, at this ISO 8601 time; `reap` starts it.")
 ]
-NewIdOption = Annotated[str | None, typer.Option("--id", metavar="ID", help="A DNS label; generated if not given.")]
-ImageTagOption = Annotated[
-    str, typer.Option("--image-tag", metavar="TAG", help="A tag of the stack's own code-server repository.")
-]
+NewIdOption = Annotated[str | None, typer.Option(metavar="ID", help="A DNS label; generated if not given.")]
+ImageTagOption = Annotated[str, typer.Option(metavar="TAG", help="A tag of the stack's own code-server repository.")]
 PasswordOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password; generated if not given.")]
 KeepOption = Annotated[bool, typer.Option("--keep", help="Leave a failed create as it is.")]
 FileOption = Annotated[
@@ -37,9 +35,7 @@ FileOption = Annotated[
         help="Create every row of this CSV: challenge, candidate, and if wanted id, duration, at.",
     ),
 ]
-ParallelOption = Annotated[
-    int, typer.Option("--parallel", metavar="N", min=1, max=32, help="How many at once, with --from.")
-]
+ParallelOption = Annotated[int, typer.Option(metavar="N", min=1, max=32, help="How many at once, with --from.")]
 
 
 def create(
@@ -122,7 +118,6 @@ def _create_one(session: Session, request: "Request", *, remote: bool, dry_run: 
 
 
 def _create_all(session: Session, requests: "list[Request]", parallel: int, *, remote: bool, dry_run: bool) -> None:
-    from scripts.cli.interview_views import bulk_summary
     from scripts.interviews import bulk
 
     if dry_run:
@@ -130,5 +125,7 @@ def _create_all(session: Session, requests: "list[Request]", parallel: int, *, r
         session.console.result({"ids": [request.id for request in requests], "dry_run": True})
         return
     rows = bulk.create_all(session.context, requests, parallel=parallel, remote=session.remote if remote else None)
-    session.console.result([row.document() for row in rows], bulk_summary(rows))
+    made = [row.cost for row in rows if row.cost]
+    summary = f"{len(made)} created, together about ${sum(made):.2f}" if made else ""
+    session.console.result([row.document() for row in rows], summary)
     raise typer.Exit(max((row.exit_code for row in rows), default=0))

@@ -37,11 +37,7 @@ def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOp
 
 
 def recover(
-    id: IdArgument,
-    *,
-    wait_seconds: WaitOption = 600,
-    json_lines: JsonOption = False,
-    dry_run: DryRunOption = False,
+    id: IdArgument, *, wait_seconds: WaitOption = 600, json_lines: JsonOption = False, dry_run: DryRunOption = False
 ) -> None:
     """Finish what a killed run left behind.
 

@@ -9,7 +9,6 @@ from scripts.interviews.records import timestamp
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from scripts.interviews.bulk import RowResult
     from scripts.interviews.create import Created
 
 _COLOURS = {"active": "green", "leaking": "red", "failed": "red", "destroying": "yellow", "creating": "cyan"}
@@ -27,12 +26,6 @@ def card(created: "Created", region: str, seconds: float) -> str:
         "took": f"{seconds:.1f} s",
     }
     return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
-
-
-def bulk_summary(rows: "list[RowResult]") -> str:
-    """How many of the rows were created, and what they cost; empty when none was."""
-    made = [row.cost for row in rows if row.cost]
-    return f"{len(made)} created, together about ${sum(made):.2f}" if made else ""
 
 
 def interviews_table(rows: list[dict[str, Any]]) -> "Table | str":

@@ -156,7 +156,7 @@ def _create_now(context: Context, run: RunLock, workspace: Workspace, request: R
     except ChangedMeanwhileError:
         raise  # it is another run's by now
     except (PrequelError, KeyboardInterrupt):
-        withdraw(context, run)
+        run.remove()
         raise
     bring_up(context, run, workspace, request.password, keep=request.keep, wait_seconds=request.wait_seconds)
 
@@ -185,13 +185,6 @@ def refuse_foreign(found: Inventory, interview_id: str, *, expected: frozenset[s
             f"the id {interview_id} is in use by resources of no interview of this stack ({named}); "
             f"choose another, or look with `prequel doctor`"
         )
-
-
-def withdraw(context: Context, run: RunLock) -> None:
-    """Takes back the intent and the lease of an interview of which nothing was created."""
-    if lease := context.slots.of(run.intent):
-        context.slots.release(lease)
-    run.remove()
 
 
 def slot_for(context: Context, run: RunLock, limit: int, values: dict[str, Any]) -> int:
@@ -264,7 +257,7 @@ def _schedule(context: Context, run: RunLock, values: dict[str, Any], request: R
         refuse_foreign(take_inventory(context.aws, run.intent.id, values), request.id)
         run.update(inputs=pinned(context, run.intent))
     except PrequelError:
-        withdraw(context, run)
+        run.remove()
         raise
     try:
         write_password(context.aws, request.id, values, request.password)

@@ -163,10 +163,6 @@ def _clean_up(context: Context, run: RunLock, evidence: tuple[str, ...], log: st
     prefix = workspace_key(interview_id)
     keys = context.objects.listing(prefix).keys() - {workspace_key(interview_id, INTENT_FILE)}
     context.objects.delete_all([state_key(interview_id), lock_key(interview_id), *keys])
-    lease = context.slots.of(run.intent)
-    if lease is not None:
-        context.slots.release(lease)
-        context.console.event("slot-freed", interview=interview_id, slot=lease.slot)
     run.remove()
 
 

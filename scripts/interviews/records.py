@@ -15,14 +15,11 @@ LONGEST_HISTORY = 40
 LONGEST_RUN = timedelta(minutes=LONGEST_RUN_MINUTES)
 """After that a run on another machine counts as dead; a run uses less (``RunLock.seconds_left``)."""
 
-FIRST_PAUSE = timedelta(minutes=1)
-LONGEST_PAUSE = timedelta(hours=1)
-
 
 def pause_after(failures: int) -> timedelta:
     """How long to wait after so many failures in a row: from a minute, doubled each time, to an hour."""
-    pause: timedelta = FIRST_PAUSE * 2 ** min(failures - 1, 10)
-    return min(pause, LONGEST_PAUSE)
+    pause: timedelta = timedelta(minutes=1) * 2 ** min(failures - 1, 10)
+    return min(pause, timedelta(hours=1))
 
 
 class Status(StrEnum):

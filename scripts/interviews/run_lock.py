@@ -78,7 +78,10 @@ class RunLock:
         return self.seconds_left * share
 
     def remove(self) -> None:
-        """Removes the intent itself: the last act."""
+        """Frees the slot and removes the intent itself: the last act."""
+        if held := self._context.slots.of(self.intent):
+            self._context.slots.release(held)
+            self._context.console.event("slot-freed", interview=self.intent.id, slot=held.slot)
         self._context.intents.remove(self._stored)
         self.gone = True
         self.files.forget()

@@ -9,7 +9,7 @@ the build runs the same `prequel interview destroy` or `recover` as a person wou
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -95,14 +95,7 @@ class DeadlineReaper:
     """Makes passes over the interviews of one deployed shared stack, and prints a line of metrics for each."""
 
     def __init__(
-        self,
-        aws: Aws,
-        *,
-        bucket: str,
-        cluster: str,
-        runner: str,
-        project_prefix: str,
-        max_instances: int,
+        self, aws: Aws, *, bucket: str, cluster: str, runner: str, project_prefix: str, max_instances: int
     ) -> None:
         self._ecs = aws.ecs
         self._bucket = Bucket(aws, bucket)
@@ -140,7 +133,11 @@ class DeadlineReaper:
         for held in orphan_leases(leases, listing):
             with _noting(done.problems, f"slot {held.slot}"):
                 self._free(held, listing, now, done)
-        self._forget_builds(dispatches, {held.lease.interview_id for held in leases}, listing, done)
+        builds = {key.removeprefix(DISPATCHES).removesuffix(".json") for key in dispatches}
+        holders = {held.lease.interview_id for held in leases}
+        for name in sorted(builds - holders - listing.intents.keys() - done.problems.keys()):
+            with _noting(done.problems, f"build of {name}"):
+                self._dispatcher.forget(name)
         sys.stdout.write(embedded_metrics(done, self._project_prefix, now) + "\n")
         sys.stdout.flush()
         if done.problems:
@@ -234,12 +231,6 @@ class DeadlineReaper:
             self._dispatch(lease.interview_id, lease.incarnation, "recover", now, done)
         elif self._slots.release(held):
             done.freed_slots.append(held.slot)
-
-    def _forget_builds(self, keys: Iterable[str], holders: set[str], listing: Listing, done: Pass) -> None:
-        names = {key.removeprefix(DISPATCHES).removesuffix(".json") for key in keys}
-        for name in sorted(names - holders - listing.intents.keys() - done.problems.keys()):
-            with _noting(done.problems, f"build of {name}"):
-                self._dispatcher.forget(name)
 
 
 @contextmanager
