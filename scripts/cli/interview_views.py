@@ -19,7 +19,7 @@ def card(created: "Created", region: str, seconds: float) -> str:
     intent = created.intent
     lines = {
         "interview": f"{intent.id} ({intent.status})",
-        "url": created.access_url or f"not before {timestamp(intent.starts_at)}",
+        "url": intent.access_url or f"not before {timestamp(intent.starts_at)}",
         "password": f"{created.password}   (shown once)",
         "ends": timestamp(intent.deadline),
         "costs": f"about ${created.cost:.2f} until then{Rate(intent.hourly_price, region).whose}",

@@ -156,9 +156,8 @@ def _one(context: Context, number: int, request: Request, remote: Remote | None,
                 f"the id {request.id} belongs to {intent.inputs.candidate_name}'s interview on "
                 f"{name_of(intent.inputs.challenge)}; give row {number} another id"
             )
-        url = str(intent.outputs.get("access_url", ""))
         if intent.status in {Status.ACTIVE, Status.SCHEDULED}:
-            return RowResult(number, request.id, "already there", url)
+            return RowResult(number, request.id, "already there", intent.access_url)
         if intent.status in {Status.CREATING, Status.FAILED}:
             done = (
                 remote.complete(request) if remote else recover(context, request.id, wait_seconds=request.wait_seconds)
@@ -178,7 +177,7 @@ def _one(context: Context, number: int, request: Request, remote: Remote | None,
         number,
         request.id,
         "created" if created.intent.status is Status.ACTIVE else "scheduled",
-        created.access_url,
+        created.intent.access_url,
         created.password,
         cost=created.cost,
     )

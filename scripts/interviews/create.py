@@ -34,11 +34,6 @@ class Created:
     password: str = field(repr=False)
 
     @property
-    def access_url(self) -> str:
-        """Where the candidate opens the editor; empty until it runs."""
-        return str(self.intent.outputs.get("access_url", ""))
-
-    @property
     def cost(self) -> float:
         """US dollars until its deadline."""
         return cost_of(self.intent.deadline - self.intent.starts_at, self.intent.hourly_price)
@@ -49,7 +44,7 @@ class Created:
         return {
             "id": intent.id,
             "status": intent.status,
-            "access_url": self.access_url,
+            "access_url": intent.access_url,
             "password": self.password,
             "slot": intent.slot,
             "starts_at": timestamp(intent.starts_at),

@@ -20,7 +20,7 @@ def row(intent: Intent, now: datetime) -> dict[str, Any]:
         "slot": intent.slot,
         "candidate_name": intent.inputs.candidate_name,
         "challenge": name_of(intent.inputs.challenge),
-        "access_url": intent.outputs.get("access_url", ""),
+        "access_url": intent.access_url,
         "starts_at": timestamp(intent.starts_at),
         "deadline": timestamp(intent.deadline),
         "remaining_seconds": int((intent.deadline - now).total_seconds()),

@@ -149,6 +149,11 @@ class Intent:
         return self.status != Status.DESTROYED and now >= self.deadline
 
     @property
+    def access_url(self) -> str:
+        """Where the candidate opens the editor; empty until it runs."""
+        return str(self.outputs.get("access_url", ""))
+
+    @property
     def untouched(self) -> bool:
         """Whether nothing but a scheduled one's password can exist: the slot is written before the first resource."""
         return self.slot is None and self.history[0].status in {Status.CREATING, Status.SCHEDULED}

@@ -66,8 +66,7 @@ def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAUL
                 did, password = _repair(context, run, workspace, wait_seconds), ""
             else:
                 did, password = _complete(context, run, workspace, wait_seconds)
-        url = str(run.intent.outputs.get("access_url", ""))
-        return Recovered(interview_id, "active", did, url, password)
+        return Recovered(interview_id, "active", did, run.intent.access_url, password)
 
 
 def _complete(context: Context, run: RunLock, workspace: Workspace, wait_seconds: float) -> tuple[str, str]:

@@ -50,8 +50,7 @@ class Remote:
     def complete(self, request: Request) -> Recovered:
         """Has a build recover what an earlier create left half done; its password stays in SSM."""
         active = self._until_active(self.context.intents.get(request.id), request.wait_seconds)
-        url = str(active.outputs.get("access_url", ""))
-        return Recovered(request.id, "active", "completed", url)
+        return Recovered(request.id, "active", "completed", active.access_url)
 
     def _until_active(self, intent: Intent, wait_seconds: float) -> Intent:
         seconds = wait_seconds + SETUP_SECONDS

@@ -34,7 +34,7 @@ def test_an_interview_is_created_does_not_drift_is_changed_noticed_and_proven_go
     created = create(place.context(out=said), request)
     assert created is not None
     assert created.intent.status == "active"
-    assert created.access_url == f"http://{request.id}.{place.values['domain_name']}"
+    assert created.intent.access_url == f"http://{request.id}.{place.values['domain_name']}"
     assert created.intent.outputs["candidate_name"] == NAME
     assert set(place.live(request.id)) == ALL
 

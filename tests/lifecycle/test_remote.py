@@ -57,7 +57,11 @@ def test_a_remote_create_starts_a_build_and_returns_url_and_password(
 ) -> None:
     request = shared.place.request(id="one", password="correct-horse-battery")
     made = remote(shared, builds, lambda: activate(shared, builds)).create(request)
-    assert (made.intent.status, made.access_url, made.password) == (Status.ACTIVE, "https://one", request.password)
+    assert (made.intent.status, made.intent.access_url, made.password) == (
+        Status.ACTIVE,
+        "https://one",
+        request.password,
+    )
     (build,) = builds.started
     assert (build["PREQUEL_ACTION"], build["PREQUEL_INTERVIEW_ID"]) == ("recover", "one")
     assert "Ada" not in json.dumps(build)
