@@ -82,13 +82,24 @@ class Aws:
     (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
     """
 
-    def __init__(self, region: str, *, session: boto3.Session | None = None) -> None:
+    codebuild: "cached_property[CodeBuildClient]" = cached_property(lambda aws: aws.client("codebuild"))
+    ec2: "cached_property[EC2Client]" = cached_property(lambda aws: aws.client("ec2"))
+    ecs: "cached_property[ECSClient]" = cached_property(lambda aws: aws.client("ecs"))
+    elbv2: "cached_property[ElasticLoadBalancingv2Client]" = cached_property(lambda aws: aws.client("elbv2"))
+    lambda_: "cached_property[LambdaClient]" = cached_property(lambda aws: aws.client("lambda"))
+    route53: "cached_property[Route53Client]" = cached_property(lambda aws: aws.client("route53"))
+    s3: "cached_property[S3Client]" = cached_property(lambda aws: aws.client("s3"))
+    ssm: "cached_property[SSMClient]" = cached_property(lambda aws: aws.client("ssm"))
+    sts: "cached_property[STSClient]" = cached_property(lambda aws: aws.client("sts"))
+
+    def __init__(self, region: str, *, session: boto3.Session | None = None, endpoint: str | None = None) -> None:
         self.region = region
         self._session = session or boto_session()
         self._making = Lock()
+        self._endpoint = endpoint
 
-    def client(self, service: str, **options: Any) -> Any:
-        """A client for ``service``."""
+    def client(self, service: str) -> Any:
+        """A new client for ``service``."""
         config = Config(
             retries={"mode": "standard", "total_max_attempts": 6},
             connect_timeout=5,
@@ -98,52 +109,7 @@ class Aws:
         # Clients are made for threads, sessions are not
         # (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html#multithreading-or-multiprocessing-with-clients).
         with self._making:
-            return self._session.client(service, region_name=self.region, config=config, **options)  # type: ignore[call-overload]
-
-    @cached_property
-    def s3(self) -> "S3Client":
-        """Amazon S3."""
-        return self.client("s3")  # type: ignore[no-any-return]
-
-    @cached_property
-    def ecs(self) -> "ECSClient":
-        """Amazon ECS."""
-        return self.client("ecs")  # type: ignore[no-any-return]
-
-    @cached_property
-    def elbv2(self) -> "ElasticLoadBalancingv2Client":
-        """Elastic Load Balancing."""
-        return self.client("elbv2")  # type: ignore[no-any-return]
-
-    @cached_property
-    def codebuild(self) -> "CodeBuildClient":
-        """AWS CodeBuild."""
-        return self.client("codebuild")  # type: ignore[no-any-return]
-
-    @cached_property
-    def lambda_(self) -> "LambdaClient":
-        """AWS Lambda."""
-        return self.client("lambda")  # type: ignore[no-any-return]
-
-    @cached_property
-    def ssm(self) -> "SSMClient":
-        """Systems Manager."""
-        return self.client("ssm")  # type: ignore[no-any-return]
-
-    @cached_property
-    def route53(self) -> "Route53Client":
-        """Route 53."""
-        return self.client("route53")  # type: ignore[no-any-return]
-
-    @cached_property
-    def ec2(self) -> "EC2Client":
-        """Amazon EC2."""
-        return self.client("ec2")  # type: ignore[no-any-return]
-
-    @cached_property
-    def sts(self) -> "STSClient":
-        """Security Token Service."""
-        return self.client("sts")  # type: ignore[no-any-return]
+            return self._session.client(service, self.region, endpoint_url=self._endpoint, config=config)  # type: ignore[call-overload]
 
     @cached_property
     def _caller(self) -> "GetCallerIdentityResponseTypeDef":

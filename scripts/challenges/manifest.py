@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from scripts.challenges.names import version_path
 from scripts.challenges.source import Challenge
@@ -19,22 +19,18 @@ class AlteredManifestError(ChallengeError):
     """What is stored is no manifest; publishing the challenge again repairs it."""
 
 
-class _ChallengeDocument(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class _Versioned(_ChallengeDocument):
+class _Versioned(BaseModel, frozen=True):
     schema_version: int = SCHEMA_VERSION
 
 
-class File(_ChallengeDocument):
+class File(BaseModel, frozen=True):
     """One file: its SHA-256 in hexadecimal and its size in bytes."""
 
     sha256: Sha256
     size: int
 
 
-class ChallengeManifest(_Versioned):
+class ChallengeManifest(_Versioned, frozen=True):
     """``challenge-manifests/{kind}/{name}.json``: the current version, complete in the bucket before this was written.
 
     ``files`` are by their path within the challenge. ``retired_at`` is set while the challenge is being removed:
@@ -83,8 +79,16 @@ class ChallengeManifest(_Versioned):
 
     @property
     def path(self) -> str:
-        """The version's folder below ``challenge/``: what the template's variable ``challenge`` takes."""
+        """The version's folder below ``challenge/``, such as ``versions/python/rate-limiter/0123456789abcdef``.
+
+        As the template's variable ``challenge`` it delivers this very version whenever the interview's task starts.
+        """
         return version_path(self.name, self.digest)
+
+    @property
+    def retirement(self) -> str:
+        """That it is being removed, and since when."""
+        return f"{self.name} is being removed since {self.retired_at:%Y-%m-%dT%H:%M:%SZ}"
 
     @property
     def size(self) -> int:

@@ -47,7 +47,7 @@ def version_path(name: str, digest: str) -> str:
 
 
 def name_of(path: str) -> str:
-    """The challenge that ``path`` delivers, be it a plain name or a ``version_path``."""
+    """The challenge that ``path`` delivers, a plain name or a ``version_path``."""
     parts = path.split("/")
     return "/".join(parts[1:3]) if parts[0] == VERSIONS and len(parts) == 4 else path
 

@@ -1,13 +1,13 @@
 """Publishing: whole versions first, then the plain copy, then the manifest that makes the version the current one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from scripts.aws.retries import retry_lost_races
-from scripts.challenges.bucket import ChallengeBucket, ManifestSnapshot
+from scripts.challenges.catalog import ChallengeBucket, ManifestSnapshot
 from scripts.challenges.manifest import ChallengeManifest
 from scripts.challenges.names import plain_prefix, version_prefix
 from scripts.challenges.source import Challenge, SourceFile
@@ -17,6 +17,9 @@ _AT_ONCE = 4
 """Challenges at one time; each has ``scripts.aws.bucket.WORKERS`` requests under way."""
 
 Status = Literal["new", "changed", "repaired", "unchanged"]
+
+_Difference = tuple[Mapping[str, SourceFile], Set[str]]
+"""What is missing below a prefix, and the keys that do not belong there."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,6 @@ class ChallengeResult:
     status: Status
     written: int = 0
     deleted: int = 0
-
-
-@dataclass(frozen=True)
-class _Difference:
-    """What turns the objects below a prefix into the challenge."""
-
-    missing: Mapping[str, SourceFile]
-    surplus: tuple[str, ...]
 
 
 def publish_all(
@@ -70,20 +65,18 @@ def publish(bucket: ChallengeBucket, challenge: Challenge, *, dry_run: bool = Fa
     seen = bucket.look(challenge.name)
     if seen.manifest and seen.manifest.retired_at:
         raise ChallengeError(
-            f"{challenge.name} is being removed since {seen.manifest.retired_at:%Y-%m-%dT%H:%M:%SZ}; "
-            f"finish it with `prequel challenge remove {challenge.name}`, then publish again"
+            f"{seen.manifest.retirement}; finish it with `prequel challenge remove {challenge.name}`, "
+            "then publish again"
         )
     # The version before the plain copy: the manifest must never point at less than the whole.
-    differences = {
-        prefix: _difference(bucket, challenge, prefix)
-        for prefix in (version_prefix(challenge.name, challenge.digest), plain_prefix(challenge.name))
-    }
+    prefixes = version_prefix(challenge.name, challenge.digest), plain_prefix(challenge.name)
+    differences = [_difference(bucket, challenge, prefix) for prefix in prefixes]
     result = _result(challenge, seen, differences)
     if dry_run or result.status == "unchanged":
         return result
-    for difference in differences.values():
-        bucket.in_parallel(lambda item: bucket.write(item[0], item[1].read()), difference.missing.items())
-        bucket.in_parallel(bucket.delete, difference.surplus)
+    for missing, surplus in differences:
+        bucket.in_parallel(lambda item: bucket.write(item[0], item[1].read()), missing.items())
+        bucket.in_parallel(bucket.delete, surplus)
     bucket.put_manifest(ChallengeManifest.of(challenge, by=bucket.aws.caller_arn, at=datetime.now(UTC)), seen)
     return result
 
@@ -91,14 +84,12 @@ def publish(bucket: ChallengeBucket, challenge: Challenge, *, dry_run: bool = Fa
 def _difference(bucket: ChallengeBucket, challenge: Challenge, prefix: str) -> _Difference:
     stored = bucket.etags(prefix)
     wanted = {prefix + path: file for path, file in challenge.files.items()}
-    return _Difference(
-        {key: file for key, file in wanted.items() if stored.get(key) != file.md5}, tuple(stored.keys() - wanted.keys())
-    )
+    return {key: file for key, file in wanted.items() if stored.get(key) != file.md5}, stored.keys() - wanted.keys()
 
 
-def _result(challenge: Challenge, seen: ManifestSnapshot, differences: Mapping[str, _Difference]) -> ChallengeResult:
-    written = sum(len(difference.missing) for difference in differences.values())
-    deleted = sum(len(difference.surplus) for difference in differences.values())
+def _result(challenge: Challenge, seen: ManifestSnapshot, differences: list[_Difference]) -> ChallengeResult:
+    written = sum(len(missing) for missing, _ in differences)
+    deleted = sum(len(surplus) for _, surplus in differences)
     status: Status
     if seen.etag is None:
         status = "new"

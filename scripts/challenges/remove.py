@@ -4,10 +4,8 @@ from datetime import UTC, datetime
 
 from contract.names import CHALLENGES
 from scripts.aws.bucket import LostRaceError
-from scripts.challenges.bucket import ChallengeBucket
-from scripts.challenges.catalog import not_published
-from scripts.challenges.names import VERSIONS, checked_name, plain_prefix
-from scripts.challenges.usage import users
+from scripts.challenges.catalog import ChallengeBucket, not_published
+from scripts.challenges.names import VERSIONS, checked_name, manifest_key, plain_prefix
 from scripts.errors import ChallengeError, PrequelError
 
 
@@ -22,8 +20,8 @@ def remove(bucket: ChallengeBucket, name: str) -> int:
     """Removes a challenge with all its versions; returns how many objects that were.
 
     It is first retired, and only then looked for in interviews for the last time: an interview whose intent was
-    written before is found there, and one that comes later finds the challenge retired (``catalog.pin``). Killed at
-    any moment, it leaves the challenge whole or retired, and the next call completes the work.
+    written before is found there, and one that comes later finds the challenge retired. Killed at any moment, it leaves
+    the challenge whole or retired, and the next call completes the work.
     Raises ``ChallengeError`` as ``removable`` does, ``LostRaceError`` when somebody else just published or removed it,
     and ``AwsError`` when S3 refuses.
     """
@@ -43,12 +41,12 @@ def remove(bucket: ChallengeBucket, name: str) -> int:
         raise
     keys = [*bucket.etags(plain_prefix(name)), *bucket.etags(f"{CHALLENGES}{VERSIONS}/{name}/")]
     bucket.in_parallel(bucket.delete, keys)
-    bucket.delete_manifest(name, retired.etag or "")
+    bucket.delete(manifest_key(name), if_match=retired.etag or "")
     return len(keys) + 1
 
 
 def _refuse_if_used(bucket: ChallengeBucket, name: str) -> None:
-    using = users(bucket, name)
+    using = bucket.users(name)
     if using:
         raise ChallengeError(
             f"{name} is in use by the interview{'s' if len(using) > 1 else ''} {', '.join(using)}; "

@@ -31,7 +31,7 @@ IGNORED_SUFFIXES = frozenset({".pyc", ".pyo"})
 class SourceFile:
     """A file as it was when it was read: ``size`` in bytes, both hashes in hexadecimal.
 
-    ``md5`` is the ETag that S3 gives to the object (see ``scripts.challenges.bucket``); it protects nothing.
+    ``md5`` is the ETag that S3 gives to the object (see ``Bucket.etags``); it protects nothing.
     """
 
     location: Path

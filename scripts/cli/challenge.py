@@ -12,7 +12,7 @@ from scripts.console import Console
 from scripts.errors import PrequelError
 
 if TYPE_CHECKING:
-    from scripts.challenges.bucket import ChallengeBucket
+    from scripts.challenges.catalog import ChallengeBucket
     from scripts.challenges.publish import ChallengeResult
     from scripts.challenges.source import Challenge
 
@@ -65,10 +65,8 @@ def list_(*, json_lines: JsonOption = False) -> None:
 
     Example: prequel challenge list
     """
-    from scripts.challenges.catalog import manifests
-
     session = Session(json_lines=json_lines)
-    found = manifests(_bucket(session))
+    found = _bucket(session).manifests()
     width = max((len(manifest.name) for manifest in found), default=0)
     lines = [
         f"{manifest.name:<{width}}  {manifest.digest[:12]}  {manifest.published_at:%Y-%m-%d %H:%M}  "
@@ -90,13 +88,9 @@ def show(name: NameArgument, *, json_lines: JsonOption = False) -> None:
 
     Example: prequel challenge show python/rate-limiter
     """
-    from scripts.challenges.catalog import find
-    from scripts.challenges.usage import users
-
     session = Session(json_lines=json_lines)
     bucket = _bucket(session)
-    manifest = find(bucket, name)
-    using = users(bucket, name)
+    manifest, using = bucket.find(name), bucket.users(name)
     files = [f"  {file.sha256[:12]}  {_size(file.size):>9}  {path}" for path, file in manifest.files.items()]
     session.console.result(
         manifest.model_dump(mode="json") | {"path": manifest.path, "interviews": using},
@@ -139,7 +133,7 @@ def remove(
 
 
 def _bucket(session: Session) -> "ChallengeBucket":
-    from scripts.challenges.bucket import ChallengeBucket
+    from scripts.challenges.catalog import ChallengeBucket
 
     return ChallengeBucket(session.aws, session.bucket)
 

@@ -98,7 +98,7 @@ class EmbeddedAws:
     @property
     def aws(self) -> Aws:
         """New clients for this AWS, whatever the environment says."""
-        return _EndpointAws(self.endpoint, self.region, self._session)
+        return Aws(self.region, session=self._session, endpoint=self.endpoint)
 
     @cached_property
     def _session(self) -> Any:
@@ -132,14 +132,3 @@ class EmbeddedAws:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-class _EndpointAws(Aws):
-    """Clients bound to one endpoint."""
-
-    def __init__(self, endpoint: str, region: str, session: Any) -> None:
-        super().__init__(region, session=session)
-        self._endpoint = endpoint
-
-    def client(self, service: str, **options: Any) -> Any:
-        return super().client(service, endpoint_url=self._endpoint, **options)

@@ -8,7 +8,7 @@ from typing import Any
 
 from contract.names import LISTENER_PRIORITY_BASE, state_key, workspace_key
 from contract.prices import cost_of
-from scripts.challenges.catalog import pin
+from scripts.challenges.catalog import ChallengeBucket
 from scripts.challenges.names import name_of
 from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedError, TerraformError
 from scripts.images.catalog import Catalog
@@ -74,7 +74,7 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
     with private_directory() as directory:
         with ThreadPoolExecutor(4) as pool:
             downloading = pool.submit(context.releases.download, pointer.digest, directory)
-            known = pool.submit(pin, context.aws, context.bucket, request.challenge)
+            known = pool.submit(ChallengeBucket(context.aws, context.bucket).find, request.challenge)
             taken = pool.submit(context.slots.taken)
             traces = pool.submit(_traces, context, request.id)
         workspace = Workspace(context, directory, downloading.result())
@@ -161,8 +161,8 @@ def pinned(context: Context, intent: Intent) -> Inputs:
 
     Asked after the intent is written: `challenge remove` either sees the interview, or has been seen here.
     """
-    path = pin(context.aws, context.bucket, name_of(intent.inputs.challenge))
-    return replace(intent.inputs, challenge=path)
+    manifest = ChallengeBucket(context.aws, context.bucket).find(name_of(intent.inputs.challenge))
+    return replace(intent.inputs, challenge=manifest.path)
 
 
 def refuse_foreign(found: Inventory, interview_id: str, *, expected: frozenset[str] = frozenset()) -> None:

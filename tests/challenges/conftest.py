@@ -9,8 +9,9 @@ import boto3
 import pytest
 
 from scripts.aws.clients import Aws
-from scripts.challenges.bucket import ChallengeBucket
+from scripts.challenges.catalog import ChallengeBucket
 from scripts.embedded.launcher import EmbeddedAws
+from scripts.errors import ChallengeError
 
 Tree = Callable[[Mapping[str, str | bytes]], Path]
 
@@ -21,15 +22,11 @@ class Tampered(Aws):
     """Clients of one's own, which a test may tamper with, from one session, which makes them cheap."""
 
     def __init__(self, endpoint: str, session: boto3.Session) -> None:
-        super().__init__("us-east-1", session=session)
-        self._endpoint = endpoint
-
-    def client(self, service: str, **options: Any) -> Any:
-        return super().client(service, endpoint_url=self._endpoint, **options)
+        super().__init__("us-east-1", session=session, endpoint=endpoint)
 
     def again(self) -> "Tampered":
         """The same AWS, seen by somebody else."""
-        return Tampered(self._endpoint, self._session)
+        return Tampered(self._endpoint or "", self._session)
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +69,14 @@ def tree(tmp_path: Path) -> Tree:
         return directory
 
     return write
+
+
+def is_usable(bucket: ChallengeBucket, name: str) -> bool:
+    """Whether an interview could be created with the challenge."""
+    try:
+        return bool(bucket.find(name))
+    except ChallengeError:
+        return False
 
 
 class Killed(BaseException):

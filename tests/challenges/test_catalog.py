@@ -5,13 +5,12 @@ import re
 import pytest
 
 from contract.limits import CHALLENGE_PATTERN
-from scripts.challenges import catalog
-from scripts.challenges.bucket import ChallengeBucket
+from scripts.challenges.catalog import ChallengeBucket
 from scripts.challenges.names import LONGEST_NAME, is_name, name_of, version_path
 from scripts.challenges.publish import publish
 from scripts.challenges.source import read_challenges
 from scripts.errors import ChallengeError
-from tests.challenges.conftest import Tree
+from tests.challenges.conftest import Tree, is_usable
 
 
 @pytest.fixture
@@ -23,23 +22,23 @@ def published(bucket: ChallengeBucket, tree: Tree) -> ChallengeBucket:
 
 
 def test_it_names_what_is_published(published: ChallengeBucket) -> None:
-    assert catalog.names(published.aws, published.name) == [
+    assert published.names() == [
         "javascript/bike-share", "python/rate-limiter", "sql/bike-share",
     ]  # fmt: skip
 
 
 def test_only_a_whole_name_exists(published: ChallengeBucket) -> None:
     asked = ("python/rate-limiter", "python/rate-limite", "python", "python/rate-limiter/", "versions/python", "../x")
-    assert [name for name in asked if catalog.exists(published.aws, published.name, name)] == ["python/rate-limiter"]
+    assert [name for name in asked if is_usable(published, name)] == ["python/rate-limiter"]
 
 
 def test_files_without_a_manifest_are_no_challenge(published: ChallengeBucket) -> None:
     published.aws.s3.put_object(Bucket=published.name, Key="challenge/python/half/README.md", Body=b"# Half")
-    assert not catalog.exists(published.aws, published.name, "python/half")
+    assert not is_usable(published, "python/half")
 
 
 def test_a_pin_is_what_the_template_takes_for_a_challenge(published: ChallengeBucket) -> None:
-    pinned = catalog.pin(published.aws, published.name, "python/rate-limiter")
+    pinned = published.find("python/rate-limiter").path
     assert re.fullmatch(CHALLENGE_PATTERN, pinned)
     assert name_of(pinned) == "python/rate-limiter"
 
@@ -59,18 +58,18 @@ def test_an_unknown_name_is_answered_with_similar_ones(published: ChallengeBucke
     }
     for asked, answer in answers.items():
         with pytest.raises(ChallengeError) as raised:
-            catalog.pin(published.aws, published.name, asked)
+            published.find(asked)
         assert str(raised.value) == answer
 
 
 def test_a_bare_name_of_two_kinds_is_answered_with_both(published: ChallengeBucket) -> None:
     with pytest.raises(ChallengeError) as raised:
-        catalog.pin(published.aws, published.name, "bike-share")
+        published.find("bike-share")
     assert "sql/bike-share" in str(raised.value)
     assert "javascript/bike-share" in str(raised.value)
 
 
 def test_where_nothing_is_published_the_error_says_how(bucket: ChallengeBucket) -> None:
-    assert catalog.names(bucket.aws, bucket.name) == []
+    assert bucket.names() == []
     with pytest.raises(ChallengeError, match="nor any other; publish with `prequel challenge publish`"):
-        catalog.pin(bucket.aws, bucket.name, "python/rate-limiter")
+        bucket.find("python/rate-limiter")

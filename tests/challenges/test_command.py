@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from scripts.challenges.bucket import ChallengeBucket
+from scripts.challenges.catalog import ChallengeBucket
 from scripts.cli.challenge import app
 from scripts.cli.session import Session
 from scripts.embedded.launcher import EmbeddedAws

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.challenges import catalog
-from scripts.challenges.bucket import ChallengeBucket
+from scripts.challenges.catalog import ChallengeBucket
 from scripts.challenges.publish import ChallengeResult, publish, publish_all
 from scripts.challenges.source import Challenge, read_challenges
 from scripts.errors import AwsError, ChallengeError
-from tests.challenges.conftest import Calls, Killed, Tree, beside, stored
+from tests.challenges.conftest import Calls, Killed, Tree, beside, is_usable, stored
 
 NAME = "python/sums"
 FIRST = {"README.md": "# Sums\n", "sums.py": "old\n", "data/in.csv": "1,2\n"}
@@ -34,7 +33,7 @@ def challenge(directory: Path, files: Mapping[str, str]) -> Challenge:
 
 def delivered(bucket: ChallengeBucket) -> dict[str, str]:
     """What an interview that is created now gives its candidate."""
-    path = catalog.pin(bucket.aws, bucket.name, NAME)
+    path = bucket.find(NAME).path
     return {name: content.decode() for name, content in stored(bucket, f"challenge/{path}/").items()}
 
 
@@ -97,7 +96,7 @@ def test_the_plain_copy_is_changed_where_it_differs_and_nowhere_else(bucket: Cha
 
 def test_an_interview_keeps_its_version_when_a_newer_one_is_published(bucket: ChallengeBucket, tmp_path: Path) -> None:
     publish(bucket, challenge(tmp_path, FIRST))
-    pinned = catalog.pin(bucket.aws, bucket.name, NAME)
+    pinned = bucket.find(NAME).path
     publish(bucket, challenge(tmp_path, SECOND))
     again = {path: content.decode() for path, content in stored(bucket, f"challenge/{pinned}/").items()}
     assert again == FIRST
@@ -126,7 +125,7 @@ def test_killed_after_n_writes_it_leaves_what_was_and_the_next_publish_completes
     with pytest.raises(Killed):
         publish(killed, challenge(tmp_path, SECOND))
     assert len(calls.writes) == survived
-    assert catalog.exists(bucket.aws, bucket.name, NAME) == bool(before)
+    assert is_usable(bucket, NAME) == bool(before)
     if before:
         assert delivered(bucket) == before
     publish(bucket, challenge(tmp_path, SECOND))
@@ -179,7 +178,7 @@ def test_objects_changed_by_hand_are_put_right(
     bucket: ChallengeBucket, tmp_path: Path, prefix: str, damage: str
 ) -> None:
     publish(bucket, challenge(tmp_path, FIRST))
-    where = PLAIN if prefix == PLAIN else f"challenge/{catalog.pin(bucket.aws, bucket.name, NAME)}/"
+    where = PLAIN if prefix == PLAIN else f"challenge/{bucket.find(NAME).path}/"
     if damage == "deleted":
         bucket.aws.s3.delete_object(Bucket=bucket.name, Key=f"{where}sums.py")
     else:
@@ -207,7 +206,7 @@ def test_a_file_that_changes_meanwhile_is_not_published(bucket: ChallengeBucket,
     wanted.files["sums.py"].location.write_text("edited")
     with pytest.raises(ChallengeError, match=r"sums\.py was changed while it was being published; publish again"):
         publish(bucket, wanted)
-    assert not catalog.exists(bucket.aws, bucket.name, NAME)
+    assert not is_usable(bucket, NAME)
 
 
 def test_a_dry_run_says_what_a_run_would_do_and_writes_nothing(bucket: ChallengeBucket, tmp_path: Path) -> None:

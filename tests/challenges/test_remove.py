@@ -6,15 +6,13 @@ from typing import Any
 import pytest
 
 from scripts.aws.bucket import LostRaceError
-from scripts.challenges import catalog
-from scripts.challenges.bucket import ChallengeBucket
+from scripts.challenges.catalog import ChallengeBucket
 from scripts.challenges.names import version_path
 from scripts.challenges.publish import publish
 from scripts.challenges.remove import remove
 from scripts.challenges.source import read_challenges
-from scripts.challenges.usage import users
 from scripts.errors import AwsError, ChallengeError
-from tests.challenges.conftest import Calls, Killed, Tree, beside, stored
+from tests.challenges.conftest import Calls, Killed, Tree, beside, is_usable, stored
 
 NAME = "python/rate"
 NEIGHBOUR = "python/rate-limiter"
@@ -42,7 +40,7 @@ def test_every_version_of_it_goes_and_nothing_of_another(published: ChallengeBuc
     neighbours = {key: content for key, content in stored(published, "").items() if NEIGHBOUR in key}
     assert remove(published, NAME) == 2 * 2 + 2 + 1  # two versions, the plain copy, the manifest
     assert stored(published, "") == neighbours
-    assert catalog.names(published.aws, published.name) == [NEIGHBOUR]
+    assert published.names() == [NEIGHBOUR]
 
 
 def test_versioning_can_bring_it_back(published: ChallengeBucket) -> None:
@@ -72,12 +70,12 @@ def test_an_interview_that_is_gone_or_uses_another_does_not_protect_it(published
 
 def test_an_interview_on_any_version_protects_it(published: ChallengeBucket) -> None:
     interview(published, "active", version_path(NAME, "0" * 64))
-    assert users(published, NAME) == ["ada"]
+    assert published.users(NAME) == ["ada"]
 
 
 def test_a_plain_clients_workspace_protects_it(published: ChallengeBucket) -> None:
     workspace(published, "ada/terraform.tfvars", f'interview_id = "ada"\nchallenge    = "{NAME}"\n')
-    assert users(published, NAME) == ["ada"]
+    assert published.users(NAME) == ["ada"]
 
 
 def test_an_unreadable_interview_protects_every_challenge(published: ChallengeBucket) -> None:
@@ -85,7 +83,7 @@ def test_an_unreadable_interview_protects_every_challenge(published: ChallengeBu
         workspace(published, "ada/interview.json", content)
         with pytest.raises(ChallengeError, match=r"workspaces/ada/interview\.json does not say which challenge"):
             remove(published, NAME)
-    assert catalog.exists(published.aws, published.name, NAME)
+    assert is_usable(published, NAME)
 
 
 @pytest.mark.parametrize("failing", [1, 2])
@@ -104,7 +102,7 @@ def test_a_failed_listing_is_not_an_empty_one(published: ChallengeBucket, failin
         remove(remover, NAME)
     assert len(listings) == failing
     assert stored(published, "challenge/") == before
-    assert catalog.exists(published.aws, published.name, NAME)
+    assert is_usable(published, NAME)
 
 
 def test_an_interview_that_begins_meanwhile_either_stops_the_removal_or_is_stopped_by_it(
@@ -117,14 +115,14 @@ def test_an_interview_that_begins_meanwhile_either_stops_the_removal_or_is_stopp
     def begin(params: dict[str, Any], **_: object) -> None:
         if params["Key"].startswith("challenge-manifests/") and not created:
             interview(published, "creating")
-            created.append(catalog.pin(published.aws, published.name, NAME))
+            created.append(published.find(NAME).path)
 
     remover.aws.s3.meta.events.register("before-parameter-build.s3.PutObject", begin)
     before = stored(published, "challenge/")
     with pytest.raises(ChallengeError, match="in use by the interview ada"):
         remove(remover, NAME)
     assert stored(published, "challenge/") == before
-    assert catalog.pin(published.aws, published.name, NAME) == created[0]
+    assert published.find(NAME).path == created[0]
 
 
 @pytest.mark.parametrize("survived", range(8))
@@ -135,10 +133,10 @@ def test_killed_after_n_writes_nobody_gets_a_part_of_it_and_the_next_call_comple
     Calls(killed, kill_before=survived)
     with pytest.raises(Killed):
         remove(killed, NAME)
-    assert catalog.exists(published.aws, published.name, NAME) == (survived == 0)
+    assert is_usable(published, NAME) == (survived == 0)
     if survived:
         with pytest.raises(ChallengeError, match=rf"^{NAME} is being removed since 20.*; choose another challenge"):
-            catalog.pin(published.aws, published.name, NAME)
+            published.find(NAME)
     remove(published, NAME)
     assert [key for key in stored(published, "") if NEIGHBOUR not in key] == []
 
@@ -171,7 +169,7 @@ def test_a_slow_removal_does_not_undo_a_publish_that_came_after_a_faster_one(
     with pytest.raises(LostRaceError, match="was just written by somebody else"):
         remove(slow, NAME)
     assert overtaken
-    assert catalog.exists(published.aws, published.name, NAME)
+    assert is_usable(published, NAME)
 
 
 def test_what_was_never_published_is_not_removed_and_similar_names_are_suggested(published: ChallengeBucket) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.challenges import catalog
-from scripts.challenges.bucket import ChallengeBucket
+from scripts.challenges.catalog import ChallengeBucket
 from scripts.challenges.publish import publish
 from scripts.challenges.source import Challenge, read_challenges
 from scripts.project import PROJECT
@@ -39,7 +38,7 @@ def sample(request: pytest.FixtureRequest) -> Challenge:
 def delivered(sample: Challenge, bucket: ChallengeBucket, tmp_path: Path) -> Path:
     """The sample as a candidate gets it: published, and copied from the bucket."""
     publish(bucket, sample)
-    prefix = f"challenge/{catalog.pin(bucket.aws, bucket.name, sample.name)}/"
+    prefix = f"challenge/{bucket.find(sample.name).path}/"
     for path, content in stored(bucket, prefix).items():
         location = tmp_path / "delivered" / path
         location.parent.mkdir(parents=True, exist_ok=True)

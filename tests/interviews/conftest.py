@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from scripts.aws.clients import Aws
-from scripts.challenges.bucket import ChallengeBucket
+from scripts.challenges.catalog import ChallengeBucket
 from scripts.challenges.publish import publish as publish_challenge
 from scripts.challenges.source import read_challenges
 from scripts.console import Console

@@ -64,16 +64,7 @@ def answered(aws: EmbeddedAws, answers: dict[str, Any], region: str = "us-east-1
 
     for event, result in answers.items():
         session.events.register(f"before-call.{event}", answer(result))
-    return _Endpoint(region, session=session, endpoint=aws.endpoint)
-
-
-class _Endpoint(Aws):
-    def __init__(self, region: str, *, session: boto3.Session, endpoint: str) -> None:
-        super().__init__(region, session=session)
-        self._endpoint = endpoint
-
-    def client(self, service: str, **options: Any) -> Any:
-        return super().client(service, endpoint_url=self._endpoint, **options)
+    return Aws(region, session=session, endpoint=aws.endpoint)
 
 
 def quotas(**changes: int) -> dict[str, Any]:
