@@ -128,6 +128,10 @@ class Bucket:
                 return stored
             raise LostRaceError(f"{self._address(key)} was just written by somebody else; try again") from error
 
+    def replace(self, key: str, body: bytes, etag: str | None) -> StoredObject:
+        """Like ``write``, only over the object with ``etag``, or only where none is for None."""
+        return self.write(key, body, if_match=etag, if_absent=etag is None)
+
     def _put_in_turn(self, key: str, body: bytes, condition: Mapping[str, Any]) -> StoredObject:
         for pause in _CONFLICT_PAUSES:
             try:
@@ -152,28 +156,9 @@ class Bucket:
             )
             return StoredObject(body, answer["ETag"], answer.get("VersionId", "null"))
 
-    def write_all(self, bodies: Mapping[str, bytes], *, on_written: Callable[[str], None] | None = None) -> None:
-        """Stores several objects at a time, and calls ``on_written`` with each key once it is stored."""
-
-        def write(key: str) -> None:
-            self.write(key, bodies[key])
-            if on_written is not None:
-                on_written(key)
-
-        self.in_parallel(write, list(bodies))
-
-    def replace_all(self, bodies: Mapping[str, bytes], found: Mapping[str, StoredObject | None]) -> dict[str, str]:
-        """Like ``write_all``, but each only over the object that was ``found`` there, or over none.
-
-        Returns the version ids by key.
-        """
-
-        def replace(key: str) -> str:
-            old = found[key]
-            return self.write(key, bodies[key], if_match=old.etag if old else None, if_absent=old is None).version_id
-
-        keys = list(bodies)
-        return dict(zip(keys, self.in_parallel(replace, keys), strict=True))
+    def write_all(self, bodies: Mapping[str, bytes]) -> None:
+        """Stores several objects at a time."""
+        self.in_parallel(lambda item: self.write(*item), bodies.items())
 
     def listing(self, prefix: str) -> dict[str, datetime]:
         """Every key that begins with ``prefix``, and when it was last written."""

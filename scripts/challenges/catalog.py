@@ -67,7 +67,7 @@ class ChallengeBucket(Bucket):
 
     def put_manifest(self, manifest: ChallengeManifest, seen: ManifestSnapshot) -> None:
         """Writes ``manifest`` over the one that was ``seen``; raises ``LostRaceError`` when that is no longer there."""
-        self.write(manifest_key(manifest.name), manifest.to_json(), if_match=seen.etag, if_absent=seen.etag is None)
+        self.replace(manifest_key(manifest.name), manifest.to_json(), seen.etag)
 
     def users(self, name: str) -> list[str]:
         """The ids of the interviews that use the challenge ``name``, in any version.

@@ -116,6 +116,6 @@ class Dispatcher:
         body = to_json(plain(wanted) | {"started_at": wanted.started_at.isoformat()})
         try:
             key = dispatch_key(wanted.interview_id)
-            return self._bucket.write(key, body, if_match=etag, if_absent=etag is None).etag
+            return self._bucket.replace(key, body, etag).etag
         except LostRaceError:
             return None

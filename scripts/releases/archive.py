@@ -1,7 +1,7 @@
 """Every release that was published, stored under its digest and verified to the last byte when it is read."""
 
 import re
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +33,18 @@ class CatalogueEntry:
         return self.manifest.origin.published_at if self.manifest else self.last_modified
 
 
+@dataclass(frozen=True)
+class StoredRelease:
+    """What is stored of a release: ``bodies`` by name, and a line for each file that is missing or altered.
+
+    ``manifest`` is None when that is not right itself.
+    """
+
+    manifest: ReleaseManifest | None
+    bodies: dict[str, bytes]
+    problems: list[str]
+
+
 class ReleaseArchive:
     """The releases in ``bucket``, by digest.
 
@@ -45,22 +57,26 @@ class ReleaseArchive:
 
     def manifest(self, digest: str) -> ReleaseManifest:
         """The manifest of a stored release; raises ``AlteredReleaseError`` when there is none or it is not right."""
-        stored = self.bucket.read(manifest_key(digest))
-        if stored is None:
-            raise AlteredReleaseError(f"{manifest_key(digest)} is missing: the release was never completely published")
-        return _parse(stored, digest)
+        return self._parse(digest, self.bucket.read(manifest_key(digest)))
+
+    def inspect(self, digest: str) -> StoredRelease:
+        """Whatever is stored of a release."""
+        stored = self.bucket.read_all(file_key(digest, name) for name in (*RELEASE_FILES, "manifest.json"))
+        bodies = {key.rsplit("/", 1)[1]: found.body for key, found in stored.items() if found is not None}
+        try:
+            manifest = self._parse(digest, stored[manifest_key(digest)])
+        except AlteredReleaseError as error:
+            return StoredRelease(None, bodies, [str(error)])
+        found = {file_key(digest, name): record for name, record in manifest.files.items()}
+        problems = [f"{key} {problem}" for key, record in found.items() if (problem := problem_of(stored[key], record))]
+        return StoredRelease(manifest, bodies, problems)
 
     def read(self, digest: str) -> tuple[ReleaseManifest, Release]:
         """A stored release, every byte verified; raises ``AlteredReleaseError`` naming the first file that is wrong."""
-        manifest = self.manifest(digest)
-        stored = self.bucket.read_all(file_key(digest, name) for name in RELEASE_FILES)
-        bodies: dict[str, bytes] = {}
-        for name in RELEASE_FILES:
-            found = stored[file_key(digest, name)]
-            if found is None or problem_of(found, manifest.files[name]):
-                raise AlteredReleaseError(f"{file_key(digest, name)} {problem_of(found, manifest.files[name])}")
-            bodies[name] = found.body
-        return manifest, Release(bodies, manifest.limits)
+        found = self.inspect(digest)
+        if found.manifest is None or found.problems:
+            raise AlteredReleaseError(found.problems[0])
+        return found.manifest, Release({name: found.bodies[name] for name in RELEASE_FILES}, found.manifest.limits)
 
     def download(self, digest: str, directory: Path) -> ReleaseManifest:
         """Writes the five files of a release into ``directory``, once every byte has been verified.
@@ -82,7 +98,7 @@ class ReleaseArchive:
             digest = key.split("/")[1]
             modified[digest] = max(when, modified.get(digest, when))
         stored = self.bucket.read_all(map(manifest_key, modified))
-        entries = [_entry(digest, when, stored[manifest_key(digest)]) for digest, when in modified.items()]
+        entries = [self._entry(digest, when, stored[manifest_key(digest)]) for digest, when in modified.items()]
         return sorted(entries, key=lambda entry: entry.published_at, reverse=True)
 
     def resolve(self, digest: str) -> str:
@@ -97,32 +113,44 @@ class ReleaseArchive:
         return found[0]
 
     @retry_lost_races
-    def store(
-        self, release: Release, manifest: ReleaseManifest, *, on_stored: Callable[[str], None] | None = None
-    ) -> list[str]:
+    def store(self, release: Release, manifest: ReleaseManifest) -> list[str]:
         """Makes ``release`` completely stored, its manifest last, and returns the names of what it had to write.
 
-        What is there and right is not written again. ``on_stored`` is called with each name.
+        What is there and right is not written again.
         """
         digest = release.digest
         stored = self.bucket.read(manifest_key(digest))
-        known = _parse_or_none(stored, digest)
+        known = None
+        with suppress(AlteredReleaseError):
+            known = self._parse(digest, stored)
         present = self.bucket.read_all(file_key(digest, name) for name in RELEASE_FILES)
         missing = [name for name in RELEASE_FILES if problem_of(present[file_key(digest, name)], release.records[name])]
-        self.bucket.write_all(
-            {file_key(digest, name): release.files[name] for name in missing},
-            on_written=on_stored and (lambda key: on_stored(key.rsplit("/", 1)[1])),
-        )
+        self.bucket.write_all({file_key(digest, name): release.files[name] for name in missing})
         merged = _merged(known, manifest)
         if merged == known:
             return missing
-        self.bucket.write(
-            manifest_key(digest),
-            merged.to_json(),
-            if_match=stored.etag if stored else None,
-            if_absent=stored is None,
-        )
+        self.bucket.replace(manifest_key(digest), merged.to_json(), stored.etag if stored else None)
         return [*missing, "manifest.json"]
+
+    def _entry(self, digest: str, modified: datetime, stored: StoredObject | None) -> CatalogueEntry:
+        if stored is None:
+            return CatalogueEntry(digest, modified, None, "incomplete")
+        try:
+            return CatalogueEntry(digest, modified, self._parse(digest, stored), "")
+        except AlteredReleaseError as error:
+            return CatalogueEntry(digest, modified, None, str(error))
+
+    def _parse(self, digest: str, stored: StoredObject | None) -> ReleaseManifest:
+        key = manifest_key(digest)
+        if stored is None:
+            raise AlteredReleaseError(
+                f"{key} is missing: the release was never completely published; publish the same set again, "
+                f"or remove the rest with `aws s3 rm --recursive s3://{self.bucket.name}/{RELEASES}{digest}/`"
+            )
+        manifest = ReleaseManifest.parse(stored.body, key)
+        if manifest.digest != digest:
+            raise AlteredReleaseError(f"{key} was altered: it describes the release {short(manifest.digest)}")
+        return manifest
 
 
 def problem_of(stored: StoredObject | None, record: FileRecord) -> str:
@@ -130,30 +158,6 @@ def problem_of(stored: StoredObject | None, record: FileRecord) -> str:
     if stored is None:
         return "is missing"
     return "" if record.matches(stored.body) else "was altered"
-
-
-def _entry(digest: str, modified: datetime, stored: StoredObject | None) -> CatalogueEntry:
-    if stored is None:
-        return CatalogueEntry(digest, modified, None, "incomplete")
-    try:
-        return CatalogueEntry(digest, modified, _parse(stored, digest), "")
-    except AlteredReleaseError as error:
-        return CatalogueEntry(digest, modified, None, str(error))
-
-
-def _parse(stored: StoredObject, digest: str) -> ReleaseManifest:
-    key = manifest_key(digest)
-    manifest = ReleaseManifest.parse(stored.body, key)
-    if manifest.digest != digest:
-        raise AlteredReleaseError(f"{key} was altered: it describes the release {short(manifest.digest)}")
-    return manifest
-
-
-def _parse_or_none(stored: StoredObject | None, digest: str) -> ReleaseManifest | None:
-    try:
-        return _parse(stored, digest) if stored else None
-    except AlteredReleaseError:
-        return None
 
 
 def _merged(known: ReleaseManifest | None, new: ReleaseManifest) -> ReleaseManifest:

@@ -51,14 +51,6 @@ class Plan:
         ]
 
 
-@dataclass(frozen=True)
-class Policy:
-    """``problems`` yields a line for each thing in a plan that breaks the rule called ``name``."""
-
-    name: str
-    problems: Callable[[Plan], Iterator[str]]
-
-
 def _known_types(plan: Plan) -> Iterator[str]:
     for change in plan.resource_changes:
         if change["mode"] == "managed" and change["type"] not in RESOURCE_TYPES:
@@ -145,16 +137,17 @@ def _logged(plan: Plan) -> Iterator[str]:
             yield f"{where} writes no log"
 
 
-POLICIES = (
-    Policy("only known resource types", _known_types),
-    Policy("container definitions known", _containers_known),
-    Policy("no public address", _no_public_address),
-    Policy("no ECS Exec", _no_shell),
-    Policy("tasks isolated from their host", _isolated_tasks),
-    Policy("no privileged container", _unprivileged),
-    Policy("candidate's container locked down", _locked_down_candidate),
-    Policy("secrets by reference only", _secrets_by_reference),
-    Policy("password encrypted and write-only", _encrypted_password),
-    Policy("password nowhere in the plan", _password_nowhere),
-    Policy("containers logged", _logged),
-)
+POLICIES: dict[str, Callable[[Plan], Iterator[str]]] = {
+    "only known resource types": _known_types,
+    "container definitions known": _containers_known,
+    "no public address": _no_public_address,
+    "no ECS Exec": _no_shell,
+    "tasks isolated from their host": _isolated_tasks,
+    "no privileged container": _unprivileged,
+    "candidate's container locked down": _locked_down_candidate,
+    "secrets by reference only": _secrets_by_reference,
+    "password encrypted and write-only": _encrypted_password,
+    "password nowhere in the plan": _password_nowhere,
+    "containers logged": _logged,
+}
+"""Each yields a line for every thing in a plan that breaks it."""

@@ -16,18 +16,15 @@ from scripts.releases.release import Origin, Pointer, Rehearsal, Release, Releas
 from scripts.releases.store import PointerSnapshot, ReleaseStore
 from scripts.shared_stack.values import Deployment, check_deployment
 
-Ask = Callable[[str], bool]
-"""Puts a yes-or-no question to the user."""
-
-Commit = Callable[[], tuple[str | None, bool]]
-"""Finds what ``git_commit`` finds, when it is needed."""
+Status = Literal["published", "unchanged", "declined", "dry-run"]
+Commit = tuple[str | None, bool]
 
 
 @dataclass(frozen=True)
 class PublishResult:
     """What became of a publish or a rollback; ``changed`` names the files that differ from what was current."""
 
-    status: Literal["published", "unchanged", "declined", "dry-run"]
+    status: Status
     digest: str
     previous_digest: str | None
     changed: list[str]
@@ -36,7 +33,7 @@ class PublishResult:
 
 @dataclass(frozen=True)
 class Publisher:
-    """One publish or rollback: where to, what reports it, who is asked, and what is allowed.
+    """One publish or rollback: where to, what reports it, whether the user agrees, and what is allowed.
 
     With ``rehearse`` False a release that was never rehearsed is switched to all the same, and says so.
     With ``dry_run`` everything is looked at and checked, and nothing is written.
@@ -44,7 +41,7 @@ class Publisher:
 
     store: ReleaseStore
     console: Console
-    ask: Ask
+    ask: Callable[[str], bool]
     rehearse: bool = True
     dry_run: bool = False
 
@@ -53,11 +50,7 @@ class Publisher:
 
         Raises ``TemplateError``, ``SupersededError`` or ``AwsError``, with the old release current and whole.
         """
-        seen = self._look()
-        known = self._known(release.digest, seen.pointer)
-        if seen.pointer and known and seen.pointer.digest == release.digest and self._is_good_enough(known):
-            return self._unchanged(release, known, seen)
-        return self._replace(release, known, seen, lambda: git_commit(source))
+        return self._make_current(release, self._look(), git_commit(source))
 
     def roll_back(self, digest: str | None, here: Deployment) -> PublishResult:
         """Makes the templates and images of a stored release current again, the previous one's without a ``digest``.
@@ -84,10 +77,7 @@ class Publisher:
                 f"release {short(wanted)} names {image}, which is gone, so nothing could start with it; roll back to"
                 " another one of `prequel templates list`, or publish the set anew"
             )
-        known = self._known(release.digest, seen.pointer)
-        if seen.pointer and known and seen.pointer.digest == release.digest and self._is_good_enough(known):
-            return self._unchanged(release, known, seen)
-        return self._replace(release, known, seen, lambda: (manifest.origin.git_commit, manifest.origin.git_dirty))
+        return self._make_current(release, seen, (manifest.origin.git_commit, manifest.origin.git_dirty))
 
     def _with_present_values(self, stored: Release, seen: PointerSnapshot) -> Release:
         if seen.pointer is None or seen.pointer.digest == stored.digest:
@@ -125,7 +115,7 @@ class Publisher:
             if stored or repaired:
                 self.console.warn(f"restored {', '.join([*stored, *repaired])}, which was missing or altered")
         self.console.say(f"unchanged: {short(release.digest)} is the current release")
-        return self._outcome("unchanged", release, seen, [], manifest.rehearsal.status)
+        return _outcome("unchanged", release, seen, [], manifest.rehearsal.status)
 
     def _look(self) -> PointerSnapshot:
         """What is there to be replaced, once the bucket can be used at all."""
@@ -134,26 +124,29 @@ class Publisher:
             self.console.warn(f"{key} belongs to no release, and clients that copy instance/ would run it; delete it")
         return self.store.look()
 
-    def _replace(
-        self, release: Release, known: ReleaseManifest | None, seen: PointerSnapshot, commit: Commit
-    ) -> PublishResult:
+    def _make_current(self, release: Release, seen: PointerSnapshot, commit: Commit) -> PublishResult:
+        known = self._known(release.digest, seen.pointer)
+        if seen.pointer and known and seen.pointer.digest == release.digest and self._is_good_enough(known):
+            return self._unchanged(release, known, seen)
         changed = self._show(release, seen)
         current = short(seen.pointer.digest) if seen.pointer else "no release"
         if not self.dry_run and not self.ask(f"Switch from {current} to {short(release.digest)}?"):
             self.console.say("nothing was written")
-            return self._outcome("declined", release, seen, changed, known.rehearsal.status if known else "skipped")
+            return _outcome("declined", release, seen, changed, known.rehearsal.status if known else "skipped")
         manifest = self._passed(release, known, commit)
         if self.dry_run:
             self.console.say(f"would switch from {current} to {short(release.digest)}; nothing was written")
-            return self._outcome("dry-run", release, seen, changed, manifest.rehearsal.status)
+            return _outcome("dry-run", release, seen, changed, manifest.rehearsal.status)
         with self.console.step(f"Storing release {short(release.digest)}"):
-            stored = self.store.store(release, manifest, on_stored=lambda name: self.console.say(f"  stored {name}"))
+            stored = self.store.store(release, manifest)
+        for name in stored:
+            self.console.say(f"  stored {name}")
         if not stored:
             self.console.say("  everything was stored already")
         with self.console.step("Switching"):
             pointer = self.store.switch(release, manifest, seen)
         self.console.say(f"{short(pointer.digest)} is the current release")
-        return self._outcome("published", release, seen, changed, pointer.rehearsal.status)
+        return _outcome("published", release, seen, changed, pointer.rehearsal.status)
 
     def _show(self, release: Release, seen: PointerSnapshot) -> list[str]:
         """Shows the difference to the current release and returns the names of what differs."""
@@ -192,7 +185,7 @@ class Publisher:
             provider_versions=provider,
             checks=checks,
             rehearsal=passed,
-            origin=known.origin if known else self._origin(*commit()),
+            origin=known.origin if known else self._origin(*commit),
             files=release.records,
         )
 
@@ -201,16 +194,12 @@ class Publisher:
             published_by=self.store.aws.caller_arn, published_at=datetime.now(UTC), git_commit=commit, git_dirty=dirty
         )
 
-    @staticmethod
-    def _outcome(
-        status: Literal["published", "unchanged", "declined", "dry-run"],
-        release: Release,
-        seen: PointerSnapshot,
-        changed: list[str],
-        rehearsed: str,
-    ) -> PublishResult:
-        previous = seen.pointer.digest if seen.pointer else None
-        return PublishResult(status, release.digest, previous, changed, rehearsed)
+
+def _outcome(
+    status: Status, release: Release, seen: PointerSnapshot, changed: list[str], rehearsed: str
+) -> PublishResult:
+    previous = seen.pointer.digest if seen.pointer else None
+    return PublishResult(status, release.digest, previous, changed, rehearsed)
 
 
 def git_commit(directory: Path) -> tuple[str | None, bool]:

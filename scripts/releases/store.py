@@ -137,13 +137,14 @@ class ReleaseStore(ReleaseArchive):
         Each write is conditional on what was read, so that a publisher that slept cannot write over a newer switch.
         Only what differs is written, all at once: the shortest time in which a plain client can get a mixed set.
         """
-        versions = {name: copy.version_id for name, copy in copies.items() if copy and copy.body == release.files[name]}
-        differing = [name for name in RELEASE_FILES if name not in versions]
-        written = self.bucket.replace_all(
-            {plain_key(name): release.files[name] for name in differing},
-            {plain_key(name): copies[name] for name in differing},
-        )
-        return versions | {name: written[plain_key(name)] for name in differing}
+
+        def settled(name: str) -> str:
+            copy, body = copies[name], release.files[name]
+            if copy is None or copy.body != body:
+                copy = self.bucket.replace(plain_key(name), body, copy.etag if copy else None)
+            return copy.version_id
+
+        return dict(zip(RELEASE_FILES, self.bucket.in_parallel(settled, RELEASE_FILES), strict=True))
 
     def _pointer(
         self, release: Release, manifest: ReleaseManifest, versions: Mapping[str, str], before: Pointer | None
@@ -162,7 +163,7 @@ class ReleaseStore(ReleaseArchive):
         )
 
     def _swap(self, seen: PointerSnapshot, pointer: Pointer) -> None:
-        self.bucket.write(POINTER_KEY, pointer.to_json(), if_match=seen.etag, if_absent=seen.etag is None)
+        self.bucket.replace(POINTER_KEY, pointer.to_json(), seen.etag)
 
 
 def _same_release(now: PointerSnapshot, seen: PointerSnapshot) -> bool:

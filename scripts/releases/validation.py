@@ -65,8 +65,8 @@ def check(release: Release, console: Console) -> tuple[str, ...]:
                 raise TemplateError("\n".join(error.diagnostics) or str(error)) from error
         with console.step(f"Checking {len(POLICIES)} policies on a plan with the shared values"):
             plan = _plan(terraform, release)
-            _refuse([f"{problem} ({policy.name})" for policy in POLICIES for problem in policy.problems(plan)])
-    return (*names, *(policy.name for policy in POLICIES))
+            _refuse([f"{problem} ({name})" for name, policy in POLICIES.items() for problem in policy(plan)])
+    return (*names, *POLICIES)
 
 
 def version_ranges(release: Release) -> tuple[str, str]:

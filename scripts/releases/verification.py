@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from scripts.errors import AlteredReleaseError, ReleaseError
-from scripts.releases.keys import POINTER_KEY, file_key, manifest_key
-from scripts.releases.release import RELEASE_FILES, ReleaseManifest
+from scripts.releases.keys import POINTER_KEY
+from scripts.releases.release import RELEASE_FILES
 from scripts.releases.store import NO_RELEASE, PointerSnapshot, ReleaseStore
 
 
@@ -28,38 +28,12 @@ def verify(store: ReleaseStore, digest: str | None = None, *, dry_run: bool = Fa
     digests = [digest] if digest else store.digests()
     if not digests and store.look() == PointerSnapshot(None, None):
         raise ReleaseError(NO_RELEASE)
-    for one in digests:
-        _verify_release(store, one, findings)
+    for found in map(store.inspect, digests):
+        findings.checked += len(found.bodies)
+        findings.problems += found.problems
     if digest is None:
         _verify_current(store, findings, dry_run=dry_run)
     return findings
-
-
-def _verify_release(store: ReleaseStore, digest: str, findings: Verification) -> None:
-    key = manifest_key(digest)
-    stored = store.bucket.read_all([key, *(file_key(digest, name) for name in RELEASE_FILES)])
-    findings.checked += sum(found is not None for found in stored.values())
-    manifest = stored[key]
-    if manifest is None:
-        findings.problems.append(
-            f"{key} is missing: the release was never completely published; publish the same set again, "
-            f"or remove the rest with `aws s3 rm --recursive s3://{store.bucket.name}/releases/{digest}/`"
-        )
-        return
-    try:
-        parsed = ReleaseManifest.parse(manifest.body, key)
-    except AlteredReleaseError as error:
-        findings.problems.append(str(error))
-        return
-    if parsed.digest != digest:
-        findings.problems.append(f"{key} was altered: it describes another release")
-        return
-    for name in RELEASE_FILES:
-        found = stored[file_key(digest, name)]
-        if found is None:
-            findings.problems.append(f"{file_key(digest, name)} is missing")
-        elif not parsed.files[name].matches(found.body):
-            findings.problems.append(f"{file_key(digest, name)} was altered")
 
 
 def _verify_current(store: ReleaseStore, findings: Verification, *, dry_run: bool) -> None:

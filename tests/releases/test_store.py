@@ -102,9 +102,8 @@ def test_storing_again_writes_nothing(cloud: Cloud, store: ReleaseStore) -> None
 def test_only_what_is_missing_is_stored(store: ReleaseStore) -> None:
     sample = release("one")
     store.bucket.write(file_key(sample.digest, "main.tf"), sample.files["main.tf"])
-    names: list[str] = []
-    store.store(sample, manifest(sample), on_stored=names.append)
-    assert sorted(names) == sorted(set(RELEASE_FILES) - {"main.tf"})
+    names = store.store(sample, manifest(sample))
+    assert sorted(names) == sorted({*RELEASE_FILES, "manifest.json"} - {"main.tf"})
 
 
 def test_storing_again_restores_an_altered_file(store: ReleaseStore) -> None:

@@ -151,7 +151,7 @@ def plan(
 
 
 def broken(plan: Plan) -> set[str]:
-    return {policy.name for policy in POLICIES if list(policy.problems(plan))}
+    return {name for name, policy in POLICIES.items() if list(policy(plan))}
 
 
 def test_a_good_plan_breaks_no_policy() -> None:
