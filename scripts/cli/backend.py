@@ -1,13 +1,12 @@
 """`prequel backend`: where the shared stack's Terraform state lives."""
 
+import typer
+
 from scripts.cli.session import DryRunOption, JsonOption, Session, command_group
+from scripts.errors import PrequelError
 
 app = command_group("Prepare the S3 backend of the shared stack.")
-
-
-@app.callback()
-def backend() -> None:
-    """Prepare the S3 backend of the shared stack."""
+app.callback()(lambda: None)  # without one, typer makes a group of one command that command
 
 
 @app.command()
@@ -19,9 +18,6 @@ def create(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> 
 
     Example: prequel backend create --dry-run
     """
-    import typer
-
-    from scripts.errors import PrequelError
     from scripts.shared_stack.state_bucket import backend_aws, create_state_bucket
 
     session = Session(json_lines=json_lines)

@@ -1,6 +1,5 @@
 """`prequel cost`: estimates costs without a deployment."""
 
-import os
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,19 +53,18 @@ def cost(
         raise typer.BadParameter(f'--egress is "{egress}", expected {" or ".join(EGRESS)}')
     if architecture is not None and architecture not in ARCHITECTURES:
         raise typer.BadParameter(f'--architecture is "{architecture}", expected {" or ".join(ARCHITECTURES)}')
-    directory = Path(os.environ.get("PREQUEL_CONFIG_DIR") or Path.cwd())
-    configured = (directory / "terraform.tfvars").exists()
-    settings = session.configuration.settings if configured else None
+    directory: Path | None = session.directory
+    given = {"aws_region": BASE_REGION, "egress": EGRESS[0], "cpu_architecture": "X86_64", **ASSUMED_TASK}
+    if (session.directory / "terraform.tfvars").exists():
+        given = session.configuration.settings.model_dump(include=set(given))
+    else:
+        directory = None
     (found,) = estimates(
-        directory if configured else None,
-        [region or (settings.aws_region if settings else BASE_REGION)],
-        egress=egress or (settings.egress if settings else EGRESS[0]),
-        architecture=ARCHITECTURES[architecture]
-        if architecture
-        else settings.cpu_architecture
-        if settings
-        else "X86_64",
-        task=settings.model_dump(include=set(ASSUMED_TASK)) if settings else ASSUMED_TASK,
+        directory,
+        [region or given["aws_region"]],
+        egress=egress or given["egress"],
+        architecture=ARCHITECTURES[architecture] if architecture else given["cpu_architecture"],
+        task={name: given[name] for name in ASSUMED_TASK},
     )
     value = found.machine() | {
         "interviews": interviews,

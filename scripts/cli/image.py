@@ -58,7 +58,7 @@ def promote(tag: TagArgument, *, dry_run: DryRunOption = False, json_lines: Json
     image = _catalog(session).promote(tag, dry_run=dry_run)
     if not dry_run:
         session.console.say("run `prequel templates publish`, so that new interviews get it")
-    session.console.result({"current" if not dry_run else "would_be_current": image}, image)
+    session.console.result({"would_be_current" if dry_run else "current": image}, image)
 
 
 @app.command()
@@ -71,18 +71,17 @@ def mirror(
 
     Examples: prequel image mirror docker.io/codercom/code-server:4.99.4 --dry-run
     """
-    from scripts.images.mirror import mirror, plan
+    from scripts.images.mirror import destination, mirror
 
     session = Session(json_lines=json_lines)
-    architecture = session.configuration.settings.cpu_architecture
-    mirroring = plan(_catalog(session), image, tag=tag, architecture=architecture)
+    settings = session.configuration.settings
+    target = destination(_catalog(session), image, tag=tag)
     if not dry_run:
         with session.console.step(f"Copying {image}"):
-            mirror(session.aws, mirroring)
-        if session.configuration.settings.soci_indexing:
+            mirror(session.aws, image, target, architecture=settings.cpu_architecture)
+        if settings.soci_indexing:
             session.console.say("it is indexed within minutes: prequel image status")
-    key = "copied" if not dry_run else "would_copy"
-    session.console.result({key: mirroring.destination}, mirroring.destination)
+    session.console.result({"would_copy" if dry_run else "copied": target}, target)
 
 
 def _catalog(session: Session) -> "Catalog":

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scripts.cli.session import DryRunOption, JsonOption, Session, command_group
+from scripts.errors import PrequelError
 
 app = command_group("Run the shared stack on an embedded AWS, for development.")
 
@@ -35,7 +36,6 @@ def env(*, json_lines: JsonOption = False) -> None:
     Example: eval "$(prequel local env)"
     """
     from scripts.embedded import local_stack
-    from scripts.errors import PrequelError
 
     running = local_stack.LocalAws.find(DIRECTORY.resolve())
     if running is None:

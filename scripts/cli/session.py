@@ -33,16 +33,21 @@ class Session:
     def __init__(self, *, json_lines: bool = False) -> None:
         self.console = Console(json_lines=json_lines)
 
+    @property
+    def directory(self) -> Path:
+        """Where the configuration is: ``PREQUEL_CONFIG_DIR`` or the current directory."""
+        return Path(os.environ.get("PREQUEL_CONFIG_DIR") or Path.cwd())
+
     @cached_property
     def configuration(self) -> "Configuration":
-        """The validated configuration of ``PREQUEL_CONFIG_DIR`` or the current directory.
+        """The validated configuration in ``directory``.
 
         Raises ``PrequelError`` with a line for every problem.
         """
         from stacks.configuration import SettingsError, load_settings
 
         try:
-            return load_settings(Path(os.environ.get("PREQUEL_CONFIG_DIR") or Path.cwd()), os.environ)
+            return load_settings(self.directory, os.environ)
         except SettingsError as error:
             raise PrequelError("\n".join(error.problems)) from error
 

@@ -37,7 +37,7 @@ SkipOption = Annotated[
 ]
 OldArgument = Annotated[str, typer.Argument(metavar="OLD", help="A release; its first 7 characters are enough.")]
 NewArgument = Annotated[str, typer.Argument(metavar="NEW", help="A release; its first 7 characters are enough.")]
-OptionalDigest = Annotated[str, typer.Argument(help="A release; its first 7 characters are enough.", metavar="DIGEST")]
+OptionalDigest = Annotated[str, typer.Argument(metavar="DIGEST", help="A release; its first 7 characters are enough.")]
 
 
 @app.command()
@@ -124,10 +124,11 @@ def show(digest: OptionalDigest = "", *, json_lines: JsonOption = False) -> None
 
     session = Session(json_lines=json_lines)
     store = _store(session)
-    document: ReleaseManifest | Pointer | None = store.manifest(store.resolve(digest)) if digest else store.current()
-    if document is None:
+    found: ReleaseManifest | Pointer | None = store.manifest(store.resolve(digest)) if digest else store.current()
+    if found is None:
         raise ReleaseError(NO_RELEASE)
-    session.console.result(document.model_dump(mode="json"), "\n".join(_lines(document.model_dump(mode="json"))))
+    document = found.model_dump(mode="json")
+    session.console.result(document, "\n".join(_lines(document)))
 
 
 @app.command()

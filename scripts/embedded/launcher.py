@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 from scripts.aws.clients import Aws
@@ -22,12 +21,7 @@ AccountKind = Literal["new", "raised"]
 ACCOUNT_ID = "123456789012"
 """moto's account."""
 
-_BACKEND_ARGUMENTS = (
-    "use_path_style",
-    "skip_credentials_validation",
-    "skip_requesting_account_id",
-    "skip_metadata_api_check",
-)
+_BACKEND_ARGUMENTS = "use_path_style skip_credentials_validation skip_requesting_account_id skip_metadata_api_check"
 
 
 @dataclass
@@ -74,16 +68,18 @@ class EmbeddedAws:
         endpoint = process.stdout.readline().strip()
         if not endpoint:
             process.kill()
-            raise PrequelError(
-                f"the embedded AWS did not start; see {log}" if log else "the embedded AWS did not start"
-            )
+            raise PrequelError("the embedded AWS did not start" + (f"; see {log}" if log else ""))
         return cls(endpoint, region, process)
 
     @property
     def environment(self) -> dict[str, str]:
         """This process's environment, changed so that any AWS client, the provider included, uses this AWS only."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return inherited | {
+        return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | self.variables
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What ``environment`` adds."""
+        return {
             "AWS_ACCESS_KEY_ID": "embedded",
             "AWS_SECRET_ACCESS_KEY": "embedded",
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -92,7 +88,7 @@ class EmbeddedAws:
             "AWS_EC2_METADATA_DISABLED": "true",
             # A loopback address has no virtual-host buckets. Terraform reads these; nothing published holds them.
             TESTED_PROVIDER_VARIABLE: "1",
-            "TF_CLI_ARGS_init": " ".join(f"-backend-config={name}=true" for name in _BACKEND_ARGUMENTS),
+            "TF_CLI_ARGS_init": " ".join(f"-backend-config={name}=true" for name in _BACKEND_ARGUMENTS.split()),
         }
 
     @property
@@ -128,7 +124,5 @@ class EmbeddedAws:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

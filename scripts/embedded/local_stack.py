@@ -18,7 +18,7 @@ from scripts.embedded.launcher import SERVER_MODULE, EmbeddedAws
 from scripts.errors import InterruptedRunError, MissingToolError, PrequelError
 from scripts.project import PROJECT
 from scripts.terraform.binary import terraform_binary
-from scripts.terraform.providers import TESTED_PROVIDER_VARIABLE, terraform_environment
+from scripts.terraform.providers import terraform_environment
 
 DOMAIN = "interviews.example.com"
 """Reserved for examples (https://www.rfc-editor.org/rfc/rfc2606), so it is nobody's."""
@@ -80,8 +80,7 @@ def up(directory: Path, console: Console) -> LocalAws:
 
     Raises ``PrequelError`` when one runs already, or when the deployment fails; then nothing is left running.
     """
-    running = LocalAws.find(directory)
-    if running is not None:
+    if running := LocalAws.find(directory):
         raise PrequelError(f"a local AWS already runs at {running.endpoint}; stop it with `prequel local down`")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -101,13 +100,7 @@ def up(directory: Path, console: Console) -> LocalAws:
 
 def exports(local: LocalAws) -> dict[str, str]:
     """The environment variables with which `prequel`, terraform and the AWS CLI use ``local``."""
-    full = EmbeddedAws(local.endpoint, "us-east-1").environment
-    chosen = {
-        name: value
-        for name, value in full.items()
-        if name.startswith(("AWS_", "TF_CLI_ARGS_init", TESTED_PROVIDER_VARIABLE))
-    }
-    return chosen | {"PREQUEL_CONFIG_DIR": str(local.directory)}
+    return EmbeddedAws(local.endpoint, "us-east-1").variables | {"PREQUEL_CONFIG_DIR": str(local.directory)}
 
 
 def shell_exports(local: LocalAws) -> str:
@@ -123,11 +116,10 @@ def deploy_shared(embedded: EmbeddedAws, directory: Path, console: Console) -> N
     (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS)
     embedded.aws.route53.create_hosted_zone(Name=DOMAIN, CallerReference=DOMAIN)
     with console.step("Deploying the shared stack with cdktf deploy"):
-        cdktf_deploy(directory, embedded.environment, console)
+        _cdktf_deploy(directory, embedded.environment, console)
 
 
-def cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Console) -> None:
-    """Runs `cdktf deploy shared` for the configuration in ``directory`` and prints each resource as it is created."""
+def _cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Console) -> None:
     prepared = terraform_environment(environment)
     prepared.pop("TF_CLI_ARGS_init", None)  # backend flags for S3, which a local backend refuses
     prepared |= {
@@ -137,7 +129,7 @@ def cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Conso
     }
     output = directory / "cdktf.out"
     process = subprocess.Popen(
-        [*_cdktf(), "deploy", "shared", "--auto-approve", "--skip-provider-lock", "--output", str(output)],
+        [_cdktf(), "deploy", "shared", "--auto-approve", "--skip-provider-lock", "--output", str(output)],
         cwd=PROJECT,
         env=prepared,
         stdin=subprocess.DEVNULL,
@@ -165,14 +157,14 @@ def cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Conso
         )
 
 
-def _cdktf() -> list[str]:
+def _cdktf() -> str:
     terraform_binary()
     if shutil.which("node") is None:
         raise MissingToolError("node is not on PATH; install Node.js 20 or later from https://nodejs.org")
     command = PROJECT / "node_modules" / ".bin" / "cdktf"
     if not command.exists():
         raise MissingToolError(f"{command} is missing; run `make setup` in {PROJECT}")
-    return [str(command)]
+    return str(command)
 
 
 def _seconds(text: str) -> float:

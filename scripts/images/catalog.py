@@ -72,12 +72,13 @@ class Catalog:
             described = list(self.repository.tagged())
             indexed = self._indexed(image for image in described if _suffixed(image))
         indexes = {tag: str(image["imageDigest"]) for image in indexed for tag in _suffixed(image)}
-        found = [
-            _image(tag, image, indexes, url=url, current=current)
-            for image in described
-            for tag in image["imageTags"]
-            if not tag.endswith(SOCI_SUFFIX)
-        ]
+        found: list[Image] = []
+        for image in described:
+            for tag in (tag for tag in image["imageTags"] if not tag.endswith(SOCI_SUFFIX)):
+                siblings = (other + SOCI_SUFFIX for other in (tag, *image["imageTags"]))
+                index = next((indexes[sibling] for sibling in siblings if sibling in indexes), "")
+                size, is_current = image.get("imageSizeInBytes", 0), bool(index) and current == f"{url}@{index}"
+                found.append(Image(tag, image["imageDigest"], index, size, image["imagePushedAt"], is_current))
         return sorted(found, key=lambda image: (image.pushed_at, image.tag), reverse=True)
 
     def index_of(self, image: str) -> str:
@@ -142,16 +143,3 @@ class Catalog:
 
 def _suffixed(described: dict[str, Any]) -> list[str]:
     return [tag for tag in described["imageTags"] if tag.endswith(SOCI_SUFFIX)]
-
-
-def _image(tag: str, described: dict[str, Any], indexes: dict[str, str], *, url: str, current: str) -> Image:
-    siblings = (other + SOCI_SUFFIX for other in (tag, *described["imageTags"]))
-    index = next((indexes[sibling] for sibling in siblings if sibling in indexes), "")
-    return Image(
-        tag=tag,
-        digest=described["imageDigest"],
-        index=index,
-        size=described.get("imageSizeInBytes", 0),
-        pushed_at=described["imagePushedAt"],
-        current=bool(index) and current == f"{url}@{index}",
-    )

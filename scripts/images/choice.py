@@ -19,7 +19,7 @@ def with_existing_image(values: Outputs, catalog: Catalog, warn: Callable[[str],
     on trust. Raises ``ImageError`` for an image that the repository has not, which no interview could start with.
     """
     image, repository = str(values["code_server_image"]), str(values["code_server_repository_url"])
-    warn = warn if indexing else _keep_silent
+    warn = warn if indexing else (lambda _: None)  # without indexing, there is nothing to be slower than
     if not _is_own(image, repository):
         warn(
             f"{image} is not in the stack's own repository, so {SLOWER}; copy it with `prequel image mirror {image}`"
@@ -80,7 +80,3 @@ def _newest(catalog: Catalog) -> Image:
             " `prequel image mirror docker.io/codercom/code-server:4.99.4`, or set code_server_image and deploy"
         )
     return images[0]
-
-
-def _keep_silent(_warning: str) -> None:
-    """Without indexing, there is nothing to be slower than."""

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from contract.names import IMAGE_ARCHITECTURES, SOCI_SUFFIX
@@ -14,17 +13,8 @@ from scripts.images.catalog import Catalog
 from scripts.images.repository import LONGEST_TAG
 
 
-@dataclass(frozen=True)
-class Mirroring:
-    """An image that is to be copied: from where, to where, and for which of Fargate's architectures."""
-
-    source: str
-    destination: str
-    architecture: str
-
-
-def plan(catalog: Catalog, source: str, *, tag: str, architecture: str) -> Mirroring:
-    """What to copy; without a ``tag``, under the image's own one.
+def destination(catalog: Catalog, source: str, *, tag: str) -> str:
+    """Where the image ``source`` is to be copied; without a ``tag``, under its own one.
 
     Raises ``ImageError`` for an image without any, and for a tag that the repository has: tags never move there.
     """
@@ -40,11 +30,13 @@ def plan(catalog: Catalog, source: str, *, tag: str, architecture: str) -> Mirro
     with explained(f"find the image {tag}"):
         if catalog.repository.describe(imageTag=tag) is not None:
             raise ImageError(f"{catalog.repository.name} has an image {tag}, and tags never move; give --tag")
-    return Mirroring(source, f"{catalog.url()}:{tag}", architecture)
+    return f"{catalog.url()}:{tag}"
 
 
-def mirror(aws: Aws, mirroring: Mirroring) -> None:
-    """Copies the image; raises ``MissingToolError`` without skopeo and ``ImageError`` with what it said.
+def mirror(aws: Aws, source: str, target: str, *, architecture: str) -> None:
+    """Copies an image for one of Fargate's architectures.
+
+    Raises ``MissingToolError`` without skopeo and ``ImageError`` with what it said.
 
     The token for ECR goes by a file of this process's own, never by an argument.
     """
@@ -59,20 +51,13 @@ def mirror(aws: Aws, mirroring: Mirroring) -> None:
     with tempfile.TemporaryDirectory() as directory:
         authorization = Path(directory) / "auth.json"
         authorization.touch(mode=0o600)
-        registry = mirroring.destination.partition("/")[0]
+        registry = target.partition("/")[0]
         authorization.write_text(json.dumps({"auths": {registry: {"auth": token}}}))
         done = subprocess.run(
             [
-                *(
-                    skopeo,
-                    "--override-os",
-                    "linux",
-                    "--override-arch",
-                    IMAGE_ARCHITECTURES[mirroring.architecture],
-                    "copy",
-                ),
-                *("--quiet", "--retry-times", "3", "--dest-authfile", str(authorization)),
-                *(f"docker://{mirroring.source}", f"docker://{mirroring.destination}"),
+                *(skopeo, "--override-os", "linux", "--override-arch", IMAGE_ARCHITECTURES[architecture]),
+                *("copy", "--quiet", "--retry-times", "3", "--dest-authfile", str(authorization)),
+                *(f"docker://{source}", f"docker://{target}"),
             ],
             capture_output=True,
             text=True,
@@ -80,4 +65,4 @@ def mirror(aws: Aws, mirroring: Mirroring) -> None:
         )
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise ImageError(f"cannot copy {mirroring.source} to {mirroring.destination}: {said}")
+        raise ImageError(f"cannot copy {source} to {target}: {said}")

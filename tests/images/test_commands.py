@@ -13,7 +13,7 @@ from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import ImageError, MissingToolError, PrequelError
 from scripts.images.catalog import Catalog
 from scripts.images.choice import lazy_tag, with_existing_image
-from scripts.images.mirror import Mirroring, mirror, plan
+from scripts.images.mirror import destination, mirror
 from scripts.releases import validation
 from tests.images.conftest import Ecr, Registry, make_image
 
@@ -239,12 +239,12 @@ def test_mirror_copies_an_image_into_a_registry_without_docker(
     registry.skopeo("copy", "--quiet", f"oci:{tmp_path / 'image'}:v1", f"docker://{registry.host}/public/editor:1.0")
     for name, value in registry.environment.items():
         monkeypatch.setenv(name, value)
-    copying = Mirroring(f"{registry.host}/public/editor:1.0", f"{registry.host}/own:1.0", "X86_64")
-    mirror(ecr.embedded.aws, copying)
+    target = f"{registry.host}/own:1.0"
+    mirror(ecr.embedded.aws, f"{registry.host}/public/editor:1.0", target, architecture="X86_64")
     layers = [json.loads(registry.raw(name))["layers"] for name in ("public/editor:1.0", "own:1.0")]
     assert layers[0] == layers[1]
     with pytest.raises(ImageError, match=r"cannot copy .*missing:1\.0 to .*: .*manifest unknown") as raised:
-        mirror(ecr.embedded.aws, Mirroring(f"{registry.host}/missing:1.0", f"{registry.host}/own:1.0", "X86_64"))
+        mirror(ecr.embedded.aws, f"{registry.host}/missing:1.0", target, architecture="X86_64")
     assert "\n" not in str(raised.value)
 
 
@@ -253,7 +253,7 @@ def test_mirror_without_skopeo_says_how_to_install_it(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingToolError, match="skopeo is not on PATH; install it"):
-        mirror(ecr.embedded.aws, Mirroring(OUTSIDE, f"{ecr.url}:4.99.4", "X86_64"))
+        mirror(ecr.embedded.aws, OUTSIDE, f"{ecr.url}:4.99.4", architecture="X86_64")
 
 
 def test_a_dry_run_of_mirror_says_where_the_image_would_go(ecr: Ecr, prequel: Prequel) -> None:
@@ -275,4 +275,4 @@ def test_a_dry_run_of_mirror_says_where_the_image_would_go(ecr: Ecr, prequel: Pr
 def test_mirror_refuses_a_tag_that_cannot_be_indexed_or_is_taken(ecr: Ecr, source: str, tag: str, reason: str) -> None:
     ecr.push(ecr.image(), "taken")
     with pytest.raises(PrequelError, match=reason):
-        plan(Catalog(ecr.embedded.aws, ecr.prefix), source, tag=tag, architecture="X86_64")
+        destination(Catalog(ecr.embedded.aws, ecr.prefix), source, tag=tag)
