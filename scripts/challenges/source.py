@@ -39,16 +39,6 @@ class SourceFile:
     md5: str
     size: int
 
-    @classmethod
-    def of(cls, location: Path, content: bytes) -> "SourceFile":
-        """The record of ``content``, found at ``location``."""
-        return cls(
-            location,
-            hashlib.sha256(content).hexdigest(),
-            hashlib.md5(content, usedforsecurity=False).hexdigest(),
-            len(content),
-        )
-
     def read(self) -> bytes:
         """The very content that was hashed; raises ``ChallengeError`` when the file has changed since."""
         try:
@@ -144,7 +134,8 @@ def _read_files(home: Path, problems: list[str]) -> dict[str, SourceFile]:
             "remove it, and revoke it if it is real"
             for finding in find_secrets(content)
         ]
-        files[path] = SourceFile.of(location, content)
+        sha256, md5 = hashlib.sha256(content), hashlib.md5(content, usedforsecurity=False)
+        files[path] = SourceFile(location, sha256.hexdigest(), md5.hexdigest(), len(content))
     return files
 
 

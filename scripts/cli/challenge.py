@@ -50,7 +50,13 @@ def publish(
     if gone and not dry_run and not yes and not session.confirm(question):
         raise typer.Abort
     outcomes, problems = _publish_all(session.console, bucket, challenges, dry_run=dry_run)
-    removed = _remove_all(session.console, bucket, gone, problems, dry_run=dry_run)
+    removed: list[str] = []
+    for name in gone:
+        try:
+            _remove(session.console, bucket, name, dry_run=dry_run)
+            removed.append(name)
+        except PrequelError as error:
+            problems.append(str(error))
     session.console.result(
         {"challenges": [asdict(outcome) for outcome in outcomes], "removed": removed, "dry_run": dry_run},
         _summary(outcomes, removed, dry_run=dry_run),
@@ -125,11 +131,8 @@ def remove(
     removable(bucket, name)
     if not dry_run and not yes and not session.confirm(f"Remove {name} with all its versions?"):
         raise typer.Abort
-    problems: list[str] = []
-    removed = _remove_all(session.console, bucket, [name], problems, dry_run=dry_run)
-    if problems:
-        raise PrequelError("\n".join(problems))
-    session.console.result({"removed": removed, "dry_run": dry_run})
+    _remove(session.console, bucket, name, dry_run=dry_run)
+    session.console.result({"removed": [name], "dry_run": dry_run})
 
 
 def _bucket(session: Session) -> "ChallengeBucket":
@@ -161,25 +164,15 @@ def _publish_all(
     return sorted(outcomes, key=lambda outcome: outcome.name), sorted(problems)
 
 
-def _remove_all(
-    console: Console, bucket: "ChallengeBucket", names: list[str], problems: list[str], *, dry_run: bool
-) -> list[str]:
-    """The challenges that were removed; adds a line to ``problems`` for each that was not."""
+def _remove(console: Console, bucket: "ChallengeBucket", name: str, *, dry_run: bool) -> None:
     from scripts.challenges.remove import removable, remove
 
-    removed: list[str] = []
-    for name in names:
-        start = time.monotonic()
-        try:
-            if dry_run:
-                removable(bucket, name)
-                console.say(f"  {name} would be removed")
-            else:
-                console.done(f"{name} is removed: {remove(bucket, name)} objects deleted", time.monotonic() - start)
-            removed.append(name)
-        except PrequelError as error:
-            problems.append(str(error))
-    return removed
+    start = time.monotonic()
+    if dry_run:
+        removable(bucket, name)
+        console.say(f"  {name} would be removed")
+    else:
+        console.done(f"{name} is removed: {remove(bucket, name)} objects deleted", time.monotonic() - start)
 
 
 def _summary(outcomes: "list[ChallengeResult]", removed: list[str], *, dry_run: bool) -> str:

@@ -1,4 +1,7 @@
-"""Every release that was published, stored under its digest and verified to the last byte when it is read."""
+"""Every release that was published: in releases/{digest}/ its five files and, written last, manifest.json.
+
+Every byte is verified when it is read.
+"""
 
 import re
 from contextlib import suppress
@@ -11,11 +14,20 @@ from scripts.aws.bucket import Bucket, StoredObject
 from scripts.aws.clients import Aws
 from scripts.aws.retries import retry_lost_races
 from scripts.errors import AlteredReleaseError, ReleaseError
-from scripts.releases.keys import file_key, manifest_key
 from scripts.releases.release import RELEASE_FILES, FileRecord, Release, ReleaseManifest, short
 
 SHORTEST_DIGEST = 7
 """Characters of an abbreviated digest, as in git."""
+
+
+def file_key(digest: str, name: str) -> str:
+    """Where a release's file is stored."""
+    return f"{RELEASES}{digest}/{name}"
+
+
+def manifest_key(digest: str) -> str:
+    """Where a release's manifest is stored."""
+    return file_key(digest, "manifest.json")
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,6 @@ def rehearse(release: Release, console: Console) -> Rehearsal:
 
 
 def _prepare(release: Release, directory: Path, embedded_values: Mapping[str, Any]) -> None:
-    """What a client does with a downloaded release, and the file of other values."""
     release.write(directory)
     place = embedded_values["instance_bucket_name"], INTERVIEW_ID, embedded_values["aws_region"]
     (directory / "main.tf").write_text(render_main(release.files["main.tf"].decode(), *place))

@@ -1,6 +1,7 @@
-"""The current release: switched by compare-and-swap, with plain copies for clients that copy ``instance/``.
+"""The current release: instance/manifest.json, the pointer to it, and plain copies for clients that copy ``instance/``.
 
-The order of the writes and the checks after them are what makes this safe; docs/decisions/0010-releases.md argues it.
+The pointer is switched by compare-and-swap, after the copies. The order of the writes and the checks after them are
+what makes this safe; docs/decisions/0010-releases.md argues it.
 """
 
 from collections.abc import Mapping
@@ -12,14 +13,18 @@ from scripts.aws.bucket import LostRaceError, StoredObject
 from scripts.aws.retries import retry_lost_races
 from scripts.errors import AlteredReleaseError, ReleaseError
 from scripts.releases.archive import ReleaseArchive, problem_of
-from scripts.releases.keys import POINTER_KEY, plain_key
 from scripts.releases.release import RELEASE_FILES, Pointer, PublishedFile, Release, ReleaseManifest, short
 
 _REPAIRS = 20
 """How often the plain copies are repaired while others keep switching."""
 
-
 NO_RELEASE = "there is no release yet; publish one with `prequel templates publish`"
+POINTER_KEY = f"{CURRENT_RELEASE}manifest.json"
+
+
+def plain_key(name: str) -> str:
+    """Where the current release's plain copy of a file is."""
+    return f"{CURRENT_RELEASE}{name}"
 
 
 class SupersededError(ReleaseError):

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 from scripts.errors import AlteredReleaseError, ReleaseError
-from scripts.releases.keys import POINTER_KEY
 from scripts.releases.release import RELEASE_FILES
-from scripts.releases.store import NO_RELEASE, PointerSnapshot, ReleaseStore
+from scripts.releases.store import NO_RELEASE, POINTER_KEY, PointerSnapshot, ReleaseStore
 
 
 @dataclass

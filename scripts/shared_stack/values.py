@@ -26,6 +26,8 @@ STATE_VERSION = 4
 
 Outputs = dict[str, Any]
 
+_ABSENT = "is not there; deploy the shared stack first with `make deploy`, or give --outputs-file"
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -38,18 +40,21 @@ class Deployment:
 
 @dataclass(frozen=True)
 class TemplateVariables:
-    """The input variables that ``variables.tf`` declares; ``text`` is the file."""
+    """The input variables that ``variables.tf`` declares; ``text`` is the file.
+
+    Every property raises ``SharedValuesError`` for HCL it cannot read.
+    """
 
     text: str
 
     @cached_property
     def with_default(self) -> dict[str, bool]:
-        """Each variable's name, and whether it has a default; raises ``SharedValuesError`` for HCL it cannot read."""
+        """Whether each variable has a default."""
         return {name: "default" in body for name, body in self._blocks.items()}
 
-    @cached_property
+    @property
     def descriptions(self) -> dict[str, str]:
-        """What each variable is for; raises as ``with_default`` does."""
+        """What each variable is for."""
         return {name: str(body.get("description", "")).strip('"') for name, body in self._blocks.items()}
 
     @property
@@ -86,8 +91,7 @@ class SharedValues:
         missing = [name for name in wanted if outputs.get(name) is None]
         if missing:
             raise SharedValuesError(
-                f"the shared stack's outputs lack {', '.join(missing)}; "
-                "deploy the shared stack again with `make deploy`"
+                f"the shared stack's outputs lack {', '.join(missing)}; deploy it again with `make deploy`"
             )
         published = [name for name in variables.not_of_clients if outputs.get(name) is not None]
         return cls({name: outputs[name] for name in published}, {name: outputs[name] for name in LIMITS})
@@ -112,10 +116,10 @@ def read_outputs(configuration: "Configuration", aws: Aws, outputs_file: Path | 
     """
     if outputs_file is not None:
         return parse_outputs(_read(outputs_file, "the outputs file"), str(outputs_file))
-    if configuration.backend is None:
-        path = configuration.directory / LOCAL_STATE_FILE
-        return parse_state(_read(path, "the shared stack's state"), str(path))
     backend = configuration.backend
+    if backend is None:
+        path = configuration.directory / LOCAL_STATE_FILE
+        return _parse_state(_read(path, "the shared stack's state"), str(path))
     address = f"s3://{backend.bucket}/{backend.key}"
     elsewhere = backend.profile is not None or backend.region != aws.region
     reader = backend_aws(backend) if elsewhere else aws
@@ -124,15 +128,12 @@ def read_outputs(configuration: "Configuration", aws: Aws, outputs_file: Path | 
             content = reader.s3.get_object(Bucket=backend.bucket, Key=backend.key)["Body"].read()
         except ClientError as error:
             if error_code(error) in {"NoSuchKey", "NoSuchBucket"}:
-                raise SharedValuesError(
-                    f"{address} is not there; deploy the shared stack first with `make deploy`, or give --outputs-file"
-                ) from error
+                raise SharedValuesError(f"{address} {_ABSENT}") from error
             raise
-    return parse_state(content, address)
+    return _parse_state(content, address)
 
 
-def parse_state(content: bytes, source: str) -> Outputs:
-    """The outputs in a Terraform state; raises ``SharedValuesError``."""
+def _parse_state(content: bytes, source: str) -> Outputs:
     document = _object(content, source)
     if document.get("version") != STATE_VERSION:
         raise SharedValuesError(
@@ -167,8 +168,6 @@ def _read(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise SharedValuesError(
-            f"{what} {path} is not there; deploy the shared stack first with `make deploy`, or give --outputs-file"
-        ) from error
+        raise SharedValuesError(f"{what} {path} {_ABSENT}") from error
     except OSError as error:
         raise SharedValuesError(f"{what} {path} cannot be read: {error.strerror}") from error

@@ -81,8 +81,7 @@ class Terraform:
 
         ``variables`` travel in the environment (``TF_VAR_``), never in the process's arguments.
         """
-        run = self._run("apply", "-json", "-auto-approve", *arguments, on_event=on_event, variables=variables)
-        return run.outputs
+        return self._run("apply", "-json", "-auto-approve", *arguments, on_event=on_event, variables=variables).outputs
 
     def destroy(self, *arguments: str, on_event: Callable[[Event], None] | None = None) -> None:
         """Destroys without asking."""

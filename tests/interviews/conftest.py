@@ -26,7 +26,6 @@ from scripts.interviews.context import Context
 from scripts.interviews.records import Inputs, Intent, Status
 from scripts.interviews.request import Request
 from scripts.project import PROJECT
-from scripts.releases.keys import POINTER_KEY, plain_key
 from scripts.releases.release import (
     FileRecord,
     Limits,
@@ -37,7 +36,7 @@ from scripts.releases.release import (
     Release,
     ReleaseManifest,
 )
-from scripts.releases.store import ReleaseStore
+from scripts.releases.store import POINTER_KEY, ReleaseStore, plain_key
 from scripts.shared_stack.values import LIMITS
 
 CHALLENGE = "python/rate-limiter"

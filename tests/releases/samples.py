@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from contract.names import SHARED_VALUES_FILE
 from scripts.aws.clients import Aws
-from scripts.releases.keys import POINTER_KEY, plain_key
 from scripts.releases.release import RELEASE_FILES, Limits, Origin, Pointer, Rehearsal, Release, ReleaseManifest
-from scripts.releases.store import ReleaseStore
+from scripts.releases.store import POINTER_KEY, ReleaseStore, plain_key
 
 LIMITS = Limits(max_instances=10, interview_default_minutes=90, interview_maximum_minutes=240)
 SHARED = {"aws_account_id": "123456789012", "aws_region": "us-east-1", "environment": "test"}

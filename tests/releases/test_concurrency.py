@@ -17,8 +17,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from scripts.aws.retries import BACK_OFF
 from scripts.errors import PrequelError
-from scripts.releases.keys import POINTER_KEY
-from scripts.releases.store import ReleaseStore, SupersededError
+from scripts.releases.store import POINTER_KEY, ReleaseStore, SupersededError
 from tests.releases.conftest import Cloud
 from tests.releases.interleaving import Counter, before_each_call, interleave, is_write, refusal
 from tests.releases.samples import assert_readers_are_safe, assert_settled, manifest, published, release

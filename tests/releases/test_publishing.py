@@ -12,9 +12,10 @@ from contract.names import SHARED_VALUES_FILE
 from scripts.console import Console
 from scripts.errors import AlteredReleaseError, ReleaseError, SharedValuesError, TemplateError
 from scripts.releases import rehearsal, validation
-from scripts.releases.keys import POINTER_KEY, file_key, manifest_key, plain_key
+from scripts.releases.archive import file_key, manifest_key
 from scripts.releases.publishing import Publisher, PublishResult, git_commit
 from scripts.releases.release import Rehearsal, Release
+from scripts.releases.store import POINTER_KEY, plain_key
 from scripts.shared_stack.values import Deployment
 from tests.releases.conftest import Cloud
 from tests.releases.interleaving import Counter

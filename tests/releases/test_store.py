@@ -7,9 +7,9 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 
 from scripts.errors import AlteredReleaseError, ReleaseError
-from scripts.releases.keys import POINTER_KEY, file_key, manifest_key, plain_key
+from scripts.releases.archive import file_key, manifest_key
 from scripts.releases.release import RELEASE_FILES, Release
-from scripts.releases.store import ReleaseStore, SupersededError
+from scripts.releases.store import POINTER_KEY, ReleaseStore, SupersededError, plain_key
 from tests.releases.conftest import Cloud
 from tests.releases.interleaving import Counter, before_each_call
 from tests.releases.samples import assert_settled, manifest, objects, published, release, stored

@@ -12,7 +12,7 @@ from scripts.cli import templates
 from scripts.dev.render import TEMPLATE_DIRECTORY
 from scripts.errors import PrequelError
 from scripts.releases import rehearsal, validation
-from scripts.releases.keys import file_key
+from scripts.releases.archive import file_key
 from scripts.releases.release import Rehearsal
 from scripts.shared_stack.values import TemplateVariables
 from tests.releases.conftest import BUCKET, Cloud

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from scripts.releases.keys import POINTER_KEY, file_key, manifest_key, plain_key
+from scripts.releases.archive import file_key, manifest_key
 from scripts.releases.release import RELEASE_FILES
-from scripts.releases.store import ReleaseStore
+from scripts.releases.store import POINTER_KEY, ReleaseStore, plain_key
 from scripts.releases.verification import verify
 from tests.releases.samples import assert_settled, published, stored
 
