@@ -13,7 +13,6 @@ from scripts.aws.clients import Aws
 from scripts.embedded.launcher import ACCOUNT_ID
 from scripts.errors import AwsError, SharedValuesError
 from scripts.shared_stack.values import (
-    Deployment,
     SharedValues,
     TemplateVariables,
     check_deployment,
@@ -24,7 +23,7 @@ from stacks.configuration import Configuration
 from stacks.settings import BackendSettings, Settings
 
 SETTINGS = Settings(aws_region="us-east-1", environment="test", domain_name="")
-HERE = Deployment(ACCOUNT_ID, "us-east-1", "test")
+HERE = {"aws_account_id": ACCOUNT_ID, "aws_region": "us-east-1", "environment": "test"}
 VARIABLES = TemplateVariables(
     """
     variable "interview_id" { type = string }

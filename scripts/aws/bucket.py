@@ -27,7 +27,6 @@ from scripts.aws.clients import (
 from scripts.errors import AwsError
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
 
 WORKERS = 8
@@ -71,17 +70,13 @@ class Bucket:
         self.name = name
 
     @cached_property
-    def _s3(self) -> "S3Client":
-        return self.aws.s3
-
-    @cached_property
     def _place(self) -> OwnBucket:
         return self.aws.own_bucket(self.name)
 
     def check_usable(self) -> None:
         """Raises ``AwsError`` unless the bucket is there, is ours, is in this region and keeps versions."""
         with self._explained("s3:GetBucketVersioning"):
-            status = self._s3.get_bucket_versioning(**self._place).get("Status", "off")
+            status = self.aws.s3.get_bucket_versioning(**self._place).get("Status", "off")
         if status != "Enabled":
             raise AwsError(
                 f"versioning of the bucket {self.name} is {status.lower()}, expected enabled; "
@@ -89,7 +84,7 @@ class Bucket:
             )
         with self._explained("s3:ListBucket"):
             # botocore follows redirects to other regions by itself, so a wrong region has to be looked for.
-            region = self._s3.head_bucket(**self._place).get("BucketRegion")
+            region = self.aws.s3.head_bucket(**self._place).get("BucketRegion")
         if region and region != self.aws.region:
             raise AwsError(f"the bucket {self.name} is in {region}, expected {self.aws.region}; correct aws_region")
 
@@ -97,7 +92,7 @@ class Bucket:
         """The current version of the object at ``key``; None when there is none."""
         try:
             with self._explained("s3:GetObject", key):
-                answer = self._s3.get_object(Key=key, **self._place)
+                answer = self.aws.s3.get_object(Key=key, **self._place)
                 version_id = answer.get("VersionId", "null")
                 return StoredObject(answer["Body"].read(), answer["ETag"], version_id, answer["LastModified"])
         except AwsError as error:
@@ -146,7 +141,7 @@ class Bucket:
 
     def _put(self, key: str, body: bytes, condition: Mapping[str, Any]) -> StoredObject:
         with self._explained("s3:PutObject", key):
-            answer = self._s3.put_object(
+            answer = self.aws.s3.put_object(
                 Key=key,
                 Body=body,
                 ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
@@ -167,7 +162,7 @@ class Bucket:
     def folders(self, prefix: str) -> list[str]:
         """The names that keys have between ``prefix`` and the next slash."""
         with self._explained("s3:ListBucket"):
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, Delimiter="/", **self._place)
+            pages = self.aws.s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, Delimiter="/", **self._place)
             entries = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]
         return [entry.removeprefix(prefix).rstrip("/") for entry in entries]
 
@@ -182,7 +177,7 @@ class Bucket:
 
     def _entries(self, prefix: str) -> "list[ObjectTypeDef]":
         with self._explained("s3:ListBucket"):
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
+            pages = self.aws.s3.get_paginator("list_objects_v2").paginate(Prefix=prefix, **self._place)
             return [entry for page in pages for entry in page.get("Contents", [])]
 
     def delete(self, key: str, *, if_match: str = "") -> None:
@@ -193,7 +188,7 @@ class Bucket:
         condition: dict[str, Any] = {"IfMatch": if_match} if if_match else {}
         try:
             with self._explained("s3:DeleteObject", key):
-                self._s3.delete_object(Key=key, **self._place, **condition)
+                self.aws.s3.delete_object(Key=key, **self._place, **condition)
         except AwsError as error:
             if not condition or _code(error) not in CONFLICTS | _GONE:
                 raise
@@ -205,14 +200,14 @@ class Bucket:
         if not wanted:
             return
         with self._explained("s3:DeleteObject", wanted[0]["Key"]):
-            answer = self._s3.delete_objects(Delete={"Objects": wanted, "Quiet": True}, **self._place)
+            answer = self.aws.s3.delete_objects(Delete={"Objects": wanted, "Quiet": True}, **self._place)
         for problem in answer.get("Errors", []):
             address = self._address(problem.get("Key", ""))
             raise AwsError(f"cannot delete {address}: {problem.get('Code')}: {problem.get('Message')}")
 
     def in_parallel(self, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """What ``work`` gives for each of ``items``, ``WORKERS`` at a time; raises the first failure."""
-        _ = self._s3, self._place  # made once, before the threads
+        _ = self.aws.s3, self._place  # made once, before the threads
         with ThreadPoolExecutor(WORKERS) as pool:
             return list(pool.map(work, items))
 

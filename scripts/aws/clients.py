@@ -156,11 +156,7 @@ def explained(purpose: str) -> Iterator[None]:
     """Turns any AWS error inside into one ``AwsError`` line: cannot ``purpose``: reason."""
     try:
         yield
-    except ClientError as error:
-        if is_clock_skew(error):
-            raise AwsError(f"cannot {purpose}: this machine's clock differs from AWS's; set the clock") from error
-        raise AwsError(f"cannot {purpose}: {reason(error)}") from error
-    except BotoCoreError as error:
+    except (ClientError, BotoCoreError) as error:
         raise AwsError(f"cannot {purpose}: {reason(error)}") from error
 
 
@@ -168,6 +164,8 @@ def reason(error: ClientError | BotoCoreError) -> str:
     """Why a call failed, in AWS's or botocore's words; where the credentials are why, with what to do."""
     if isinstance(error, ClientError):
         code = error_code(error)
+        if is_clock_skew(error):
+            return "this machine's clock differs from AWS's; set the clock"
         if code in REFUSED_CREDENTIALS:
             return f"AWS refuses these credentials ({code}); sign in again, or set AWS_PROFILE to others"
         message = str(error.response.get("Error", {}).get("Message", ""))
@@ -176,7 +174,7 @@ def reason(error: ClientError | BotoCoreError) -> str:
         return "there are no AWS credentials; set AWS_PROFILE, or run `aws configure`"
     words = str(error).rstrip(".")
     if isinstance(error, ProfileNotFound):
-        return f"{words}; set AWS_PROFILE to one that `aws configure list-profiles` names"
+        words += "; set AWS_PROFILE to one that `aws configure list-profiles` names"
     if isinstance(error, SSOError | TokenRetrievalError | CredentialRetrievalError):
-        return f"{words}; sign in again, such as with `aws sso login`"
+        words += "; sign in again, such as with `aws sso login`"
     return words

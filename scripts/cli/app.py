@@ -102,7 +102,3 @@ def misused(error: typer.TyperException) -> str:
     context: Any = getattr(error, "ctx", None)
     command = context.command_path if context else app.info.name
     return f"{' '.join(words.split())}; see `{command} --help`"
-
-
-if __name__ == "__main__":
-    main()

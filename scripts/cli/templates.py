@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from scripts.releases.archive import CatalogueEntry
     from scripts.releases.publishing import Publisher
     from scripts.releases.store import ReleaseStore
-    from scripts.shared_stack.values import Deployment
 
 app = command_group("Publish the interview templates, look at them, and go back.")
 
@@ -92,7 +91,6 @@ def list_releases(*, json_lines: JsonOption = False) -> None:
     """
     from scripts.errors import PrequelError
     from scripts.releases.store import NO_RELEASE
-    from scripts.releases.usage import interviews_by_release
 
     session = Session(json_lines=json_lines)
     store = _store(session)
@@ -100,7 +98,7 @@ def list_releases(*, json_lines: JsonOption = False) -> None:
     current = store.look()
     interviews: dict[str, list[str]] | None = None
     try:
-        interviews = interviews_by_release(store.bucket)
+        interviews = store.users()
     except PrequelError as error:
         session.console.warn(f"cannot list the interviews that use them: {error}")
     if current.altered:
@@ -214,11 +212,9 @@ def _publisher(session: Session, *, yes: bool, skip_rehearsal: bool, dry_run: bo
     return Publisher(_store(session), session.console, ask, rehearse=not skip_rehearsal, dry_run=dry_run)
 
 
-def _deployment(session: Session) -> "Deployment":
-    from scripts.shared_stack.values import Deployment
-
-    settings = session.configuration.settings
-    return Deployment(session.aws.account_id, settings.aws_region, settings.environment)
+def _deployment(session: Session) -> dict[str, str]:
+    settings = session.configuration.settings.model_dump(include={"aws_region", "environment"})
+    return {"aws_account_id": session.aws.account_id, **settings}
 
 
 def _row(entry: "CatalogueEntry", current: str | None, interviews: dict[str, list[str]] | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from scripts.interviews.run_lock import RunLock
 from scripts.interviews.state import clear_stale_state_lock, state_addresses
 from scripts.interviews.store import LOG_FILE
 from scripts.releases.release import ReleaseManifest, render_main
-from scripts.shared_stack.values import Deployment, check_deployment
+from scripts.shared_stack.values import check_deployment
 from scripts.terraform.process import Event, Terraform
 from scripts.terraform.providers import pin_provider
 
@@ -230,7 +230,7 @@ def check_here(context: Context, values: Mapping[str, Any]) -> None:
 
     In another region nothing of an interview would be found, which must not pass for a proof that it is gone.
     """
-    check_deployment(values, Deployment(context.aws.account_id, context.aws.region))
+    check_deployment(values, {"aws_account_id": context.aws.account_id, "aws_region": context.aws.region})
 
 
 @contextmanager

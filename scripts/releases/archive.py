@@ -3,13 +3,14 @@
 Every byte is verified when it is read.
 """
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from contract.names import RELEASES
+from contract.names import INTENT_FILE, RELEASES, WORKSPACES
 from scripts.aws.bucket import Bucket, StoredObject
 from scripts.aws.clients import Aws
 from scripts.aws.retries import retry_lost_races
@@ -123,6 +124,27 @@ class ReleaseArchive:
         if len(found) > 1:
             raise ReleaseError(f"{digest} could be {', '.join(map(short, found))}; give more of it")
         return found[0]
+
+    def users(self) -> dict[str, list[str]]:
+        """The ids of the interviews that exist, by the digest of their release.
+
+        Raises ``ReleaseError`` when an interview's record cannot be read.
+        """
+        records = [key for key in self.bucket.listing(WORKSPACES) if key.endswith(f"/{INTENT_FILE}")]
+        found: dict[str, list[str]] = {}
+        for key, stored in self.bucket.read_all(records).items():
+            if stored is None:
+                continue  # moved to history/ since it was listed
+            try:
+                record = json.loads(stored.body)
+                digest, status = record["release_digest"], record["status"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ReleaseError(
+                    f"{key} does not say which release the interview uses; see `prequel doctor`"
+                ) from error
+            if status != "destroyed":
+                found.setdefault(digest, []).append(key.split("/")[1])
+        return found
 
     @retry_lost_races
     def store(self, release: Release, manifest: ReleaseManifest) -> list[str]:

@@ -1,7 +1,7 @@
 """Publishing and rolling back: look, ask, check, rehearse, store, switch."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from scripts.releases import rehearsal, validation
 from scripts.releases.difference import changed_files, coloured, difference
 from scripts.releases.release import Origin, Pointer, Rehearsal, Release, ReleaseManifest, short
 from scripts.releases.store import PointerSnapshot, ReleaseStore
-from scripts.shared_stack.values import Deployment, check_deployment
+from scripts.shared_stack.values import check_deployment
 
 Status = Literal["published", "unchanged", "declined", "dry-run"]
 Commit = tuple[str | None, bool]
@@ -52,7 +52,7 @@ class Publisher:
         """
         return self._make_current(release, self._look(), git_commit(source))
 
-    def roll_back(self, digest: str | None, here: Deployment) -> PublishResult:
+    def roll_back(self, digest: str | None, here: Mapping[str, str]) -> PublishResult:
         """Makes the templates and images of a stored release current again, the previous one's without a ``digest``.
 
         The other shared values and the limits stay those of the current release: the load balancer and subnets of a

@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hcl2
@@ -50,19 +51,16 @@ def check(release: Release, console: Console) -> tuple[str, ...]:
     Raises ``TemplateError`` with a line for each problem, and ``MissingToolError`` without Terraform.
     """
     names = ["placeholders", "contract with clients", "no secrets", "formatted", "valid"]
-    with tempfile.TemporaryDirectory(prefix="prequel-validation-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="prequel-validation-") as scratch, _as_problems():
         directory = Path(scratch)
         release.write(directory)
         terraform = Terraform(directory)
         with console.step("Checking the text: placeholders, contract, secrets, format"):
             _refuse([*_placeholders(release), *_contract(release), *_secrets(release)])
-            _refuse([f"{name} is not formatted; run `terraform fmt`" for name in _unformatted(terraform)])
+            _refuse([f"{name} is not formatted; run `terraform fmt`" for name in terraform.unformatted()])
         with console.step("Validating with the AWS provider"):
-            try:
-                terraform.init("-backend=false")
-                terraform.validate()
-            except TerraformError as error:
-                raise TemplateError("\n".join(error.diagnostics) or str(error)) from error
+            terraform.init("-backend=false")
+            terraform.validate()
         with console.step(f"Checking {len(POLICIES)} policies on a plan with the shared values"):
             plan = _plan(terraform, release)
             _refuse([f"{problem} ({name})" for name, policy in POLICIES.items() for problem in policy(plan)])
@@ -78,6 +76,14 @@ def version_ranges(release: Release) -> tuple[str, str]:
     if not terraform or not provider:
         raise TemplateError("main.tf does not say which versions of Terraform and hashicorp/aws it is made for")
     return terraform, provider
+
+
+@contextmanager
+def _as_problems() -> Iterator[None]:
+    try:
+        yield
+    except TerraformError as error:
+        raise TemplateError("\n".join(dict.fromkeys(error.diagnostics)) or str(error)) from error
 
 
 def _refuse(problems: list[str]) -> None:
@@ -116,13 +122,6 @@ def _secrets(release: Release) -> Iterator[str]:
                 yield f"{name} line {number} looks like a credential ({kind}); take it out"
 
 
-def _unformatted(terraform: Terraform) -> list[str]:
-    try:
-        return terraform.unformatted()
-    except TerraformError as error:
-        raise TemplateError(str(error)) from error
-
-
 def _plan(terraform: Terraform, release: Release) -> Plan:
     """A plan with the published values themselves, so that the template's own validations judge them too.
 
@@ -148,11 +147,7 @@ run "plan" {{
   }}
 }}
 """)
-    try:
-        plan = terraform.tested_plan()
-    except TerraformError as error:
-        raise TemplateError("\n".join(dict.fromkeys(error.diagnostics)) or str(error)) from error
-    changes = plan.get("resource_changes")
+    changes = terraform.tested_plan().get("resource_changes")
     if not changes:
         raise ReleaseError("the plan of the template set makes nothing, so that no policy could be checked")
     return Plan(changes)

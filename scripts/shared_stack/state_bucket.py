@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from scripts.aws.clients import Aws, boto_session, error_code, explained
+from scripts.aws.clients import Aws, OwnBucket, boto_session, error_code, explained
 from scripts.console import Console
 from scripts.errors import AwsError
 
@@ -57,45 +57,34 @@ def _create(aws: Aws, bucket: str) -> None:
 
 def _secure(aws: Aws, bucket: str, kms_key_id: str | None) -> None:
     """Without ``kms_key_id`` S3's own keys encrypt, as they do in every bucket."""
-    owner = aws.account_id
-    aws.s3.put_bucket_versioning(
-        Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}, ExpectedBucketOwner=owner
-    )
+    own = aws.own_bucket(bucket)
+    aws.s3.put_bucket_versioning(**own, VersioningConfiguration={"Status": "Enabled"})
     if kms_key_id is not None:
         default: Any = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": kms_key_id}
-        aws.s3.put_bucket_encryption(
-            Bucket=bucket,
-            ServerSideEncryptionConfiguration={
-                "Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]
-            },
-            ExpectedBucketOwner=owner,
-        )
-    aws.s3.put_public_access_block(
-        Bucket=bucket,
-        PublicAccessBlockConfiguration=dict.fromkeys(_PUBLIC_ACCESS_BLOCK, True),  # type: ignore[arg-type]
-        ExpectedBucketOwner=owner,
-    )
+        rule: Any = {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}
+        aws.s3.put_bucket_encryption(**own, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    blocked: Any = dict.fromkeys(_PUBLIC_ACCESS_BLOCK, True)
+    aws.s3.put_public_access_block(**own, PublicAccessBlockConfiguration=blocked)
     partition = aws.caller_arn.split(":")[1]
-    policy = _tls_only(f"arn:{partition}:s3:::{bucket}")
-    aws.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy), ExpectedBucketOwner=owner)
+    aws.s3.put_bucket_policy(**own, Policy=json.dumps(_tls_only(f"arn:{partition}:s3:::{bucket}")))
 
 
 def _findings(aws: Aws, bucket: str) -> Iterator[str]:
     """What an existing bucket lacks, each with how to fix it."""
-    place: Any = {"Bucket": bucket, "ExpectedBucketOwner": aws.account_id}
-    if aws.s3.get_bucket_versioning(**place).get("Status") != "Enabled":
+    own = aws.own_bucket(bucket)
+    if aws.s3.get_bucket_versioning(**own).get("Status") != "Enabled":
         yield "has versioning off, so that a broken state cannot be taken back; see aws s3api put-bucket-versioning"
-    blocked = _answer(aws, "get_public_access_block", place).get("PublicAccessBlockConfiguration", {})
+    blocked = _answer(aws, "get_public_access_block", own).get("PublicAccessBlockConfiguration", {})
     if not all(blocked.get(name) for name in _PUBLIC_ACCESS_BLOCK):
         yield "does not block public access; see aws s3api put-public-access-block"
-    if "aws:SecureTransport" not in _answer(aws, "get_bucket_policy", place).get("Policy", ""):
+    if "aws:SecureTransport" not in _answer(aws, "get_bucket_policy", own).get("Policy", ""):
         yield "has no policy that refuses what comes without TLS (aws:SecureTransport); see aws s3api put-bucket-policy"
 
 
-def _answer(aws: Aws, operation: str, place: dict[str, str]) -> dict[str, Any]:
+def _answer(aws: Aws, operation: str, own: OwnBucket) -> dict[str, Any]:
     """What S3 says of one setting; empty when the bucket has none."""
     try:
-        answer: dict[str, Any] = getattr(aws.s3, operation)(**place)
+        answer: dict[str, Any] = getattr(aws.s3, operation)(**own)
     except ClientError as error:
         if error_code(error) in {"NoSuchPublicAccessBlockConfiguration", "NoSuchBucketPolicy"}:
             return {}
@@ -106,7 +95,7 @@ def _answer(aws: Aws, operation: str, place: dict[str, str]) -> dict[str, Any]:
 def _exists(aws: Aws, bucket: str) -> bool:
     with explained(f"look for the bucket {bucket}"):
         try:
-            aws.s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=aws.account_id)
+            aws.s3.head_bucket(**aws.own_bucket(bucket))
         except ClientError as error:
             if error_code(error) in {"404", "NoSuchBucket"}:
                 return False

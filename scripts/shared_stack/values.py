@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,15 +27,6 @@ STATE_VERSION = 4
 Outputs = dict[str, Any]
 
 _ABSENT = "is not there; deploy the shared stack first with `make deploy`, or give --outputs-file"
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """Where a shared stack is deployed; without an ``environment``, any of that account and region."""
-
-    aws_account_id: str
-    aws_region: str
-    environment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,12 +88,15 @@ class SharedValues:
         return cls({name: outputs[name] for name in published}, {name: outputs[name] for name in LIMITS})
 
 
-def check_deployment(values: Mapping[str, Any], here: Deployment) -> None:
-    """Raises ``SharedValuesError`` when ``values`` are of another account, region or environment than ``here``."""
+def check_deployment(values: Mapping[str, Any], here: Mapping[str, str]) -> None:
+    """Raises ``SharedValuesError`` when ``values`` are of another account, region or environment than ``here``.
+
+    ``here`` holds those of ``aws_account_id``, ``aws_region`` and ``environment`` that matter.
+    """
     differing = [
         f"{name} is {values.get(name)}, expected {expected}"
-        for name, expected in asdict(here).items()
-        if expected is not None and values.get(name) != expected
+        for name, expected in here.items()
+        if values.get(name) != expected
     ]
     if differing:
         raise SharedValuesError(f"the shared values are of another deployment: {'; '.join(differing)}")

@@ -16,13 +16,12 @@ from scripts.releases.archive import file_key, manifest_key
 from scripts.releases.publishing import Publisher, PublishResult, git_commit
 from scripts.releases.release import Rehearsal, Release
 from scripts.releases.store import POINTER_KEY, plain_key
-from scripts.shared_stack.values import Deployment
 from tests.releases.conftest import Cloud
 from tests.releases.interleaving import Counter
 from tests.releases.samples import LIMITS, SHARED, assert_settled, objects, published, release
 
 MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"})
-HERE = Deployment("123456789012", "us-east-1", "test")
+HERE = {"aws_account_id": "123456789012", "aws_region": "us-east-1", "environment": "test"}
 
 
 @pytest.fixture
@@ -222,7 +221,7 @@ def test_rolling_back_to_a_release_of_another_place_is_refused(run: Run) -> None
     run.publish("one")
     run.publish("two")
     with pytest.raises(SharedValuesError, match="environment is test, expected prod"):
-        run.publisher().roll_back(None, Deployment("123456789012", "us-east-1", "prod"))
+        run.publisher().roll_back(None, HERE | {"environment": "prod"})
 
 
 def test_rolling_back_to_a_release_whose_image_is_gone_is_refused(run: Run, cloud: Cloud) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from scripts.errors import ReleaseError
 from scripts.releases.store import ReleaseStore
-from scripts.releases.usage import interviews_by_release
 
 
 def record(store: ReleaseStore, interview: str, digest: str, status: str = "active") -> None:
@@ -19,11 +18,11 @@ def test_interviews_are_listed_by_release(store: ReleaseStore) -> None:
     record(store, "bob", "a" * 64, "failed")
     record(store, "eve", "a" * 64, "destroyed")
     store.bucket.write("workspaces/ada/main.tf", b"")
-    assert interviews_by_release(store.bucket) == {"a" * 64: ["ada", "bob"]}
+    assert store.users() == {"a" * 64: ["ada", "bob"]}
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]"])
 def test_an_unreadable_record_is_named(store: ReleaseStore, body: bytes) -> None:
     store.bucket.write("workspaces/ada/interview.json", body)
     with pytest.raises(ReleaseError, match=r"workspaces/ada/interview\.json does not say which release"):
-        interviews_by_release(store.bucket)
+        store.users()
