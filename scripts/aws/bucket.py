@@ -60,10 +60,7 @@ class StoredObject:
 
 
 class Bucket:
-    """The bucket ``name``, used only while it belongs to the caller's account.
-
-    Every method raises ``AwsError`` with one line that names the bucket, the reason and what to do.
-    """
+    """The bucket ``name``, used only while it is the caller's; methods raise ``AwsError`` that says what to do."""
 
     def __init__(self, aws: Aws, name: str) -> None:
         self.aws = aws

@@ -79,10 +79,7 @@ class ChallengeManifest(_Versioned, frozen=True):
 
     @property
     def path(self) -> str:
-        """The version's folder below ``challenge/``, such as ``versions/python/rate-limiter/0123456789abcdef``.
-
-        As the template's variable ``challenge`` it delivers this very version whenever the interview's task starts.
-        """
+        """The template's ``challenge`` for this version, such as ``versions/python/rate-limiter/0123456789abcdef``."""
         return version_path(self.name, self.digest)
 
     @property

@@ -153,7 +153,6 @@ def _walk(home: Path, problems: list[str]) -> Iterator[Path]:
 
 
 def _why_not(home: Path, location: Path, path: str) -> str | None:
-    """Why a file cannot be published, or None when it can."""
     if not path.isprintable():  # line breaks in a key, and names that are no UTF-8
         return f"{location!a} has a name that cannot be an S3 key, expected printable text; rename it"
     if len(path.encode()) > LONGEST_PATH:

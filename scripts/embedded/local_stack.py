@@ -76,10 +76,7 @@ class LocalAws:
 
 
 def up(directory: Path, console: Console) -> LocalAws:
-    """Starts an embedded AWS that outlives this command and deploys the shared stack on it.
-
-    Raises ``PrequelError`` when one runs already, or when the deployment fails; then nothing is left running.
-    """
+    """Deploys the shared stack on an embedded AWS that outlives this command; leaves nothing running when it fails."""
     if running := LocalAws.find(directory):
         raise PrequelError(f"a local AWS already runs at {running.endpoint}; stop it with `prequel local down`")
     shutil.rmtree(directory, ignore_errors=True)
@@ -109,10 +106,7 @@ def shell_exports(local: LocalAws) -> str:
 
 
 def deploy_shared(embedded: EmbeddedAws, directory: Path, console: Console) -> None:
-    """Runs `cdktf deploy shared` with the embedded default settings; ``directory`` receives them, state and output.
-
-    Raises ``MissingToolError`` without cdktf, node or terraform, and ``PrequelError`` when the deployment fails.
-    """
+    """Runs `cdktf deploy shared` with ``EMBEDDED_SETTINGS``; ``directory`` receives them, state and output."""
     (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS)
     embedded.aws.route53.create_hosted_zone(Name=DOMAIN, CallerReference=DOMAIN)
     with console.step("Deploying the shared stack with cdktf deploy"):

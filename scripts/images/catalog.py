@@ -82,18 +82,12 @@ class Catalog:
         return sorted(found, key=lambda image: (image.pushed_at, image.tag), reverse=True)
 
     def index_of(self, image: str) -> str:
-        """The digest of the indexed image of ``image``, a tag or a digest, or of itself; empty without one.
-
-        Raises ``ImageError`` when there is no such image at all.
-        """
+        """The digest of the indexed image of ``image``, a tag or digest, or empty; ``ImageError`` for no such image."""
         index = self._index(image)
         return str(index["imageDigest"]) if index else ""
 
     def index_tag(self, tag: str) -> str:
-        """The tag of the indexed image of ``tag``, or itself; empty without one. Raises ``ImageError`` like the above.
-
-        What takes a tag and no digest, such as one interview, loads lazily with this one.
-        """
+        """Like ``index_of`` its tag, for what takes a tag and no digest, such as one interview."""
         index = self._index(tag)
         return str((_suffixed(index) or index["imageTags"])[0]) if index else ""
 
@@ -105,7 +99,6 @@ class Catalog:
             return next(self._indexed([described, *self.repository.beside(described.get("imageTags", []))]), None)
 
     def _indexed(self, described: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Those that hold a SOCI index, whatever their tags say."""
         images = list(described)
         manifests = self.repository.manifests(image["imageDigest"] for image in images)
         return (image for image in images if is_indexed(manifests.get(image["imageDigest"], {})))
@@ -119,10 +112,7 @@ class Catalog:
         return self.repository.describe(**{"imageDigest" if ":" in image else "imageTag": image})
 
     def promote(self, tag: str, *, dry_run: bool) -> str:
-        """Makes the indexed image of ``tag`` the current one, and returns it; raises ``ImageError`` if it has none.
-
-        The same when the stack was deployed without indexing.
-        """
+        """Makes the indexed image of ``tag`` the current one, and returns it; raises ``ImageError`` if it cannot be."""
         index = self.index_of(tag)
         if not index:
             raise ImageError(

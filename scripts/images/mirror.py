@@ -34,12 +34,7 @@ def destination(catalog: Catalog, source: str, *, tag: str) -> str:
 
 
 def mirror(aws: Aws, source: str, target: str, *, architecture: str) -> None:
-    """Copies an image for one of Fargate's architectures.
-
-    Raises ``MissingToolError`` without skopeo and ``ImageError`` with what it said.
-
-    The token for ECR goes by a file of this process's own, never by an argument.
-    """
+    """Copies an image for one of Fargate's architectures; raises ``ImageError`` with what skopeo said."""
     skopeo = shutil.which("skopeo")
     if skopeo is None:
         raise MissingToolError(

@@ -59,10 +59,7 @@ class StoredRelease:
 
 
 class ReleaseArchive:
-    """The releases in ``bucket``, by digest.
-
-    Every method raises ``AwsError`` when S3 refuses, and asks AWS at most once which account this is.
-    """
+    """The releases in ``bucket``, by digest; every method raises ``AwsError`` when S3 refuses."""
 
     def __init__(self, aws: Aws, bucket: str) -> None:
         self.aws = aws
@@ -92,10 +89,7 @@ class ReleaseArchive:
         return found.manifest, Release({name: found.bodies[name] for name in RELEASE_FILES}, found.manifest.limits)
 
     def download(self, digest: str, directory: Path) -> ReleaseManifest:
-        """Writes the five files of a release into ``directory``, once every byte has been verified.
-
-        Raises ``AlteredReleaseError`` naming the file that is missing or altered; then nothing was written.
-        """
+        """Writes a release's five files; or none, with ``AlteredReleaseError``, if one is missing or altered."""
         manifest, release = self.read(digest)
         release.write(directory)
         return manifest
@@ -126,10 +120,7 @@ class ReleaseArchive:
         return found[0]
 
     def users(self) -> dict[str, list[str]]:
-        """The ids of the interviews that exist, by the digest of their release.
-
-        Raises ``ReleaseError`` when an interview's record cannot be read.
-        """
+        """The ids of the interviews that exist, by release; raises ``ReleaseError`` for an unreadable record."""
         records = [key for key in self.bucket.listing(WORKSPACES) if key.endswith(f"/{INTENT_FILE}")]
         found: dict[str, list[str]] = {}
         for key, stored in self.bucket.read_all(records).items():
@@ -148,10 +139,7 @@ class ReleaseArchive:
 
     @retry_lost_races
     def store(self, release: Release, manifest: ReleaseManifest) -> list[str]:
-        """Makes ``release`` completely stored, its manifest last, and returns the names of what it had to write.
-
-        What is there and right is not written again.
-        """
+        """Stores what is missing or altered of ``release``, its manifest last; returns the names of what it wrote."""
         digest = release.digest
         stored = self.bucket.read(manifest_key(digest))
         known = None

@@ -118,7 +118,6 @@ class Publisher:
         return _outcome("unchanged", release, seen, [], manifest.rehearsal.status)
 
     def _look(self) -> PointerSnapshot:
-        """What is there to be replaced, once the bucket can be used at all."""
         self.store.bucket.check_usable()
         for key in self.store.foreign_keys():
             self.console.warn(f"{key} belongs to no release, and clients that copy instance/ would run it; delete it")
@@ -149,7 +148,6 @@ class Publisher:
         return _outcome("published", release, seen, changed, pointer.rehearsal.status)
 
     def _show(self, release: Release, seen: PointerSnapshot) -> list[str]:
-        """Shows the difference to the current release and returns the names of what differs."""
         if seen.altered:
             self.console.warn(f"{seen.altered}; it will be replaced")
         old = None
@@ -166,7 +164,6 @@ class Publisher:
         return changed
 
     def _passed(self, release: Release, known: ReleaseManifest | None, commit: Commit) -> ReleaseManifest:
-        """The manifest of a release that has passed the validation, now or before."""
         if known is not None and self._is_good_enough(known):
             self.console.say(f"rehearsal: {known.rehearsal.status} at {known.rehearsal.at:%Y-%m-%d %H:%M} UTC")
             return known

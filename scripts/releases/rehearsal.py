@@ -49,10 +49,7 @@ _REGION = "us-east-1"
 
 
 def rehearse(release: Release, console: Console) -> Rehearsal:
-    """Creates, plans again, destroys, and looks for leftovers, in about fifteen seconds.
-
-    Raises ``TemplateError`` with what went wrong, and ``PrequelError`` when the embedded AWS does not start.
-    """
+    """Creates, plans again, destroys and looks for leftovers, in 15 s; raises ``TemplateError`` with what failed."""
     start = time.monotonic()
     values = release.shared_values
     with tempfile.TemporaryDirectory(prefix="prequel-rehearsal-") as scratch:

@@ -185,10 +185,7 @@ class Release:
 
     @classmethod
     def assemble(cls, templates: Path, values: Mapping[str, Any], limits: Limits) -> Self:
-        """The template set in ``templates`` with the shared ``values``.
-
-        Raises ``ReleaseError`` naming the files that are missing.
-        """
+        """The template set in ``templates`` with the shared ``values``; raises ``ReleaseError`` for missing files."""
         missing = [name for name in TEMPLATE_FILES if not (templates / name).is_file()]
         if missing:
             raise ReleaseError(f"{templates} has no {', '.join(missing)}; render the template set with `make synth`")

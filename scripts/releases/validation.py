@@ -46,10 +46,7 @@ _ACCOUNT = "123456789012"
 
 
 def check(release: Release, console: Console) -> tuple[str, ...]:
-    """Every check, in about seven seconds; returns the names of the checks.
-
-    Raises ``TemplateError`` with a line for each problem, and ``MissingToolError`` without Terraform.
-    """
+    """Every check, in about 7 s; returns their names, or raises ``TemplateError`` with a line for each problem."""
     names = ["placeholders", "contract with clients", "no secrets", "formatted", "valid"]
     with tempfile.TemporaryDirectory(prefix="prequel-validation-") as scratch, _as_problems():
         directory = Path(scratch)

@@ -70,7 +70,6 @@ def _secure(aws: Aws, bucket: str, kms_key_id: str | None) -> None:
 
 
 def _findings(aws: Aws, bucket: str) -> Iterator[str]:
-    """What an existing bucket lacks, each with how to fix it."""
     own = aws.own_bucket(bucket)
     if aws.s3.get_bucket_versioning(**own).get("Status") != "Enabled":
         yield "has versioning off, so that a broken state cannot be taken back; see aws s3api put-bucket-versioning"

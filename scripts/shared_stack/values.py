@@ -31,10 +31,7 @@ _ABSENT = "is not there; deploy the shared stack first with `make deploy`, or gi
 
 @dataclass(frozen=True)
 class TemplateVariables:
-    """The input variables that ``variables.tf`` declares; ``text`` is the file.
-
-    Every property raises ``SharedValuesError`` for HCL it cannot read.
-    """
+    """The variables of a variables.tf's ``text``; properties raise ``SharedValuesError`` for HCL they cannot read."""
 
     text: str
 

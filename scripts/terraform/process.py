@@ -77,10 +77,7 @@ class Terraform:
         on_event: Callable[[Event], None] | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Applies without asking and returns the outputs by name, read from the event stream.
-
-        ``variables`` travel in the environment (``TF_VAR_``), never in the process's arguments.
-        """
+        """Applies without asking and returns the outputs by name; ``variables`` go by the environment, as TF_VAR_."""
         return self._run("apply", "-json", "-auto-approve", *arguments, on_event=on_event, variables=variables).outputs
 
     def destroy(self, *arguments: str, on_event: Callable[[Event], None] | None = None) -> None:

@@ -89,10 +89,7 @@ def plugin_cache_lock(environment: Mapping[str, str]) -> Iterator[None]:
 
 @cache
 def tested_provider() -> Path:
-    """A mirror that holds ``TESTED_PROVIDER`` alone, downloaded when it is first needed.
-
-    Raises ``TerraformError`` when it cannot be downloaded.
-    """
+    """A mirror of ``TESTED_PROVIDER`` alone, downloaded when first needed; raises ``TerraformError`` without."""
     mirror = _cache_home() / f"aws-provider-{TESTED_PROVIDER}"
     with _lock(mirror), tempfile.TemporaryDirectory(dir=_cache_home()) as scratch:
         if not mirror.is_dir():
