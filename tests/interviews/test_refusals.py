@@ -247,7 +247,7 @@ def test_a_create_that_was_taken_over_leaves_everything_to_the_other_run(
 
     monkeypatch.setattr(Workspace, "init", lambda *_: None)
     monkeypatch.setattr(Workspace, "apply", apply_until_displaced)
-    monkeypatch.setattr("scripts.interviews.create.wait_until_steady", lambda *_: None)
+    monkeypatch.setattr("scripts.interviews.create.wait_until_steady", lambda *_, **__: None)
     with pytest.raises(PrequelError, match="was taken over by another run"):
         create(place.context(), request)
     stored = place.context().intents.load(request.id)
