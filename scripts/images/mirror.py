@@ -14,10 +14,7 @@ from scripts.images.repository import LONGEST_TAG
 
 
 def destination(catalog: Catalog, source: str, *, tag: str) -> str:
-    """Where the image ``source`` is to be copied; without a ``tag``, under its own one.
-
-    Raises ``ImageError`` for an image without any, and for a tag that the repository has: tags never move there.
-    """
+    """Where ``source`` is copied, under its own tag by default; raises ``ImageError`` if that is none or taken."""
     name, _, own = source.partition("@")[0].rpartition("/")[2].partition(":")
     tag = tag or own
     if not name or not tag:

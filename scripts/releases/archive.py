@@ -48,10 +48,7 @@ class CatalogueEntry:
 
 @dataclass(frozen=True)
 class StoredRelease:
-    """What is stored of a release: ``bodies`` by name, and a line for each file that is missing or altered.
-
-    ``manifest`` is None when that is not right itself.
-    """
+    """``bodies`` by name, and a line for each file that is missing or altered, or for the ``manifest`` alone."""
 
     manifest: ReleaseManifest | None
     bodies: dict[str, bytes]

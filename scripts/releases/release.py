@@ -155,10 +155,7 @@ class ReleaseManifest(_Described):
 
 
 class Pointer(_Described):
-    """``instance/manifest.json``: the current release.
-
-    ``generation`` counts the writes of the pointer, so that no two pointers are ever the same bytes.
-    """
+    """``instance/manifest.json``: the current release; ``generation`` makes the bytes of each write differ."""
 
     files: Mapping[str, PublishedFile]
     generation: int

@@ -81,7 +81,6 @@ def _findings(aws: Aws, bucket: str) -> Iterator[str]:
 
 
 def _answer(aws: Aws, operation: str, own: OwnBucket) -> dict[str, Any]:
-    """What S3 says of one setting; empty when the bucket has none."""
     try:
         answer: dict[str, Any] = getattr(aws.s3, operation)(**own)
     except ClientError as error:

@@ -34,10 +34,7 @@ def terraform_binary() -> str:
 
 
 def unattended(environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` for runs that ask nothing and look for no update.
-
-    A ``TF_CLI_CONFIG_FILE`` that does not exist is left out, because Terraform would warn in every run.
-    """
+    """``environment`` for runs that ask nothing, without a TF_CLI_CONFIG_FILE that Terraform would miss."""
     prepared = dict(environment) | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
     configured = prepared.get("TF_CLI_CONFIG_FILE")
     if configured and not Path(configured).exists():

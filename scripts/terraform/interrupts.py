@@ -15,10 +15,7 @@ _WATCH_SECONDS = 0.2
 
 
 class SupervisedProcess:
-    """A running terraform, interrupted once and killed with its provider when the grace period is over.
-
-    ``timed_out`` says whether it was interrupted because ``timeout_seconds`` had passed.
-    """
+    """A running terraform, interrupted once and killed later; ``timed_out`` if its time limit was why."""
 
     def __init__(self, process: subprocess.Popen[str], timeout_seconds: float | None, grace_seconds: float) -> None:
         self._process = process

@@ -23,7 +23,7 @@ https://developer.hashicorp.com/terraform/internals/machine-readable-ui."""
 
 @dataclass
 class TerraformRun:
-    """The result of one terraform process: ``outputs`` by name, every ``diagnostics`` message, and its exit code."""
+    """The result of one terraform process: ``outputs`` by name, and every ``diagnostics`` message."""
 
     exit_code: int = 0
     outputs: dict[str, Any] = field(default_factory=dict)
