@@ -131,7 +131,7 @@ def test_a_failed_create_is_destroyed_by_itself_and_says_why(place: Place, monke
 
 
 def test_what_does_not_become_ready_is_destroyed_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: object) -> None:
+    def never(*_: object, **__: object) -> None:
         raise NotReadyError("its image cannot be pulled")
 
     monkeypatch.setattr("scripts.interviews.create.wait_until_steady", never)
