@@ -9,7 +9,6 @@ from constructs.aws import (
     CloudwatchEventTarget,
     CloudwatchEventTargetDeadLetterConfig,
     CloudwatchEventTargetRetryPolicy,
-    DataAwsIamPolicyDocumentStatement,
     LambdaFunction,
     LambdaFunctionEnvironment,
     LambdaFunctionEventInvokeConfig,
@@ -22,6 +21,7 @@ from constructs.aws import (
 from constructs.bundle import Bundle
 from constructs.identity import ServiceRole
 from constructs.log_group import LogGroup, write_logs
+from constructs.policy import Statement, allow
 from constructs.project import Project
 from constructs.waivers import FUNCTION_OUTSIDE_THE_VPC, waive
 
@@ -70,7 +70,7 @@ class Function(Construct):
         description: str,
         handler: str,
         variables: Mapping[str, str],
-        statements: Sequence[DataAwsIamPolicyDocumentStatement],
+        statements: Sequence[Statement],
         timeout_seconds: int,
         retries: int,
         event_seconds: int,
@@ -97,11 +97,7 @@ class Function(Construct):
             source_arn=None,
             statements=[
                 *statements,
-                DataAwsIamPolicyDocumentStatement(
-                    sid="KeepFailedEvents",
-                    actions=["sqs:SendMessage"],
-                    resources=[account.arn("sqs", str(self._failures.name_input))],
-                ),
+                allow("KeepFailedEvents", ["sqs:SendMessage"], [account.arn("sqs", str(self._failures.name_input))]),
                 write_logs(account, log_group_name),
             ],
         )

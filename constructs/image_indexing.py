@@ -10,9 +10,6 @@ from constructs.alarm import Alarm, AlarmTopic
 from constructs.aws import (
     CloudwatchEventRule,
     DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
     SqsQueuePolicy,
     SsmParameter,
 )
@@ -22,6 +19,7 @@ from constructs.identity import ServiceRole
 from constructs.image_build_spec import BUILD_IMAGE, BUILD_SPEC, build_variables
 from constructs.log_group import LogGroup, write_logs
 from constructs.metric import Metric
+from constructs.policy import Statement, allow, condition, service
 from constructs.project import Project
 from constructs.registry import Repository
 from constructs.waivers import waive
@@ -82,10 +80,10 @@ class ImageIndexing(Construct):
             handler=starter,
             image_tags={"anything-but": {"suffix": SOCI_SUFFIX}},
             variables={"PREQUEL_INDEXER": self._name, "PREQUEL_ARCHITECTURE": architecture},
-            statement=DataAwsIamPolicyDocumentStatement(
-                sid="StartBuilds",
-                actions=["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject", "codebuild:StartBuild"],
-                resources=[account.arn("codebuild", f"project/{self._name}")],
+            statement=allow(
+                "StartBuilds",
+                ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject", "codebuild:StartBuild"],
+                [account.arn("codebuild", f"project/{self._name}")],
             ),
         )
         self._function(
@@ -94,10 +92,10 @@ class ImageIndexing(Construct):
             handler=recorder,
             image_tags={"suffix": SOCI_SUFFIX},
             variables={"PREQUEL_REPOSITORY_URL": repository.url, "PREQUEL_IMAGE_PARAMETER": parameter_name},
-            statement=DataAwsIamPolicyDocumentStatement(
-                sid="RecordImage",
-                actions=["ssm:GetParameter", "ssm:PutParameter"],
-                resources=[account.arn("ssm", f"parameter{parameter_name}")],
+            statement=allow(
+                "RecordImage",
+                ["ssm:GetParameter", "ssm:PutParameter"],
+                [account.arn("ssm", f"parameter{parameter_name}")],
             ),
         )
         alarm = partial(Alarm, self, topic=alarm_topic)
@@ -150,13 +148,11 @@ class ImageIndexing(Construct):
             source_arn=self._account.arn("codebuild", f"project/{self._name}"),
             statements=[
                 # Signing in to ECR concerns no repository, so AWS offers no narrower resource.
-                DataAwsIamPolicyDocumentStatement(
-                    sid="SignInToRegistry", actions=["ecr:GetAuthorizationToken"], resources=["*"]
-                ),
+                allow("SignInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]),
                 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html
-                DataAwsIamPolicyDocumentStatement(
-                    sid="CopyImages",
-                    actions=[
+                allow(
+                    "CopyImages",
+                    [
                         "ecr:BatchCheckLayerAvailability",
                         "ecr:BatchGetImage",
                         "ecr:CompleteLayerUpload",
@@ -165,7 +161,7 @@ class ImageIndexing(Construct):
                         "ecr:PutImage",
                         "ecr:UploadLayerPart",
                     ],
-                    resources=[self._repository_arn],
+                    [self._repository_arn],
                 ),
                 write_logs(self._account, log_group_name),
             ],
@@ -193,7 +189,7 @@ class ImageIndexing(Construct):
         handler: str,
         image_tags: Mapping[str, Any],
         variables: dict[str, str],
-        statement: DataAwsIamPolicyDocumentStatement,
+        statement: Statement,
     ) -> None:
         """A function that is called for pushes of tags that match ``image_tags``, a content filter of EventBridge's."""
         name = f"{self._name}-{id}"
@@ -206,11 +202,7 @@ class ImageIndexing(Construct):
             handler=handler,
             variables={"PREQUEL_REPOSITORY": self._repository_name} | variables,
             statements=[
-                DataAwsIamPolicyDocumentStatement(
-                    sid="LookAtImages",
-                    actions=["ecr:BatchGetImage", "ecr:DescribeImages"],
-                    resources=[self._repository_arn],
-                ),
+                allow("LookAtImages", ["ecr:BatchGetImage", "ecr:DescribeImages"], [self._repository_arn]),
                 statement,
             ],
             timeout_seconds=TIMEOUT_SECONDS,
@@ -241,22 +233,12 @@ class ImageIndexing(Construct):
             self,
             "keeping",
             statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    sid="UndeliveredEvents",
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="Service", identifiers=["events.amazonaws.com"]
-                        )
-                    ],
-                    actions=["sqs:SendMessage"],
-                    resources=[self._account.arn("sqs", queue_name)],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike",
-                            variable="aws:SourceArn",
-                            values=[self._account.arn("events", f"rule/{self._name}-*")],
-                        )
-                    ],
+                allow(
+                    "UndeliveredEvents",
+                    ["sqs:SendMessage"],
+                    [self._account.arn("sqs", queue_name)],
+                    condition("ArnLike", "aws:SourceArn", self._account.arn("events", f"rule/{self._name}-*")),
+                    to=service("events.amazonaws.com"),
                 )
             ],
         )

@@ -4,10 +4,11 @@ from functools import partial
 
 from constructs import Construct
 from constructs.alarm import Alarm, AlarmTopic
-from constructs.aws import CloudwatchEventRule, DataAwsIamPolicyDocumentStatement
+from constructs.aws import CloudwatchEventRule
 from constructs.function import Function
 from constructs.identity import in_cluster, list_bucket, of_an_interview
 from constructs.metric import Metric
+from constructs.policy import Statement, allow
 from constructs.project import Project
 from constructs.storage import InstanceBucket
 from contract.names import METRICS_NAMESPACE, reaper_function, runner_project
@@ -104,46 +105,43 @@ class Reaper(Function):
         )
 
 
-def _permissions(project: Project, bucket: InstanceBucket) -> list[DataAwsIamPolicyDocumentStatement]:
+def _permissions(project: Project, bucket: InstanceBucket) -> list[Statement]:
     """Allows what the reaper does itself: read the records, stop an overdue service, start a build."""
     account, project_prefix = project.account, project.prefix
     return [
         list_bucket(bucket.arn),
-        DataAwsIamPolicyDocumentStatement(
-            sid="ReadInterviews",
-            actions=["s3:GetObject"],
-            resources=[
+        allow(
+            "ReadInterviews",
+            ["s3:GetObject"],
+            [
                 f"{bucket.arn}/slots/*",
                 f"{bucket.arn}/workspaces/*/interview.json",
                 f"{bucket.arn}/dispatches/*",
             ],
         ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="MarkInterviews",
-            actions=["s3:PutObject"],
-            resources=[f"{bucket.arn}/workspaces/*/interview.json", f"{bucket.arn}/dispatches/*"],
+        allow(
+            "MarkInterviews",
+            ["s3:PutObject"],
+            [f"{bucket.arn}/workspaces/*/interview.json", f"{bucket.arn}/dispatches/*"],
         ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="FreeSlots",
-            actions=["s3:DeleteObject"],
-            resources=[f"{bucket.arn}/slots/*", f"{bucket.arn}/dispatches/*"],
-        ),
+        allow("FreeSlots", ["s3:DeleteObject"], [f"{bucket.arn}/slots/*", f"{bucket.arn}/dispatches/*"]),
         # A service that is gone has no tags, so the right to stop it would not hold for it.
-        DataAwsIamPolicyDocumentStatement(
-            sid="LookAtServices",
-            actions=["ecs:DescribeServices"],
-            resources=[account.arn("ecs", f"service/{project_prefix}/*")],
-            condition=[in_cluster(account, project_prefix)],
+        allow(
+            "LookAtServices",
+            ["ecs:DescribeServices"],
+            [account.arn("ecs", f"service/{project_prefix}/*")],
+            in_cluster(account, project_prefix),
         ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="StopOverdueServices",
-            actions=["ecs:UpdateService"],
-            resources=[account.arn("ecs", f"service/{project_prefix}/*")],
-            condition=[in_cluster(account, project_prefix), of_an_interview("Resource")],
+        allow(
+            "StopOverdueServices",
+            ["ecs:UpdateService"],
+            [account.arn("ecs", f"service/{project_prefix}/*")],
+            in_cluster(account, project_prefix),
+            of_an_interview("Resource"),
         ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="StartBuilds",
-            actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
-            resources=[account.arn("codebuild", f"project/{runner_project(project_prefix)}")],
+        allow(
+            "StartBuilds",
+            ["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
+            [account.arn("codebuild", f"project/{runner_project(project_prefix)}")],
         ),
     ]

@@ -6,7 +6,6 @@ from typing import Any
 from constructs import Construct
 from constructs.alarm import Alarm, AlarmTopic
 from constructs.aws import (
-    DataAwsIamPolicyDocumentStatement,
     S3Object,
     S3ObjectOverrideProvider,
     S3ObjectOverrideProviderDefaultTags,
@@ -17,6 +16,7 @@ from constructs.identity import ServiceRole, list_bucket
 from constructs.interview_permissions import InterviewPermissions
 from constructs.log_group import LogGroup, write_logs
 from constructs.metric import Metric
+from constructs.policy import Statement, allow
 from constructs.project import Project
 from constructs.storage import InstanceBucket
 from contract.names import (
@@ -177,31 +177,23 @@ class Runner(Construct):
         )
 
 
-def _documents(bucket: InstanceBucket) -> list[DataAwsIamPolicyDocumentStatement]:
+def _documents(bucket: InstanceBucket) -> list[Statement]:
     """An interview's workspace, state, slot and history; releases and challenges to read only."""
     kept = [f"{bucket.arn}/{prefix}*" for prefix in (WORKSPACES, STATES, SLOTS)]
     return [
-        DataAwsIamPolicyDocumentStatement(
-            sid="ReadReleases",
-            actions=["s3:GetObject"],
-            resources=[
+        allow(
+            "ReadReleases",
+            ["s3:GetObject"],
+            [
                 f"{bucket.arn}/{CURRENT_RELEASE}manifest.json",
                 *(f"{bucket.arn}/{prefix}*" for prefix in (RELEASES, CHALLENGE_MANIFESTS, "runner/", HISTORY)),
             ],
         ),
         # What CodeBuild needs to fetch the source
         # (https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html).
-        DataAwsIamPolicyDocumentStatement(
-            sid="FetchSource", actions=["s3:GetObjectVersion"], resources=[f"{bucket.arn}/runner/*"]
-        ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="IdentifyBucket", actions=["s3:GetBucketAcl", "s3:GetBucketLocation"], resources=[bucket.arn]
-        ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="KeepInterviews", actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], resources=kept
-        ),
-        DataAwsIamPolicyDocumentStatement(
-            sid="WriteHistory", actions=["s3:PutObject"], resources=[f"{bucket.arn}/{HISTORY}*"]
-        ),
+        allow("FetchSource", ["s3:GetObjectVersion"], [f"{bucket.arn}/runner/*"]),
+        allow("IdentifyBucket", ["s3:GetBucketAcl", "s3:GetBucketLocation"], [bucket.arn]),
+        allow("KeepInterviews", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], kept),
+        allow("WriteHistory", ["s3:PutObject"], [f"{bucket.arn}/{HISTORY}*"]),
         list_bucket(bucket.arn),
     ]
