@@ -22,12 +22,6 @@ def test_the_table_gives_the_plain_flow_as_a_multiple_of_ours() -> None:
     assert "| stored, kB | 700000 | 20 | 35000.0 |" in table
 
 
-def test_the_chart_shows_the_plain_flow_as_a_multiple_of_ours() -> None:
-    chart = report.chart(PLAIN, OURS)
-    assert 'x-axis ["time", "CPU", "memory", "AWS calls"]' in chart
-    assert "bar [20.0, 2.0, 1.5, 2.0]" in chart
-
-
 def test_the_work_of_child_processes_is_measured_with_our_own(tmp_path: Path) -> None:
     meter = Meter(exempt=0, calls=tmp_path / "calls")
     cost = meter.measure(lambda: subprocess.run([sys.executable, "-c", BURN], check=True))

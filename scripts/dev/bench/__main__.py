@@ -48,8 +48,8 @@ class Benchmark:
         work()
         return median(self.cost(what, work) for _ in range(runs)).seconds
 
-    def one(self) -> tuple[report.Table, str]:
-        """One interview by each flow, three times, and a chart of the ratios."""
+    def one(self) -> report.Table:
+        """One interview by each flow, three times."""
         ours = median(self.cost("ours", partial(self.flows.create, f"ours-{n}")) for n in range(RUNS))
         costs: list[Cost] = []
         uploads: list[float] = []
@@ -66,7 +66,7 @@ class Benchmark:
         kept = self.flows.stored("ours-0")
         self.target("`interview create`, from command to outputs", 5, ours.seconds)
         self.target("stored for an interview", 50, kept / 1e3, "kB")
-        table = report.side_by_side(
+        return report.side_by_side(
             "One interview",
             f"Medians of {RUNS} runs. The plain flow includes {statistics.median(uploads):.1f} s for the upload of the "
             "directory, which contains the provider.",
@@ -74,7 +74,6 @@ class Benchmark:
             ours,
             (stored, kept),
         )
-        return table, report.chart(plain, ours)
 
     def ten(self) -> tuple[report.Table, report.Table]:
         """Ten interviews, five at a time, once by each flow; and the destruction of ours."""
@@ -123,29 +122,22 @@ class Benchmark:
         return report.Table("Commands", "Medians, warm.", rows)
 
     def growth(self) -> report.Table:
-        """One more interview with each flow, and a list, with an increasing number of interviews."""
-        rows: list[tuple[str, ...]] = [
-            ("alive", "plain flow, seconds", "ours, seconds", "plain flow, calls", "ours, calls", "`list`, seconds")
-        ]
+        """One more interview, and a list, with an increasing number of interviews."""
+        rows: list[tuple[str, ...]] = [("alive", "create, seconds", "create, calls", "`list`, seconds")]
         alive = 0
         for wanted in ALIVE:
             others = [f"g{number}" for number in range(alive + 1, wanted)]
             if others:
                 self.flows.create_many(others)
-                self.flows.crowd([f"plain-{name}" for name in others])
             ours = self.cost(f"ours, number {wanted}", partial(self.flows.create, f"g{wanted}"))
-            plain = self.cost(f"the plain flow, number {wanted}", partial(self.flows.plain, f"plain-g{wanted}"))
-            self.flows.forget(f"plain-g{wanted}")
             listed = self.seconds(f"list of {wanted}", lambda: self.flows.prequel("interview", "list"))
-            seconds = (f"{plain.seconds:.1f}", f"{ours.seconds:.1f}")
-            rows.append((str(wanted), *seconds, f"{plain.aws_calls:.0f}", f"{ours.aws_calls:.0f}", f"{listed:.2f}"))
+            rows.append((str(wanted), f"{ours.seconds:.1f}", f"{ours.aws_calls:.0f}", f"{listed:.2f}"))
             alive = wanted
         self.target(f"list of {alive}", 1, listed)
         return report.Table(
             "Growth",
-            "The last of a number of interviews, measured once, on a separate embedded AWS. The other interviews of "
-            "the plain flow were created by API calls, resource by resource. AWS's default quota is 50 load balancers "
-            "per region, which limits the plain flow.",
+            "The last of a number of interviews, measured once, on a separate embedded AWS. AWS's default quota is 50 "
+            "load balancers per region, which limits the plain flow to as many interviews.",
             rows,
         )
 
@@ -212,13 +204,12 @@ def main() -> None:
             bench.flows.create("warm")
             bench.flows.destroy("warm")
             ten_at_once, endings = bench.ten()
-            one, chart = bench.one()
-            tables = [one, ten_at_once, bench.breakdown(), bench.commands(first), endings]
+            tables = [bench.one(), ten_at_once, bench.breakdown(), bench.commands(first), endings]
         with EmbeddedAws.start(calls=later_calls) as embedded:
             crowded, _ = started(embedded, directory, later_calls)
             tables.append(crowded.growth())
         tables.insert(0, report.targets([*bench.targets, *crowded.targets]))
-        report.write(tables, chart)
+        report.write(tables)
         for table in tables:
             bench.console.result(None, table.markdown() + "\n")
 

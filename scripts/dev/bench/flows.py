@@ -110,55 +110,6 @@ class Flows:
         with ThreadPoolExecutor(5) as pool:
             list(pool.map(self.plain, interviews))
 
-    def crowd(self, interviews: list[str]) -> None:
-        """Makes what ``PLAIN_TEMPLATE`` makes for each, by API calls, so that AWS is as full as after so many."""
-        aws, values = self.embedded.aws, self.values
-        vpc, subnets = values["vpc_id"], values["private_subnet_ids"]
-        for name in interviews:
-            outside, inside = (
-                aws.ec2.create_security_group(GroupName=f"{name}-{side}", Description=side, VpcId=vpc)["GroupId"]
-                for side in ("alb", "code-server")
-            )
-            balancer = aws.elbv2.create_load_balancer(Name=name, Subnets=subnets, SecurityGroups=[outside])
-            alias = balancer["LoadBalancers"][0]
-            group = aws.elbv2.create_target_group(Name=name, Protocol="HTTP", Port=8443, VpcId=vpc, TargetType="ip")
-            target = group["TargetGroups"][0]["TargetGroupArn"]
-            forward: Any = {"Type": "forward", "TargetGroupArn": target}
-            aws.elbv2.create_listener(
-                LoadBalancerArn=alias["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=[forward]
-            )
-            aws.ssm.put_parameter(Name=f"/plain/{name}/password", Type="SecureString", Value=PASSWORD)
-            task = aws.ecs.register_task_definition(
-                family=f"plain-{name}",
-                requiresCompatibilities=["FARGATE"],
-                networkMode="awsvpc",
-                cpu="1024",
-                memory="2048",
-                containerDefinitions=[{"name": "code-server", "image": values["code_server_image"]}],
-            )["taskDefinition"]["taskDefinitionArn"]
-            aws.ecs.create_service(
-                serviceName=name,
-                cluster=values["ecs_cluster_arn"],
-                taskDefinition=task,
-                desiredCount=1,
-                launchType="FARGATE",
-                networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "securityGroups": [inside]}},
-                loadBalancers=[{"targetGroupArn": target, "containerName": "code-server", "containerPort": 8443}],
-            )
-            record = {
-                "Name": f"{name}.{values['domain_name']}",
-                "Type": "A",
-                "AliasTarget": {
-                    "DNSName": alias["DNSName"],
-                    "HostedZoneId": alias["CanonicalHostedZoneId"],
-                    "EvaluateTargetHealth": False,
-                },
-            }
-            aws.route53.change_resource_record_sets(
-                HostedZoneId=values["hosted_zone_id"],
-                ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]},  # type: ignore[typeddict-item]
-            )
-
     def destroy(self, interview: str) -> None:
         """Ends one of ours."""
         self.prequel("interview", "destroy", interview)

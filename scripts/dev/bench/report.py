@@ -1,6 +1,5 @@
 """Generates docs/benchmarks.md from measurements."""
 
-import math
 import os
 import platform
 import subprocess
@@ -79,9 +78,9 @@ def side_by_side(heading: str, introduction: str, plain: Cost, ours: Cost, store
     return Table(heading, introduction, [("", "plain flow", "ours", "ratio"), *rows])
 
 
-def write(tables: Sequence[Table], chart: str) -> None:
+def write(tables: Sequence[Table]) -> None:
     """Replaces the page."""
-    PAGE.write_text("\n\n".join([_head().rstrip(), chart, *(table.markdown() for table in tables)]) + "\n")
+    PAGE.write_text("\n\n".join([_head().rstrip(), *(table.markdown() for table in tables)]) + "\n")
 
 
 def _head() -> str:
@@ -100,23 +99,3 @@ def _head() -> str:
 
 def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
-
-
-def chart(plain: Cost, ours: Cost) -> str:
-    """A Mermaid chart (https://mermaid.js.org/syntax/xyChart.html): how many times as much the plain flow takes."""
-    ratios = {
-        "time": plain.seconds / ours.seconds,
-        "CPU": plain.cpu_seconds / ours.cpu_seconds,
-        "memory": plain.memory / ours.memory,
-        "AWS calls": plain.aws_calls / ours.aws_calls,
-    }
-    names = ", ".join(f'"{name}"' for name in ratios)
-    values = ", ".join(f"{ratio:.1f}" for ratio in ratios.values())
-    return f"""\
-```mermaid
-xychart-beta horizontal
-    title "One interview: the plain flow as a multiple of ours"
-    x-axis [{names}]
-    y-axis "times" 0 --> {math.ceil(max(ratios.values()))}
-    bar [{values}]
-```"""
