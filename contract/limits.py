@@ -7,6 +7,9 @@ the highest allowed value.
 REGION_PATTERN = "^[a-z]{2}(-[a-z]+)+-[0-9]$"
 """An AWS region, such as eu-central-1."""
 
+TESTED_PROVIDER = "5.100.0"
+"""Of the AWS provider: what the tests and every embedded AWS run, and deployments by default (docs/decisions/0090)."""
+
 ENVIRONMENT_PATTERN = "^[a-z][a-z0-9-]{0,15}$"
 
 PROJECT_PREFIX_PATTERN = "^[a-z][a-z0-9-]{1,19}$"

@@ -19,6 +19,7 @@ from contract.limits import (
     PROJECT_PREFIX_PATTERN,
     REGION_PATTERN,
     STORAGE_GIB,
+    TESTED_PROVIDER,
 )
 from contract.subnets import LONGEST_SUBNET_PREFIX, SubnetPlan
 
@@ -114,6 +115,11 @@ class Settings(BaseModel):
         default="public.ecr.aws/aws-cli/aws-cli:2.27.0", pattern=_IMAGE, description="an image with tag or digest"
     )
     cpu_architecture: Literal["X86_64", "ARM64"] = Field(default="X86_64", description="X86_64 or ARM64")
+    aws_provider_version: str = Field(
+        default=TESTED_PROVIDER,
+        pattern=r"^(5\.[1-9][0-9]{2,}|6\.[0-9]+)\.[0-9]+$",
+        description="an exact version of the AWS provider from 5.100.0 to 6.x",
+    )
     runner_architecture: Literal["X86_64", "ARM64"] = Field(default="X86_64", description="X86_64 or ARM64")
     soci_indexing: bool = Field(default=True, description="true or false")
     interview_default_minutes: int = _whole_number(90, INTERVIEW_MINUTES)

@@ -40,6 +40,7 @@ class SharedStack(ReadableStack):
     def __init__(self, scope: Construct, id: str, *, configuration: Configuration, programs: Programs) -> None:
         super().__init__(scope, id)
         settings = configuration.settings
+        self.add_override("terraform.required_providers.aws.version", settings.aws_provider_version)
         keep_state(self, configuration)
         self._project = self._add_project(settings)
         self._add_buckets()

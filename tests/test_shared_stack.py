@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from contract.limits import TESTED_PROVIDER
 from contract.names import CLIENT_VARIABLE_NAMES
 from stacks.interview_variables import CLIENT_VARIABLES, SHARED_VARIABLES
 from stacks.settings import BackendSettings
@@ -112,3 +113,11 @@ def test_state_is_local_without_a_backend_and_locked_with_one(shared_stack: Shar
             "profile": "admin",
         }
     }
+
+
+def test_a_deployment_uses_the_tested_provider_unless_another_is_chosen(shared_stack: SharedStackFactory) -> None:
+    def version(**settings: str) -> Any:
+        return shared_stack(**settings).document["terraform"]["required_providers"]["aws"]["version"]
+
+    assert version() == TESTED_PROVIDER
+    assert version(aws_provider_version="6.25.0") == "6.25.0"

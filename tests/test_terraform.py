@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from contract.limits import TESTED_PROVIDER
 from scripts.errors import InterruptedRunError, MissingToolError, TerraformError
 from scripts.project import PROJECT
 from scripts.terraform import providers
@@ -20,7 +21,6 @@ from scripts.terraform.binary import terraform_binary
 from scripts.terraform.interrupts import forward_interrupts
 from scripts.terraform.process import Terraform
 from scripts.terraform.providers import (
-    TESTED_PROVIDER,
     TESTED_PROVIDER_VARIABLE,
     pin_provider,
     provider_mirror,

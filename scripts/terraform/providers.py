@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from contract.limits import TESTED_PROVIDER
 from scripts.errors import MissingToolError, TerraformError
 from scripts.terraform.binary import first_error, terraform_binary, unattended
-
-TESTED_PROVIDER = "5.100.0"
-"""The AWS provider that our tests run, and with a registry every embedded AWS; docs/decisions/0090-one-provider.md."""
 
 TESTED_PROVIDER_VARIABLE = "PREQUEL_TESTED_PROVIDER"
 """An environment variable: with any value, a provider from the registry is ``TESTED_PROVIDER``."""
