@@ -60,16 +60,10 @@ def sources(module: str) -> set[str]:
 
     Imports for the type checker alone do not count. Raises ``ValueError`` for a module that is not the project's.
     """
-    return {path.relative_to(PROJECT).as_posix() for path in _files(module)}
+    return {path.relative_to(PROJECT).as_posix() for path in files(module)}
 
 
-def packages(module: str) -> set[str]:
-    """The top-level names that ``module`` and everything of this project that it imports take from elsewhere."""
-    names = set().union(*_files(module).values())
-    return {name.partition(".")[0] for name in names if not PROJECT.joinpath(name.partition(".")[0]).is_dir()}
-
-
-def _files(module: str) -> dict[Path, set[str]]:
+def files(module: str) -> dict[Path, set[str]]:
     """The names that each file imports, for all files of the project that importing ``module`` can load."""
     if _file(module) is None:
         raise ValueError(f'no module "{module}" in {PROJECT}')

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from constructs.bundle import PROJECT, archive, packages, sources
+from constructs.bundle import PROJECT, archive, files, sources
 from constructs.runner import REQUIREMENTS
 from scripts.programs import PROGRAMS
 
@@ -113,6 +113,12 @@ def test_imports_count_wherever_they_stand_but_not_those_for_the_type_checker(
         (tmp_path / name).write_text(text)
     monkeypatch.setattr("constructs.bundle.PROJECT", tmp_path)
     assert sources("ours.entry") == set(files) - {"ours/typed.py", "ours/unused.py"}
+
+
+def packages(module: str) -> set[str]:
+    """The top-level names that ``module`` and everything of this project that it imports take from elsewhere."""
+    names = {name.partition(".")[0] for name in set().union(*files(module).values())}
+    return {name for name in names if not (PROJECT / name).is_dir()}
 
 
 def required(*names: str) -> set[str]:
