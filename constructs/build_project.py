@@ -18,7 +18,6 @@ from constructs.aws import (
 )
 from constructs.identity import ServiceRole
 from constructs.log_group import LogGroup
-from constructs.waivers import waive
 
 
 class BuildProject(CodebuildProject):
@@ -77,13 +76,9 @@ class BuildProject(CodebuildProject):
             # A build that is queued keeps the version that was current when it was started
             # (https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Project.html).
             source_version=source.version_id if source else None,
+            # No encryption_key: it would encrypt artifacts, of which there are none, and the role would need rights on it
+            # (https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-kms.html).
             logs_config=CodebuildProjectLogsConfig(
                 cloudwatch_logs=CodebuildProjectLogsConfigCloudwatchLogs(status="ENABLED", group_name=log_group.name)
             ),
-        )
-        waive(
-            self,
-            "CKV_AWS_147",
-            "the key encrypts artifacts, of which there are none, and the role would need rights on it",
-            "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-kms.html",
         )
