@@ -76,8 +76,8 @@ class BuildProject(CodebuildProject):
             # A build that is queued keeps the version that was current when it was started
             # (https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Project.html).
             source_version=source.version_id if source else None,
-            # No encryption_key: it would encrypt artifacts, of which there are none, and the role would need rights on it
-            # (https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-kms.html).
+            # No encryption_key: it would encrypt artifacts, of which there are none, and the role would need rights
+            # on it (https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-kms.html).
             logs_config=CodebuildProjectLogsConfig(
                 cloudwatch_logs=CodebuildProjectLogsConfigCloudwatchLogs(status="ENABLED", group_name=log_group.name)
             ),
