@@ -66,6 +66,15 @@ RUN_ELSEWHERE = {
     "::test_status_shows_tag_index_size_and_age_and_marks_the_current_one",
     "prequel image promote 4.99.4": "tests/images/test_commands.py"
     "::test_promote_makes_the_index_current_by_digest_and_a_dry_run_changes_nothing",
+    "prequel preflight": "tests/preflight/test_checks.py::test_the_command_exits_with_1_and_says_the_same_to_machines",
+    "prequel preflight --policy deploy > policies.json": "tests/lifecycle/test_policies.py"
+    "::test_the_policies_for_deploying_deploy_upgrade_and_destroy_the_shared_stack",
+    "prequel preflight --policy create": "tests/lifecycle/test_policies.py"
+    "::test_the_policy_for_creating_interviews_takes_one_from_its_creation_to_its_end",
+    "prequel --config environments/staging interview list": "tests/test_cli.py"
+    "::test_two_environments_live_in_one_checkout_each_in_its_directory",
+    "prequel --config ../../environments/prod preflight --policy deploy > policies.json": "tests/test_cli.py"
+    "::test_two_environments_live_in_one_checkout_each_in_its_directory",
 }
 """Commands that need a separate environment, and the tests that run them."""
 
@@ -76,6 +85,32 @@ NOT_RUN = {
     "make demo": "takes minutes; tests/e2e starts it, and runs each of its steps",
     "make test": "runs this test",
     "make destroy": "asks for approval, and takes minutes to delete what tests/e2e created",
+    "PREQUEL_CONFIG_DIR=environments/staging make deploy": "asks for approval; tests/e2e deploys with the variable",
+    **dict.fromkeys(
+        (
+            "jq -r 'keys[]' policies.json | while read -r name; do",
+            "jq --arg name \"$name\" '.[$name]' policies.json > policy.json",
+            'arn=$(aws iam create-policy --policy-name "$name" --policy-document file://policy.json'
+            " --query Policy.Arn --output text)",
+            'aws iam attach-role-policy --role-name YOUR-ROLE --policy-arn "$arn"',
+            "done",
+        ),
+        "a loop of the shell's, with jq and the AWS CLI; tests/lifecycle attaches the policies",
+    ),
+    **dict.fromkeys(
+        (
+            "aws configure sso --profile interviews",
+            "aws sso login --profile interviews",
+            "export AWS_PROFILE=interviews",
+            "aws service-quotas request-service-quota-increase --service-code codebuild --quota-code L-9D07B6EF"
+            " --desired-value 10",
+        ),
+        "needs an organization's sign-in page, or an account at AWS",
+    ),
+    **dict.fromkeys(
+        ("cd docs/ci", "terraform init", "terraform apply -var repository=acme/interviews"),
+        "needs the account's identity provider; tests/preflight checks the role's file",
+    ),
     "aws ecs describe-tasks --cluster PREFIX --tasks TASK --query 'tasks[0].[pullStartedAt,pullStoppedAt]'": "needs a"
     " task on AWS",
 }
@@ -116,6 +151,10 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def given_to_the_parser(words: list[str]) -> None:
     commands: dict[tuple[str, ...], Any] = {tuple(path): command for path, command in tree(app)}
+    if ">" in words:  # the shell's own
+        words = words[: words.index(">")]
+    if words[1:2] == ["--config"]:
+        words = [words[0], *words[3:]]
     path = max((path for path in commands if tuple(words[: len(path)]) == path), key=len)
     rest = words[len(path) :]
     if hasattr(commands[path], "commands"):
@@ -222,13 +261,13 @@ def test_every_cdktf_command_in_the_makefile_and_the_documentation_exists() -> N
 
 def test_every_documented_terraform_command_exists() -> None:
     known = subprocess.run(["terraform", "-help"], capture_output=True, text=True, check=True)
-    assert commands_of("terraform") <= set(re.findall(r"^  (\w+) ", known.stdout, re.MULTILINE))
+    assert commands_of("terraform") <= set(re.findall(r"^  ([\w-]+) ", known.stdout, re.MULTILINE))
 
 
 @pytest.mark.parametrize("command", [one for one in ALL if one.line.startswith("aws ")], ids=str)
 def test_every_documented_aws_cli_command_names_an_operation_and_its_parameters(command: Command) -> None:
     _, service, operation, *rest = shlex.split(command.line)
-    if (service, operation) == ("s3", "cp"):  # a command of the CLI, not an operation of S3
+    if (service, operation) in {("s3", "cp"), ("configure", "sso"), ("sso", "login")}:  # the CLI's own commands
         return
     assert {word for word in rest if word.startswith("--")} <= parameters(service, operation).keys() | {"--query"}
 
