@@ -29,10 +29,11 @@ def test_an_answer_comes_in_one_piece_so_that_no_client_takes_it_for_lost() -> N
         address = urlsplit(embedded.endpoint)
         for _ in range(20):
             with socket.create_connection((address.hostname, address.port), timeout=10) as client:
-                client.sendall(b"GET /moto-api/data.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                client.sendall(b"GET / HTTP/1.1\r\nHost: s3.amazonaws.com\r\n\r\n")
                 head, _, body = client.recv(1 << 20).partition(b"\r\n\r\n")
             length = re.search(rb"Content-Length: (\d+)", head)
             assert length is not None
+            assert b"<ListAllMyBucketsResult" in body
             assert len(body) == int(length[1]) > 0
 
 

@@ -202,7 +202,9 @@ def test_two_passes_at_once_stop_each_interview_once_and_start_one_build_for_eac
     with ThreadPoolExecutor(2) as pool:
         passes = list(pool.map(lambda _: shared.reaper(codebuild=builds).run(now), range(2)))
     assert sorted(build["PREQUEL_INTERVIEW_ID"] for build in builds.started) == names
-    assert sorted(name for done in passes for name in done.started) == names
+    # A pass that finds the other's record before its build asks for the same build again, and is given it by its token.
+    reported = {started for done in passes for started in done.started.items()}
+    assert sorted(name for name, _ in reported) == names
     assert [slot for done in passes for slot in done.freed_slots] == [gone.slot]
     for name in names:
         assert desired_tasks(shared, name) == 0
