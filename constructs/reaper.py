@@ -11,7 +11,15 @@ from constructs.metric import Metric
 from constructs.policy import Statement, allow
 from constructs.project import Project
 from constructs.storage import InstanceBucket
-from contract.names import METRICS_NAMESPACE, reaper_function, runner_project
+from contract.names import (
+    DISPATCHES,
+    INTENT_FILE,
+    METRICS_NAMESPACE,
+    SLOTS,
+    WORKSPACES,
+    reaper_function,
+    runner_project,
+)
 
 TIMEOUT_SECONDS = 55
 """A pass normally ends before the next one begins. Two at once do no harm: every change is a compare-and-swap. Lambda
@@ -108,23 +116,13 @@ class Reaper(Function):
 def _permissions(project: Project, bucket: InstanceBucket) -> list[Statement]:
     """Allows what the reaper does itself: read the records, stop an overdue service, start a build."""
     account, project_prefix = project.account, project.prefix
+    slots, dispatches = (f"{bucket.arn}/{prefix}*" for prefix in (SLOTS, DISPATCHES))
+    records = f"{bucket.arn}/{WORKSPACES}*/{INTENT_FILE}"
     return [
         list_bucket(bucket.arn),
-        allow(
-            "ReadInterviews",
-            ["s3:GetObject"],
-            [
-                f"{bucket.arn}/slots/*",
-                f"{bucket.arn}/workspaces/*/interview.json",
-                f"{bucket.arn}/dispatches/*",
-            ],
-        ),
-        allow(
-            "MarkInterviews",
-            ["s3:PutObject"],
-            [f"{bucket.arn}/workspaces/*/interview.json", f"{bucket.arn}/dispatches/*"],
-        ),
-        allow("FreeSlots", ["s3:DeleteObject"], [f"{bucket.arn}/slots/*", f"{bucket.arn}/dispatches/*"]),
+        allow("ReadInterviews", ["s3:GetObject"], [slots, records, dispatches]),
+        allow("MarkInterviews", ["s3:PutObject"], [records, dispatches]),
+        allow("FreeSlots", ["s3:DeleteObject"], [slots, dispatches]),
         # A service that is gone has no tags, so the right to stop it would not hold for it.
         allow(
             "LookAtServices",

@@ -23,6 +23,7 @@ from contract.names import (
     CHALLENGE_MANIFESTS,
     CURRENT_RELEASE,
     HISTORY,
+    IMAGE_ARCHITECTURES,
     LONGEST_RUN_MINUTES,
     RELEASES,
     SLOTS,
@@ -38,8 +39,6 @@ TERRAFORM_SHA256 = {
 }
 """Of terraform_1.11.4_linux_{amd64,arm64}.zip, as HashiCorp's own Homebrew tap gave them
 (https://github.com/hashicorp/homebrew-tap, Formula/terraform.rb at 1.11.4); docs/decisions/0041-runner.md."""
-
-_DOWNLOAD_NAMES = {"X86_64": "amd64", "ARM64": "arm64"}
 
 _ENVIRONMENTS = {
     "X86_64": ("LINUX_CONTAINER", "aws/codebuild/amazonlinux-x86_64-standard:5.0"),
@@ -144,7 +143,8 @@ class Runner(Construct):
         )
         permissions.waive_findings(role)
         environment_type, image = _ENVIRONMENTS[architecture]
-        download = f"terraform_{TERRAFORM_VERSION}_linux_{_DOWNLOAD_NAMES[architecture]}.zip"
+        # Terraform's releases are named like images.
+        download = f"terraform_{TERRAFORM_VERSION}_linux_{IMAGE_ARCHITECTURES[architecture]}.zip"
         build = BuildProject(
             self,
             "project",
