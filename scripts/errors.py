@@ -87,3 +87,7 @@ class ChallengeError(PrequelError):
 
 class ImageError(PrequelError):
     """A container image cannot be found, copied or made current; the text names it and says what to do."""
+
+
+class EngineError(PrequelError):
+    """No container engine can be used; the text says what was looked for, what is missing, and what to do."""

@@ -79,6 +79,12 @@ def test_nothing_of_production_imports_the_developers_tools() -> None:
     assert not importers
 
 
+def test_the_container_engine_is_used_by_others_and_uses_none_of_them() -> None:
+    imported = {name for module in sources() if module.startswith("scripts.engine") for name in imports(module)}
+    known = ("scripts.engine", "scripts.errors", "scripts.console", "scripts.project", "contract")
+    assert {name for name in imported if not name.startswith(known)} == set()
+
+
 def test_no_function_is_longer_than_80_lines() -> None:
     assert [
         f"{module}.{node.name}"
