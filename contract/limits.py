@@ -52,5 +52,12 @@ FARGATE_MEMORY_MIB = {
 }
 """Supported memory in MiB by CPU units, https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html."""
 
+BUILD_QUOTAS = {
+    "X86_64": ("L-9D07B6EF", "Concurrently running builds for Linux/Small environment"),
+    "ARM64": ("L-5ED1D25B", "Concurrently running builds for ARM/Small environment"),
+}
+"""Code and name of CodeBuild's quota by architecture, https://docs.aws.amazon.com/general/latest/gr/codebuild.html. New
+accounts may have 0 or 1 (https://github.com/awslabs/landing-zone-accelerator-on-aws/issues/1013)."""
+
 STORAGE_GIB = (21, 200)
 """Ephemeral storage of a Fargate task in GiB, https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html."""

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from botocore.exceptions import ClientError
 
+from contract.limits import BUILD_QUOTAS
 from contract.names import dispatch_key
 from scripts.aws.bucket import Bucket, LostRaceError
 from scripts.aws.clients import Aws, error_code, reason
@@ -22,10 +23,6 @@ from scripts.interviews.records import Dispatch
 
 TOKEN_VALID = timedelta(minutes=5)
 """https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html#API_StartBuild_RequestParameters"""
-
-BUILD_QUOTA = "Concurrently running builds for Linux/Small environment (L-9D07B6EF; ARM/Small: L-5ED1D25B)"
-"""https://docs.aws.amazon.com/general/latest/gr/codebuild.html; new accounts may have 0 or 1
-(https://github.com/awslabs/landing-zone-accelerator-on-aws/issues/1013)."""
 
 
 class Dispatcher:
@@ -95,9 +92,10 @@ class Dispatcher:
         except ClientError as error:
             if error_code(error) != "AccountLimitExceededException":
                 raise
+            quota = " or ".join(f"{name} ({code})" for code, name in BUILD_QUOTAS.values())
             raise BuildQuotaError(
                 f"CodeBuild cannot start a build for interview {wanted.interview_id}: {reason(error)}; raise the quota "
-                f"{BUILD_QUOTA} in Service Quotas; until then, run `prequel interview reap` on any machine"
+                f"{quota} in Service Quotas; until then, run `prequel interview reap` on any machine"
             ) from error
         return str(build["id"])
 

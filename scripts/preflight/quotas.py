@@ -7,6 +7,7 @@ from math import ceil
 
 from botocore.exceptions import ClientError
 
+from contract.limits import BUILD_QUOTAS
 from scripts.aws.clients import error_code
 from scripts.preflight.findings import Finding, Severity, Subject, unanswered
 from scripts.preflight.zones import chosen_zones
@@ -81,7 +82,6 @@ def quotas(subject: Subject) -> tuple[Quota, ...]:
     Codes: `aws service-quotas list-service-quotas --service-code SERVICE`
     (https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html lists each service's).
     """
-    arm = subject.settings.runner_architecture == "ARM64"
     return (
         Quota("vpc", "L-F678F1CE", "VPCs per Region", lambda _: 1, "no network", Severity.ERROR, _vpcs_of_others),
         Quota(
@@ -109,13 +109,9 @@ def quotas(subject: Subject) -> tuple[Quota, ...]:
             *("lambda", "L-B99A9384", "Concurrent executions", lambda s: 3 if s.settings.soci_indexing else 1),
             lack="the reaper may be throttled",
         ),
-        # New accounts may have none: https://github.com/awslabs/landing-zone-accelerator-on-aws/issues/1013.
         Quota(
-            "codebuild",
-            "L-5ED1D25B" if arm else "L-9D07B6EF",
-            f"Concurrently running builds for {'ARM' if arm else 'Linux'}/Small environment",
-            lambda _: 1,
-            "no build can start: overdue interviews are stopped but not removed, and scheduled ones do not begin",
+            *("codebuild", *BUILD_QUOTAS[subject.settings.runner_architecture], lambda _: 1),
+            lack="no build can start: overdue interviews are stopped but not removed, and scheduled ones do not begin",
         ),
     )
 

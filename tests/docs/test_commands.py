@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ import typer
 from typer._click.exceptions import MissingParameter, UsageError  # typer's own parser has no public name for these
 
 from scripts.cli.app import app
-from scripts.dev.docs.commands import tree
 from scripts.project import PROJECT
 from scripts.terraform.providers import terraform_environment
 from stacks.configuration import load_settings
@@ -139,6 +139,16 @@ def calls(line: str) -> list[list[str]]:
     return [shlex.split(part) for part in parts]
 
 
+def tree(words: list[str], command: Any) -> Iterator[tuple[list[str], Any]]:
+    """``command`` and all below it with the words that call each (Typer ships its parser without types)."""
+    yield words, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from tree([*words, name], child)
+
+
+TREE = list(tree(["prequel"], typer.main.get_command(app)))
+
+
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory with the files that the documented commands name."""
@@ -150,7 +160,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def given_to_the_parser(words: list[str]) -> None:
-    commands: dict[tuple[str, ...], Any] = {tuple(path): command for path, command in tree(app)}
+    commands: dict[tuple[str, ...], Any] = {tuple(path): command for path, command in TREE}
     if ">" in words:  # the shell's own
         words = words[: words.index(">")]
     if words[1:2] == ["--config"]:
@@ -196,7 +206,7 @@ def test_an_unknown_prequel_command_does_not_parse() -> None:
 
 
 def commands() -> dict[str, Any]:
-    return {" ".join(words): command for words, command in tree(app) if not hasattr(command, "commands")}
+    return {" ".join(words): command for words, command in TREE if not hasattr(command, "commands")}
 
 
 def test_every_command_supports_json_and_every_writing_command_except_doctor_dry_run() -> None:
@@ -211,7 +221,7 @@ def test_every_command_supports_json_and_every_writing_command_except_doctor_dry
 
 def test_help_at_80_columns_truncates_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for words, command in tree(app):
+    for words, command in TREE:
         if hasattr(command, "commands"):
             said = command.get_help(typer.Context(command, info_name=" ".join(words)))
             assert [line for line in said.splitlines() if line.endswith("...") and "Usage:" not in line] == []

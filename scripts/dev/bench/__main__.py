@@ -20,8 +20,6 @@ from scripts.project import PROJECT
 
 RUNS = 3
 ALIVE = (1, 10, 50, 99)
-EAGER_SYNTHESIS = "import cdktf_cdktf_provider_aws, main; raise SystemExit(main.main())"
-"""Synthesis without docs/decisions/0002: every binding is imported, by Python and by Node.js."""
 
 
 class Benchmark:
@@ -102,9 +100,6 @@ class Benchmark:
             "CDKTF_OUTDIR": str(self.flows.directory / "cdktf.out"),
         }
         prequel = str(Path(sys.executable).parent / "prequel")
-        eager = self.seconds(
-            "synthesis, eager", lambda: run([sys.executable, "-c", EAGER_SYNTHESIS], here, PROJECT), runs=1
-        )
         lazy = self.seconds("synthesis", lambda: run([sys.executable, "main.py"], here, PROJECT), runs=5)
         help_page = self.seconds("help", lambda: run([prequel, "--help"], here, PROJECT), runs=9)
         unchanged = self.seconds("publish", self.flows.publish)
@@ -113,8 +108,7 @@ class Benchmark:
         self.target("`templates publish`, unchanged", 1, unchanged)
         rows = [
             ("", "seconds"),
-            ("synthesis of both stacks, every binding imported", f"{eager:.2f}"),
-            ("synthesis of both stacks, ours", f"{lazy:.2f}"),
+            ("synthesis of both stacks", f"{lazy:.2f}"),
             ("`prequel --help`", f"{help_page:.2f}"),
             ("`templates publish`, the first, with its rehearsal", f"{first_publish:.1f}"),
             ("`templates publish`, unchanged", f"{unchanged:.2f}"),
