@@ -53,10 +53,6 @@ class RefusedError(PrequelError):
     """An interview operation is refused before it began; the text has the value got and what is accepted."""
 
 
-class IllegalTransitionError(RefusedError):
-    """An interview's status does not allow what was asked for."""
-
-
 class BusyInterviewError(RefusedError):
     """Another process is working on the interview; the text says who, since when, and what to do."""
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from contract.names import LONGEST_RUN_MINUTES
 from contract.prices import cost_of
-from scripts.errors import IllegalTransitionError
+from scripts.errors import RefusedError
 
 LONGEST_HISTORY = 40
 """Transitions kept in an intent, so that endless retries do not fill it; see ``_trimmed``."""
@@ -121,13 +121,13 @@ class Intent:
     def moved(self, status: Status, *, at: datetime, actor: str, note: str = "") -> Self:
         """This interview in ``status``, with the step in its history; the same status again is no step.
 
-        Raises ``IllegalTransitionError`` when ``TRANSITIONS`` has no such step.
+        Raises ``RefusedError`` when ``TRANSITIONS`` has no such step.
         """
         if status == self.status and self.history:
             return self
         if self.history and status not in TRANSITIONS[self.status]:
             allowed = ", ".join(sorted(TRANSITIONS[self.status])) or "nothing: it has ended"
-            raise IllegalTransitionError(
+            raise RefusedError(
                 f"interview {self.id} is {self.status} and cannot become {status}; from here it can become {allowed}"
             )
         step = Transition(status=status, at=at, actor=actor, note=note)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripts.errors import IllegalTransitionError
+from scripts.errors import RefusedError
 from scripts.interviews.records import LONGEST_HISTORY, TRANSITIONS, Inputs, Intent, Status
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def test_every_move_is_either_in_the_table_or_refused_with_the_reason(before: St
     if after in TRANSITIONS[before] or after == before:
         assert interview.moved(after, at=NOW, actor="ada@host").status == after
     else:
-        with pytest.raises(IllegalTransitionError, match=f"is {before} and cannot become {after}; from here"):
+        with pytest.raises(RefusedError, match=f"is {before} and cannot become {after}; from here"):
             interview.moved(after, at=NOW, actor="ada@host")
 
 
