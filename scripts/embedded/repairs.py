@@ -124,6 +124,19 @@ def remember_request_metrics() -> None:
     responses._bucket_response = respond_with_metrics
 
 
+def take_line_breaks_in_keys() -> None:
+    """Makes moto find the operation for an object whose key has a line break, which its patterns leave out."""
+    from moto.moto_server.utilities import RegexConverter
+
+    converter: Any = RegexConverter
+    initialize = converter.__init__
+
+    def initialize_for_any_character(self: Any, url_map: Any, pattern: str) -> None:
+        initialize(self, url_map, f"(?s:{pattern})")
+
+    converter.__init__ = initialize_for_any_character
+
+
 def name_linked_roles() -> None:
     """Makes moto name the service-linked roles of ECS and load balancers as AWS does."""
     from moto.iam.models import SERVICE_NAME_CONVERSION
@@ -139,4 +152,5 @@ def repair() -> None:
     remember_request_metrics()
     remember_rule_descriptions()
     count_loopback_as_tls()
+    take_line_breaks_in_keys()
     name_linked_roles()

@@ -25,9 +25,9 @@ from tests.security.conftest import security_tool
 
 pytestmark = pytest.mark.slow
 
-RUN_BY_US = ["requirements.txt", "requirements-runner.txt"]
+RUN_BY_US = ["requirements.txt", "requirements-runner.txt", "image/loader/requirements.txt"]
 RUN_ON_OUR_FILES = ["requirements-security.txt", "requirements-second.txt"]
-HASHED = ["requirements-runner.txt", *RUN_ON_OUR_FILES]
+HASHED = ["requirements-runner.txt", "image/loader/requirements.txt", *RUN_ON_OUR_FILES]
 """Installed with `pip install --require-hashes`."""
 
 INSISTING = bool(os.environ.get("PREQUEL_REQUIRE_ADVISORIES"))
