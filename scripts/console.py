@@ -95,6 +95,11 @@ class Console:
             _print(self._out, text)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 interview``, ``2 interviews``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _styled(*parts: str | tuple[str, str]) -> "Text":
     from rich.text import Text
 

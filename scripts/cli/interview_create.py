@@ -64,7 +64,8 @@ def create(
     """
     from scripts.interviews.bulk import read_requests
     from scripts.interviews.create import with_lazy_tags
-    from scripts.interviews.request import Request, generated_id, generated_password, parsed_duration, parsed_time
+    from scripts.interviews.request import Request, generated_id, generated_password, parsed_duration
+    from scripts.interviews.times import parsed_time
 
     if keep and remote:
         raise typer.BadParameter("--keep is for terraform on this machine: a failed remote create is always destroyed")
@@ -93,35 +94,43 @@ def create(
     )
     if from_file is not None:
         _create_all(session, requests, parallel, remote=remote, dry_run=dry_run)
+    elif dry_run:
+        _plan_one(session, requests[0])
     else:
-        _create_one(session, requests[0], remote=remote, dry_run=dry_run)
+        _create_one(session, requests[0], remote=remote)
 
 
-def _create_one(session: Session, request: "Request", *, remote: bool, dry_run: bool) -> None:
+def _create_one(session: Session, request: "Request", *, remote: bool) -> None:
     from scripts.cli.interview_views import card
     from scripts.interviews.create import create
 
     start = time.monotonic()
-    if not dry_run:
-        session.console.say(f"Creating interview {request.id} …")
+    session.console.say(f"Creating interview {request.id} …")
     with graceful(f"`prequel interview recover {request.id}` completes it, destroy removes it"):
-        if remote and not dry_run:
-            created = session.remote.create(request)
-        else:
-            created = create(session.context, request, dry_run=dry_run)
-    if dry_run:
-        session.console.result({"id": request.id, "dry_run": True})
-    else:
-        seconds = time.monotonic() - start
-        value = created.document() | {"seconds": round(seconds, 3)}
-        session.console.result(value, card(created, session.aws.region, seconds))
+        created = session.remote.create(request) if remote else create(session.context, request)
+    seconds = time.monotonic() - start
+    value = created.document() | {"seconds": round(seconds, 3)}
+    session.console.result(value, card(created, session.aws.region, seconds))
+
+
+def _plan_one(session: Session, request: "Request") -> None:
+    from scripts.interviews.create import plan
+    from scripts.interviews.times import shown_time
+
+    found = plan(session.context, request)
+    start = "" if request.starts_at is None else f" at {shown_time(request.starts_at)}"
+    session.console.say(
+        f"would create interview {request.id}{start} with release {found.intent.release_digest[:12]}, "
+        f"{found.free_slots} of {found.slots} slots are free, {found.cost}"
+    )
+    session.console.result({"id": request.id, "dry_run": True})
 
 
 def _create_all(session: Session, requests: "list[Request]", parallel: int, *, remote: bool, dry_run: bool) -> None:
     from scripts.interviews import bulk
 
     if dry_run:
-        bulk.preview(session.context, requests)
+        bulk.preview(session.context, requests, parallel=parallel)
         session.console.result({"ids": [request.id for request in requests], "dry_run": True})
         return
     rows = bulk.create_all(session.context, requests, parallel=parallel, remote=session.remote if remote else None)

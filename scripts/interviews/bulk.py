@@ -1,30 +1,34 @@
 """Many interviews from one file: as many at once as asked for, none of them twice."""
 
-import csv
 import hashlib
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from scripts.challenges.names import name_of
-from scripts.errors import InterruptedRunError, PrequelError, RefusedError
+from scripts.console import counted
+from scripts.errors import InterruptedRunError, NoFreeSlotError, PrequelError, RefusedError
 from scripts.interviews.context import Context
-from scripts.interviews.create import create
-from scripts.interviews.rate import Rate
+from scripts.interviews.create import CreatePlan, create, plan
+from scripts.interviews.csv_rows import read_rows
 from scripts.interviews.records import Intent, Status
 from scripts.interviews.recover import recover
 from scripts.interviews.remote import Remote
-from scripts.interviews.request import Request, parsed_duration, parsed_time
-from scripts.interviews.workspace import current_workspace
+from scripts.interviews.request import (
+    Request,
+    checked_candidate,
+    checked_challenge,
+    checked_id,
+    checked_image_tag,
+    parsed_duration,
+)
+from scripts.interviews.times import parsed_time, shown_time
 from scripts.terraform.interrupts import forward_interrupts
-
-COLUMNS = ("challenge", "candidate", "id", "duration", "at", "image_tag")
-_NEEDED = ("challenge", "candidate")
 
 
 @dataclass(frozen=True)
@@ -52,48 +56,66 @@ class RowResult:
         } | ({"error": self.error} if self.error else {})
 
 
+_READERS: dict[str, Callable[[str], Any]] = {
+    "challenge": checked_challenge,
+    "candidate": checked_candidate,
+    "id": checked_id,
+    "duration": parsed_duration,
+    # Run again later, a row's time may have passed: what exists is found, and what does not is refused.
+    "at": parsed_time,
+    "image_tag": checked_image_tag,
+}
+"""What reads the text of each column; each raises ``RefusedError``."""
+
+COLUMNS = tuple(_READERS)
+_NEEDED = ("challenge", "candidate")
+
+
 def read_requests(path: Path, *, keep: bool = False, wait_seconds: float = 600) -> list[Request]:
-    """The file's rows as requests; raises ``RefusedError`` with every problem, each naming its row.
+    """The file's rows as requests; raises ``RefusedError`` with every problem, each naming its line and column.
 
     A row without an id gets one that follows from its content, so that the same file, run again, means the same
     interviews.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            headings = [heading.strip() for heading in reader.fieldnames or ()]
-            rows = [{k.strip(): (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RefusedError(f"cannot read {path}: {error}") from error
-    unknown = [heading for heading in headings if heading not in COLUMNS]
-    missing = [column for column in _NEEDED if column not in headings]
-    if unknown or missing:
-        got = ", ".join(headings) or "nothing"
-        raise RefusedError(f"{path} has the columns {got}, expected {', '.join(_NEEDED)} and any of {COLUMNS[2:]}")
+    table = read_rows(path, columns=COLUMNS, needed=_NEEDED)
     requests: list[Request] = []
-    problems: list[str] = []
     seen: Counter[tuple[str, ...]] = Counter()
-    for number, row in enumerate(rows, start=2):
-        content = tuple(row.get(column, "") for column in COLUMNS)
-        try:
-            request = Request(
-                challenge=row["challenge"],
-                candidate_name=row["candidate"],
-                id=row.get("id") or derived_id(row, seen[content]),
-                duration=parsed_duration(row["duration"]) if row.get("duration") else None,
-                # Run again later, a row's time may have passed: what exists is found, and what does not is refused.
-                starts_at=parsed_time(row["at"]) if row.get("at") else None,
-                image_tag=row.get("image_tag", ""),
-                keep=keep,
-                wait_seconds=wait_seconds,
+    for row in table.rows:
+        content = tuple(row.cells.get(column, "") for column in COLUMNS)
+        read: dict[str, Any] = {}
+        for column in table.places:
+            text = row.cells.get(column, "")
+            try:
+                if text or column in _NEEDED:
+                    read[column] = _READERS[column](text)
+            except RefusedError as error:
+                table.add_problem(row.line, table.places[column], error if text else "is empty")
+        if read.keys() >= set(_NEEDED):
+            requests.append(
+                Request(
+                    challenge=read["challenge"],
+                    candidate_name=read["candidate"],
+                    id=read.get("id") or derived_id(row.cells, seen[content]),
+                    duration=read.get("duration"),
+                    starts_at=read.get("at"),
+                    image_tag=read.get("image_tag", ""),
+                    keep=keep,
+                    wait_seconds=wait_seconds,
+                    line=row.line,
+                )
             )
-            request.check()
-            requests.append(request)
-        except RefusedError as error:
-            problems.append(f"{path}:{number}: {error}")
         seen[content] += 1
-    twice = [name for name, count in Counter(request.id for request in requests).items() if count > 1]
-    problems += [f"{path}: the id {name} is given more than once" for name in twice]
+    lines: dict[str, list[int]] = {}
+    for request in requests:
+        lines.setdefault(request.id, []).append(request.line)
+    problems = [
+        *table.problems,
+        *(
+            f"{path}: the id {name} is given more than once, in the lines {', '.join(map(str, found))}"
+            for name, found in lines.items()
+            if len(found) > 1
+        ),
+    ]
     if problems:
         raise RefusedError("\n".join(problems))
     return requests
@@ -108,16 +130,38 @@ def derived_id(row: dict[str, str], occurrence: int) -> str:
     return f"{slug}-{digest}" if slug and not slug.startswith("internal") else f"i-{digest}"
 
 
-def preview(context: Context, requests: list[Request]) -> None:
-    """Says what each row would create and cost, if it is not there yet; raises ``RefusedError`` without a release."""
-    with current_workspace(context) as workspace:
-        rate = Rate.of(workspace.values)
-        usual = timedelta(minutes=workspace.manifest.limits.interview_default_minutes)
-    for request in requests:
-        cost = rate.text(request.duration or usual)
-        context.console.say(f"would create {request.id} ({request.challenge}) unless it is there, {cost}")
-    total = sum(rate.total(request.duration or usual) for request in requests)
-    context.console.say(f"{len(requests)} interviews, together about ${total:.2f}")
+def preview(context: Context, requests: list[Request], *, parallel: int) -> None:
+    """Prints what the run would do with each row; raises ``PrequelError`` with a line for each that it would refuse."""
+
+    def one(request: Request) -> RowResult | Intent | CreatePlan | PrequelError:
+        try:
+            return _standing(context, request) or plan(context, request)
+        except PrequelError as error:
+            return error
+
+    with ThreadPoolExecutor(parallel) as pool:
+        found = list(zip(requests, pool.map(one, requests), strict=True))
+    plans = [each for _, each in found if isinstance(each, CreatePlan)]
+    errors = [(request, each) for request, each in found if isinstance(each, PrequelError)]
+    for request, each in found:
+        if isinstance(each, RowResult):
+            context.console.say(f"{request.id} is {each.outcome}")
+        elif isinstance(each, Intent):
+            context.console.say(f"would complete {request.id}, which is {each.status}")
+        elif isinstance(each, CreatePlan):
+            start = "" if request.starts_at is None else f" at {shown_time(request.starts_at)}"
+            context.console.say(f"would create {request.id} ({request.challenge}){start}, {each.cost}")
+    total = sum(each.rate.total(each.intent.deadline - each.intent.starts_at) for each in plans)
+    context.console.say(f"{counted(len(requests), 'interview')}, together about ${total:.2f}")
+    if errors:
+        worst = max((error for _, error in errors), key=lambda error: error.exit_code)
+        raise type(worst)("\n".join(f"line {request.line}: {error}" for request, error in errors))
+    due = [each for each in plans if each.intent.status is Status.CREATING]
+    if due and len(due) > (free := min(each.free_slots for each in due)):
+        raise NoFreeSlotError(
+            f"the file asks for {counted(len(due), 'interview')} at once, and {free} of {due[0].slots} slots are free; "
+            "give some of them a later start with the column at, or raise max_instances, deploy and publish"
+        )
 
 
 def create_all(
@@ -130,6 +174,7 @@ def create_all(
 
     def one(item: tuple[int, Request]) -> RowResult:
         number, request = item
+        number = request.line or number
         try:
             result = _one(context, number, request, remote, interrupted=interrupted())
         except PrequelError as error:
@@ -148,6 +193,32 @@ def create_all(
 def _one(context: Context, number: int, request: Request, remote: Remote | None, *, interrupted: bool) -> RowResult:
     if interrupted:
         raise InterruptedRunError("interrupted before it began")
+    standing = _standing(context, request, number)
+    if isinstance(standing, RowResult):
+        return standing
+    if standing is not None:
+        done = remote.complete(request) if remote else recover(context, request.id, wait_seconds=request.wait_seconds)
+        if done.outcome == "active":
+            return RowResult(number, request.id, "completed", done.access_url, done.password)
+        # Its time ran out before it began: it was never held.
+        _standing(context, request, number)
+    created = remote.create(request) if remote else create(context, request)
+    return RowResult(
+        number,
+        request.id,
+        "created" if created.intent.status is Status.ACTIVE else "scheduled",
+        created.intent.access_url,
+        created.password,
+        cost=created.cost,
+    )
+
+
+def _standing(context: Context, request: Request, number: int = 0) -> RowResult | Intent | None:
+    """The result of a row that needs nothing, the interview that is to be completed, or None if there is none yet.
+
+    Raises ``RefusedError`` for a row that cannot be created.
+    """
+    number = number or request.line
     stored = context.intents.load(request.id)
     if stored is not None:
         intent = stored.intent
@@ -159,28 +230,14 @@ def _one(context: Context, number: int, request: Request, remote: Remote | None,
         if intent.status in {Status.ACTIVE, Status.SCHEDULED}:
             return RowResult(number, request.id, "already there", intent.access_url)
         if intent.status in {Status.CREATING, Status.FAILED}:
-            done = (
-                remote.complete(request) if remote else recover(context, request.id, wait_seconds=request.wait_seconds)
-            )
-            if done.outcome == "active":
-                return RowResult(number, request.id, "completed", done.access_url, done.password)
-            # Its time ran out before it began: it was never held.
-        else:
-            raise RefusedError(f"interview {request.id} is {intent.status}; run the file again when it is gone")
+            return intent
+        raise RefusedError(f"interview {request.id} is {intent.status}; run the file again when it is gone")
     tombstone = context.intents.tombstone(request.id)
     if tombstone is not None and tombstone.intent.was_held and _same(tombstone.intent, request):
         return RowResult(number, request.id, "already over")
     if request.starts_at is not None and request.starts_at <= context.now():
-        raise RefusedError(f"the start {request.starts_at:%Y-%m-%dT%H:%M%z} of row {number} is in the past")
-    created = remote.create(request) if remote else create(context, request)
-    return RowResult(
-        number,
-        request.id,
-        "created" if created.intent.status is Status.ACTIVE else "scheduled",
-        created.intent.access_url,
-        created.password,
-        cost=created.cost,
-    )
+        raise RefusedError(f"the start {shown_time(request.starts_at)} of row {number} is in the past")
+    return None
 
 
 def _same(intent: Intent, request: Request) -> bool:

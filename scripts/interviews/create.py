@@ -4,6 +4,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from contract.names import LISTENER_PRIORITY_BASE, state_key, workspace_key
@@ -63,47 +64,40 @@ def with_lazy_tags(context: Context, requests: list[Request], *, project_prefix:
     return [replace(request, image_tag=lazy.get(request.image_tag, "")) for request in requests]
 
 
-def create(context: Context, request: Request, *, dry_run: bool = False) -> Created:
-    """Creates the interview, or writes it down for later when it has a start time; only checks with ``dry_run``.
+@dataclass(frozen=True)
+class CreatePlan:
+    """What a create would do: the interview as asked for, at what rate, and how many slots of how many are free."""
+
+    intent: Intent
+    rate: Rate
+    free_slots: int
+    slots: int
+
+    @property
+    def cost(self) -> str:
+        """About how much for how long, in words."""
+        return self.rate.text(self.intent.deadline - self.intent.starts_at)
+
+
+def plan(context: Context, request: Request) -> CreatePlan:
+    """Checks all that ``create`` checks before it changes anything, and raises what it would."""
+    with private_directory() as directory:
+        workspace, planned = _prepared(context, request, directory)
+        refuse_foreign(take_inventory(context.aws, request.id, workspace.values), request.id)
+        return planned
+
+
+def create(context: Context, request: Request) -> Created:
+    """Creates the interview, or writes it down for later when it has a start time.
 
     Raises ``RefusedError`` before anything is touched, ``NoFreeSlotError``, and ``TerraformError`` or
     ``NotReadyError`` when it fails; what it had created is then destroyed again, unless ``request.keep``.
     """
-    request.check()
-    pointer = context.current_release()
     with private_directory() as directory:
-        with ThreadPoolExecutor(4) as pool:
-            downloading = pool.submit(context.releases.download, pointer.digest, directory)
-            known = pool.submit(ChallengeBucket(context.aws, context.bucket).find, request.challenge)
-            taken = pool.submit(context.slots.taken)
-            traces = pool.submit(_traces, context, request.id)
-        workspace = Workspace(context, directory, downloading.result())
-        check_here(context, workspace.values)
-        refuse_reserved(request.id, workspace.values["project_prefix"])
-        limits = workspace.manifest.limits
-        usual = timedelta(minutes=limits.interview_default_minutes)
-        duration = checked_duration(request.duration or usual, limits.interview_maximum_minutes)
-        known.result()
-        if traces.result():
-            raise RefusedError(
-                f"the id {request.id} is in use ({traces.result()[0]}); choose another, "
-                f"or see `prequel interview show {request.id}`"
-            )
-        is_due = request.starts_at is None or request.starts_at <= context.now()
-        if is_due and len(taken.result()) >= limits.max_instances:
-            raise context.slots.refusal(limits.max_instances, context.now())
-        rate = Rate.of(workspace.values)
-        intent = _asked_for(context, request, pointer.digest, duration, rate)
-        if dry_run:
-            context.console.say(
-                f"would create interview {request.id} with release {pointer.digest[:12]}, "
-                f"{limits.max_instances - len(taken.result())} of {limits.max_instances} slots are free, "
-                f"{rate.text(duration)}"
-            )
-            return Created(intent, request.password)
-        context.console.say(f"interview {request.id} costs {rate.text(duration)}")
+        workspace, planned = _prepared(context, request, directory)
+        context.console.say(f"interview {request.id} costs {planned.cost}")
         try:
-            with run_lock(context, intent, "create") as run:
+            with run_lock(context, planned.intent, "create") as run:
                 if request.starts_at is not None:
                     _schedule(context, run, workspace.values, request)
                 else:
@@ -111,6 +105,37 @@ def create(context: Context, request: Request, *, dry_run: bool = False) -> Crea
                 return Created(run.intent, request.password)
         except IdInUseError as error:
             raise RefusedError(str(error)) from error
+
+
+def _prepared(context: Context, request: Request, directory: Path) -> tuple[Workspace, CreatePlan]:
+    """The current release in ``directory``, and what would be created from it; raises unless it can be."""
+    request.check()
+    pointer = context.current_release()
+    with ThreadPoolExecutor(4) as pool:
+        downloading = pool.submit(context.releases.download, pointer.digest, directory)
+        known = pool.submit(ChallengeBucket(context.aws, context.bucket).find, request.challenge)
+        taken = pool.submit(context.slots.taken)
+        traces = pool.submit(_traces, context, request.id)
+    workspace = Workspace(context, directory, downloading.result())
+    check_here(context, workspace.values)
+    refuse_reserved(request.id, workspace.values["project_prefix"])
+    limits = workspace.manifest.limits
+    usual = timedelta(minutes=limits.interview_default_minutes)
+    duration = checked_duration(request.duration or usual, limits.interview_maximum_minutes)
+    known.result()
+    if traces.result():
+        raise RefusedError(
+            f"the id {request.id} is in use ({traces.result()[0]}); choose another, "
+            f"or see `prequel interview show {request.id}`"
+        )
+    is_due = request.starts_at is None or request.starts_at <= context.now()
+    free = limits.max_instances - len(taken.result())
+    if is_due and free <= 0:
+        raise context.slots.refusal(limits.max_instances, context.now())
+    rate = Rate.of(workspace.values)
+    return workspace, CreatePlan(
+        _asked_for(context, request, pointer.digest, duration, rate), rate, free, limits.max_instances
+    )
 
 
 def _asked_for(context: Context, request: Request, digest: str, duration: timedelta, rate: Rate) -> Intent:

@@ -4,7 +4,7 @@ import re
 import secrets
 import string
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from contract.limits import (
     CHALLENGE_PATTERN,
@@ -81,6 +81,13 @@ def checked_candidate(value: str) -> str:
     return value
 
 
+def checked_image_tag(value: str) -> str:
+    """``value`` if it can be an image's tag; raises ``RefusedError``."""
+    if not re.fullmatch(IMAGE_TAG_PATTERN, value):
+        raise RefusedError(f'"{value}" is not an image tag, expected letters, digits, ".", "_" and "-"')
+    return value
+
+
 def checked_password(value: str) -> str:
     """``value`` if it can open the editor; raises ``RefusedError``, which never repeats it."""
     shortest, longest = PASSWORD_LENGTH
@@ -118,17 +125,6 @@ def checked_duration(duration: timedelta, maximum_minutes: int) -> timedelta:
     return duration
 
 
-def parsed_time(value: str, after: datetime | None = None) -> datetime:
-    """An ISO 8601 time; without a zone it is this machine's own. Raises ``RefusedError`` unless it is ``after``."""
-    try:
-        moment = datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise RefusedError(f'"{value}" is not a time, expected ISO 8601 such as 2026-01-31T14:00+01:00') from None
-    if after is not None and moment <= after:
-        raise RefusedError(f'"{value}" is in the past, expected a time after {after:%Y-%m-%dT%H:%M:%SZ}')
-    return moment
-
-
 def shown_duration(duration: timedelta) -> str:
     """``1h30m``, ``5m``, ``40s``; negative ones with a minus sign."""
     seconds = int(abs(duration).total_seconds())
@@ -143,7 +139,8 @@ def shown_duration(duration: timedelta) -> str:
 class Request:
     """What is asked for. ``duration`` None is the release's default; ``starts_at`` None is now.
 
-    ``password`` never enters a document, a log or an argument. ``keep`` leaves a failed create as it is.
+    ``password`` never enters a document, a log or an argument. ``keep`` leaves a failed create as it is. ``line`` is
+    the one of the file that asks for it, 0 without a file.
     """
 
     challenge: str
@@ -155,6 +152,7 @@ class Request:
     image_tag: str = ""
     keep: bool = False
     wait_seconds: float = DEFAULT_WAIT_SECONDS
+    line: int = 0
 
     def check(self) -> None:
         """Raises ``RefusedError`` for the first thing that can be refused without asking anybody."""
@@ -162,7 +160,7 @@ class Request:
         checked_challenge(self.challenge)
         checked_candidate(self.candidate_name)
         checked_password(self.password)
-        if self.image_tag and not re.fullmatch(IMAGE_TAG_PATTERN, self.image_tag):
-            raise RefusedError(f'"{self.image_tag}" is not an image tag, expected letters, digits, ".", "_" and "-"')
+        if self.image_tag:
+            checked_image_tag(self.image_tag)
         if not 0 <= self.wait_seconds <= LONGEST_WAIT_SECONDS:
             raise RefusedError(f"cannot wait {self.wait_seconds:g} s, expected 0 to {LONGEST_WAIT_SECONDS:g}")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from scripts.challenges.names import version_path
-from scripts.errors import RefusedError
-from scripts.interviews.bulk import RowResult, create_all, read_requests
+from scripts.errors import NoFreeSlotError, RefusedError
+from scripts.interviews.bulk import RowResult, create_all, preview, read_requests
 from scripts.interviews.context import Context
 from scripts.interviews.create import Created
 from scripts.interviews.destroy import destroy
@@ -189,3 +189,42 @@ def test_many_at_once_are_all_created_with_slots_of_their_own(
     for one in ids:
         assert one in done.stdout
         assert len(place.live(one)) == 5
+
+
+def test_what_the_run_would_refuse_of_a_file_its_dry_run_refuses_with_every_line(
+    new_place: PlaceFactory, tmp_path: Path
+) -> None:
+    place = new_place(max_instances=2)
+    place.stored("taken", Status.ACTIVE)
+    rows = (
+        "challenge,candidate,id,duration,at\n"
+        f"{CHALLENGE},Eve,taken,,\n"
+        "python/nope,Ada,a,,\n"
+        "\n"
+        f"{CHALLENGE},Bob,b,9h,\n"
+        f"{CHALLENGE},Cy,portal,,\n"
+        f"{CHALLENGE},Dan,d,,2020-01-01T00:00Z\n"
+        f"{CHALLENGE},Fay,f,,\n"
+    )
+    requests = read_requests(a_file(tmp_path, rows))
+    with pytest.raises(RefusedError) as refused:
+        preview(place.context(), requests, parallel=4)
+    problems = str(refused.value).splitlines()
+    assert [problem.partition(":")[0] for problem in problems] == [f"line {number}" for number in (2, 3, 5, 6, 7)]
+    for problem, reason in zip(
+        problems,
+        ("belongs to Ada's interview", "there is no challenge", "over the maximum of 4h", "the portal", "in the past"),
+        strict=True,
+    ):
+        assert reason in problem
+    results = create_all(place.context(), requests[:-1], parallel=1)
+    assert [result.outcome for result in results] == ["failed"] * 5
+
+
+def test_a_dry_run_of_more_rows_than_there_are_free_slots_has_the_exit_code_of_no_free_slot(
+    new_place: PlaceFactory, tmp_path: Path
+) -> None:
+    place = new_place(max_instances=1)
+    requests = read_requests(a_file(tmp_path, f"challenge,candidate\n{CHALLENGE},Ada\n{CHALLENGE},Bob\n"))
+    with pytest.raises(NoFreeSlotError, match="asks for 2 interviews at once, and 1 of 1 slots are free"):
+        preview(place.context(), requests, parallel=4)

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.errors import AlteredReleaseError, AwsError, NoFreeSlotError, PrequelError, RefusedError
-from scripts.interviews.create import create, slot_for
+from scripts.interviews.create import create, plan, slot_for
 from scripts.interviews.destroy import destroy
 from scripts.interviews.records import LONGEST_RUN, Status
 from scripts.interviews.recover import recover
@@ -226,7 +226,7 @@ def test_a_password_that_cannot_be_kept_leaves_nothing_scheduled(place: Place) -
 
 
 def test_a_dry_run_writes_nothing(place: Place) -> None:
-    assert create(place.context(), place.request(), dry_run=True).intent.outputs == {}
+    assert plan(place.context(), place.request()).intent.outputs == {}
     assert place.objects() == []
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scripts.errors import RefusedError
-from scripts.interviews import request
+from scripts.interviews import request, times
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -62,8 +62,8 @@ def test_a_bad_password_is_refused_without_being_repeated(password: str) -> None
 def test_a_start_in_the_past_or_without_sense_is_refused() -> None:
     for text in ("2026-01-31T11:59:59Z", "tomorrow", ""):
         with pytest.raises(RefusedError):
-            request.parsed_time(text, NOW)
-    assert request.parsed_time("2026-01-31T15:00+02:00", NOW) == NOW + timedelta(hours=1)
+            times.parsed_time(text, NOW)
+    assert times.parsed_time("2026-01-31T15:00+02:00", NOW) == NOW + timedelta(hours=1)
 
 
 def test_a_duration_over_the_maximum_is_refused_with_the_maximum() -> None:
