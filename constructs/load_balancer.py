@@ -16,6 +16,7 @@ from constructs.network import Network
 from constructs.project import Project
 from constructs.security_groups import HTTP_PORT, HTTPS_PORT, SecurityGroups
 from constructs.storage import ALB_LOG_PREFIX, LogBucket
+from constructs.waiting_page import WAITING_PAGE
 from constructs.waivers import waive
 
 IDLE_TIMEOUT_SECONDS = 3600
@@ -33,7 +34,7 @@ STRICT_TRANSPORT_SECURITY = "max-age=31536000"
 
 
 class LoadBalancer(Construct):
-    """Answers 404 until a listener rule matches; plain HTTP only redirects, unless there is no certificate.
+    """Shows a page that waits, with status 404, until a listener rule matches; with a certificate, HTTP redirects.
 
     Outputs: ``listener_arn`` (of the listener that takes the rules), ``dns_name``, ``zone_id``, ``arn_suffix`` (its
     name in CloudWatch), ``scheme``, ``host`` (the domain, or without one the load balancer's own name) and ``url``.
@@ -73,10 +74,10 @@ class LoadBalancer(Construct):
             " guesses of passwords itself",
             "https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-use-case.html",
         )
-        not_found = LbListenerDefaultAction(
+        waiting = LbListenerDefaultAction(
             type="fixed-response",
             fixed_response=LbListenerDefaultActionFixedResponse(
-                content_type="text/plain", message_body="no such interview", status_code="404"
+                content_type="text/html", message_body=WAITING_PAGE, status_code="404"
             ),
         )
         to_https = LbListenerDefaultAction(
@@ -89,7 +90,7 @@ class LoadBalancer(Construct):
             load_balancer_arn=balancer.arn,
             port=HTTP_PORT,
             protocol="HTTP",
-            default_action=[to_https if certificate else not_found],
+            default_action=[to_https if certificate else waiting],
         )
         self.listener_arn = http.arn
         if certificate:
@@ -102,7 +103,7 @@ class LoadBalancer(Construct):
                 ssl_policy=TLS_POLICY,
                 certificate_arn=certificate.arn,
                 routing_http_response_strict_transport_security_header_value=STRICT_TRANSPORT_SECURITY,
-                default_action=[not_found],
+                default_action=[waiting],
             )
             self.listener_arn = https.arn
         self.dns_name = balancer.dns_name

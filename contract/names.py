@@ -39,6 +39,12 @@ LONGEST_RUN_MINUTES = 30
 CODE_SERVER_PORT = 8443
 CODE_SERVER_CONTAINER = "code-server"
 
+JOIN_LABEL = "join"
+"""Label before the domain of the link that opens an interview without typing; no interview may have it as its id."""
+
+EDITOR_ICON = "/_static/src/browser/media/favicon.ico"
+"""An image that code-server serves without a login; it loads when the editor answers."""
+
 PORTAL_PORT = 3000
 """Port on which the portal listens."""
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from constructs.waiting_page import WAITING_PAGE
 from tests.conftest import SharedStackFactory, SynthesizedStack
 
-NOT_FOUND = {"content_type": "text/plain", "message_body": "no such interview", "status_code": "404"}
+NOT_FOUND = {"content_type": "text/html", "message_body": WAITING_PAGE, "status_code": "404"}
 
 
 def default_action(stack: SynthesizedStack, listener: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from contract.limits import (
     PASSWORD_LENGTH,
     RESERVED_ID_PREFIX,
 )
-from contract.names import portal_service, task_family
+from contract.names import JOIN_LABEL, portal_service, task_family
 from scripts.errors import RefusedError
 
 LONGEST_CANDIDATE_NAME = 200
@@ -54,7 +54,9 @@ def checked_id(value: str) -> str:
 
 
 def refuse_reserved(interview_id: str, project_prefix: str) -> None:
-    """Raises ``RefusedError`` for an id whose service or task family would be called as the portal's."""
+    """Raises ``RefusedError`` for an id that is a host of ours, or whose service would be called as the portal's."""
+    if interview_id == JOIN_LABEL:
+        raise RefusedError(f'"{interview_id}" cannot name an interview: candidates\' links lead there; choose another')
     reserved = portal_service(project_prefix)
     if reserved in {interview_id, task_family(project_prefix, interview_id)}:
         raise RefusedError(

@@ -94,6 +94,15 @@ class Browser:
         """Goes to ``path``."""
         self._chrome.get(URL + path)
 
+    def go(self, url: str) -> None:
+        """Goes to any address."""
+        self._chrome.get(url)
+
+    @property
+    def address(self) -> str:
+        """What the address bar shows."""
+        return self._chrome.current_url
+
     def submit_password(self, password: str) -> None:
         """Types a password into the login page and submits it."""
         field = self.find("input[type=password]")
