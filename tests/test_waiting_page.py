@@ -30,8 +30,8 @@ class Hosts:
         return f"http://{label}.prequel.localhost:{self.server.server_port}{rest}"
 
 
-@pytest.fixture
-def hosts() -> Iterator[Hosts]:
+@pytest.fixture(name="hosts")
+def _hosts() -> Iterator[Hosts]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             hosts.requests.append(f"{self.headers['Host']}{self.path} {self.headers.get('Referer', '')}")
