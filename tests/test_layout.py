@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BINDINGS = "cdktf_cdktf_provider_aws"
 IMPORT_OF_CDKTF = re.compile(r"^\s*(from|import) (cdktf|constructs|stacks\.(shared|interview|base))\b", re.MULTILINE)
-LAYERS = ("contract", "constructs", "stacks", "scripts", "main")
+LAYERS = ("image", "contract", "constructs", "stacks", "scripts", "main")
 """From the lowest up: a module imports from its own layer and from lower ones."""
 
 
