@@ -165,6 +165,8 @@ class InterviewPermissions:
                 inside,
                 *self._on_interviews("Resource"),
             ),
+            # Its tags need no ecs:ListTagsForResource: CloudFormation reads AWS::ECS::Service, tags included, with this
+            # permission alone (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-type-schemas.html).
             allow("DescribeServices", ["ecs:DescribeServices"], [services], inside),
             allow(
                 "DescribeTasks",

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
     from scripts.interviews.create import Created
 
-_COLOURS = {"active": "green", "leaking": "red", "failed": "red", "destroying": "yellow", "creating": "cyan"}
+_COLOURS = {
+    "active": "green",
+    "leaking": "red",
+    "failed": "red",
+    "stopped": "red",
+    "destroying": "yellow",
+    "creating": "cyan",
+}
 
 
 def card(created: "Created", region: str, seconds: float) -> str:
@@ -40,11 +47,12 @@ def interviews_table(rows: list[dict[str, Any]]) -> "Table | str":
         table.add_column(heading, overflow="ellipsis", no_wrap=True)
     table.add_column("cost", justify="right")
     for row in rows:
-        colour = _COLOURS.get(row["status"], "")
+        status = _status(row)
+        colour = _COLOURS.get(status, "")
         ends = when(row["remaining_seconds"])
         table.add_row(
             row["id"],
-            f"[{colour}]{row['status']}[/]" if colour else str(row["status"]),
+            f"[{colour}]{status}[/]" if colour else status,
             "" if row["slot"] is None else str(row["slot"]),
             f"[red]{ends}[/]" if row["remaining_seconds"] < 0 else ends,
             escape(" ".join(row["candidate_name"].split())),
@@ -54,11 +62,15 @@ def interviews_table(rows: list[dict[str, Any]]) -> "Table | str":
     return table
 
 
+def _status(row: dict[str, Any]) -> str:
+    return "stopped" if row["stopped"] else str(row["status"])
+
+
 def sheet(value: dict[str, Any]) -> str:
     """What ``listing.details`` knows of one interview."""
     ended = value["status"] == "destroyed"
     fields = {
-        "interview": f"{value['id']} ({value['status']})",
+        "interview": f"{value['id']} ({_status(value)})",
         "url": "" if ended else value["access_url"],
         "candidate": " ".join(value["candidate_name"].split()),
         "challenge": value["challenge"],
@@ -68,9 +80,10 @@ def sheet(value: dict[str, Any]) -> str:
         "release": value["release_digest"][:12],
         "working": value["working"],
         "error": value["error"],
+        "stopped": value["stopped"] and f"its service is set to 0 tasks; run `prequel interview recover {value['id']}`",
         "proof": ", ".join(value["proof"]),
     }
-    lines = [f"{name:<10} {text}" for name, text in fields.items() if text not in ("", None)]
+    lines = [f"{name:<10} {text}" for name, text in fields.items() if text not in ("", None, False)]
     steps = [
         f"  {step['at'][:19]}Z  {step['status']:<10} {step['actor']}  {step['note']}".rstrip()
         for step in value["history"]

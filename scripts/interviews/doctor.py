@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from contract.limits import INTERVIEW_ID_PATTERN
 from contract.names import HISTORY, INTENT_FILE, STATES, WORKSPACES, lock_key, workspace_key
+from scripts.aws.clients import explained
 from scripts.errors import PrequelError
 from scripts.images.choice import missing_image
 from scripts.interviews.context import Context
@@ -17,6 +18,7 @@ from scripts.interviews.rate import Rate
 from scripts.interviews.records import ENDING, Intent, Status, timestamp
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import is_dead, run_lock
+from scripts.interviews.services import stopped_services
 from scripts.interviews.stack_inventory import live_by_interview
 from scripts.interviews.state import OLDEST_FOREIGN_LOCK, StateLock, clear_stale_state_lock
 from scripts.interviews.workspace import current_workspace
@@ -93,6 +95,9 @@ class _Comparison:
         with current_workspace(context) as workspace:
             self._values = workspace.values
         self._live = live_by_interview(context.aws, self._values)
+        services = sorted(name for name, kinds in self._live.items() if "service" in kinds)
+        with explained("look at the services"):
+            self._stopped = stopped_services(context.aws, self._values["ecs_cluster_arn"], services)
         self._leases = context.slots.all()
         self._keys = [*context.objects.listing(STATES), *context.objects.listing(WORKSPACES)]
         self._listing = context.intents.all()
@@ -111,7 +116,8 @@ class _Comparison:
     ) -> Difference:
         """A difference that `prequel interview ACTION` repairs, and `doctor --fix` too if it may do so ``unasked``."""
         work = partial(destroy, note="doctor") if action == "destroy" else recover
-        price = Rate.of(self._values).per_hour if "service" in self._live.get(name, ()) else 0.0
+        runs = "service" in self._live.get(name, ()) and name not in self._stopped
+        price = Rate.of(self._values).per_hour if runs else 0.0
         fix = partial(work, self._context, name) if unasked else None
         return Difference(kind, name, detail, f"prequel interview {action} {name}", price, fix)
 
@@ -140,6 +146,8 @@ class _Comparison:
             lacking = [*sorted(missing), *(() if leased else (f"lease of slot {intent.slot}",))]
             kind = "ghost" if missing else "lost lease"
             yield self._repaired("recover", kind, name, f"active, but it has no {', no '.join(lacking)}")
+        elif status is Status.ACTIVE and name in self._stopped:
+            yield self._repaired("recover", "stopped", name, "active, but its service is set to 0 tasks")
 
     def _without_intent(self) -> Iterator[Difference]:
         """Resources, states and workspaces without an intent, fixed only if a lease or tombstone shows they were ours.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from scripts.aws.clients import explained
 from scripts.challenges.names import name_of
 from scripts.errors import AwsError, NoFreeSlotError, RefusedError
 from scripts.interviews.context import Context
@@ -14,6 +15,7 @@ from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import ENDING, Status
 from scripts.interviews.request import DEFAULT_WAIT_SECONDS, checked_id, generated_password
 from scripts.interviews.run_lock import RunLock, run_lock
+from scripts.interviews.services import stopped_services
 from scripts.interviews.state import clear_stale_state_lock
 from scripts.interviews.workspace import Workspace, workspace_of
 
@@ -99,13 +101,17 @@ def _repair(context: Context, run: RunLock, workspace: Workspace, wait_seconds: 
         workspace.render_inputs(run.intent)
     live, lost = _reconcile(context, run, workspace)
     missing = {*kinds_of(workspace.values)} - {TASKS} - live.keys()
-    if lost or missing or run.intent.slot != priority:
+    with explained("look at the service"):
+        stopped = stopped_services(context.aws, workspace.values["ecs_cluster_arn"], [run.intent.id])
+    if lost or missing or stopped or run.intent.slot != priority:
         password = read_password(context.aws, run.intent.id, workspace.values) or generated_password()
         outputs = workspace.apply(run, password)
         workspace.adopted()
         wait_until_steady(context, run.intent.id, workspace.values, min(wait_seconds, run.seconds_left))
         run.update(outputs=outputs)
         did.append(f"{len(missing)} created again, {len(lost)} taken back into the state")
+        if stopped:
+            did.append("its stopped service started again")
     return f"repaired: {', '.join(did)}" if did else "nothing: it is as it should be"
 
 

@@ -16,6 +16,7 @@ from scripts.interviews.inventory import (
     listener_rules,
     rule_hosts,
 )
+from scripts.interviews.services import described_services
 
 
 def live_by_interview(aws: Aws, values: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -36,16 +37,10 @@ def live_by_interview(aws: Aws, values: Mapping[str, Any]) -> dict[str, set[str]
 
 
 def _service_names(aws: Aws, values: Mapping[str, Any]) -> list[str]:
-    cluster, ecs = values["ecs_cluster_arn"], aws.ecs
+    cluster = values["ecs_cluster_arn"]
     with explained(f"list the services of {cluster}"):
-        arns = list(ecs.get_paginator("list_services").paginate(cluster=cluster).search("serviceArns[]"))
-        services = [
-            service
-            for start in range(0, len(arns), 10)  # as many as ECS describes at once
-            for service in ecs.describe_services(cluster=cluster, services=arns[start : start + 10], include=["TAGS"])[
-                "services"
-            ]
-        ]
+        arns = list(aws.ecs.get_paginator("list_services").paginate(cluster=cluster).search("serviceArns[]"))
+        services = list(described_services(aws, cluster, arns, include=["TAGS"]))
     tags = {service["serviceName"]: service.get("tags", []) for service in services if service["status"] != "INACTIVE"}
     return [name for name, given in tags.items() if is_tagged(given, name, values)]
 

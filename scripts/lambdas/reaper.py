@@ -23,6 +23,7 @@ from scripts.errors import BuildQuotaError, PrequelError
 from scripts.interviews.builds import Dispatcher
 from scripts.interviews.pending import orphan_leases, pending_action
 from scripts.interviews.records import ENDING, Intent, Status
+from scripts.interviews.services import described_services
 from scripts.interviews.slots import HeldSlot, Slots
 from scripts.interviews.store import ChangedMeanwhileError, IntentStore, Listing, Stored
 
@@ -97,6 +98,7 @@ class DeadlineReaper:
     def __init__(
         self, aws: Aws, *, bucket: str, cluster: str, runner: str, project_prefix: str, max_instances: int
     ) -> None:
+        self._aws = aws
         self._ecs = aws.ecs
         self._bucket = Bucket(aws, bucket)
         self._intents = IntentStore(aws, bucket)
@@ -213,16 +215,13 @@ class DeadlineReaper:
             done.scaled_down.append(intent.id)
 
     def _compare_services(self, names: list[str], done: Pass) -> None:
-        """Notes whose service is gone or has fewer tasks than it wants: CloudWatch cannot compare two metrics each."""
-        for start in range(0, len(names), 10):  # as many as ECS describes at once
-            asked = names[start : start + 10]
-            services = self._ecs.describe_services(cluster=self._cluster, services=asked)["services"]
-            well = {
-                service["serviceName"]
-                for service in services
-                if service["status"] == "ACTIVE" and service["runningCount"] >= service["desiredCount"]
-            }
-            done.below_desired += [name for name in asked if name not in well]
+        """Notes whose service is gone, or has fewer tasks than it wants or none: CloudWatch compares no two metrics."""
+        well = {
+            service["serviceName"]
+            for service in described_services(self._aws, self._cluster, names)
+            if service["status"] == "ACTIVE" and service["runningCount"] >= service["desiredCount"] >= 1
+        }
+        done.below_desired += [name for name in names if name not in well]
 
     def _free(self, held: HeldSlot, listing: Listing, now: datetime, done: Pass) -> None:
         lease = held.lease

@@ -61,11 +61,24 @@ def test_an_active_interview_whose_lease_is_gone_is_found(new_place: PlaceFactor
     place.stored(name, Status.ACTIVE)
     for _, make in KINDS[:5]:
         make(place.aws, name, place.values)
+    place.aws.ecs.update_service(cluster=place.values["ecs_cluster_arn"], service=name, desiredCount=1)
     assert diagnose(place.context()) == []
     place.aws.s3.delete_object(Bucket=place.context().bucket, Key="slots/0.json")
     finding = the_finding(place)
     assert (finding.kind, finding.command) == ("lost lease", f"prequel interview recover {name}")
     assert finding.detail == "active, but it has no lease of slot 0"
+
+
+def test_an_active_interview_that_somebody_stopped_is_found_and_costs_nothing(new_place: PlaceFactory) -> None:
+    place = new_place()
+    name = place.request().id
+    place.stored(name, Status.ACTIVE)
+    for _, make in KINDS[:5]:
+        make(place.aws, name, place.values)
+    finding = the_finding(place)
+    assert (finding.kind, finding.command) == ("stopped", f"prequel interview recover {name}")
+    assert finding.detail == "active, but its service is set to 0 tasks"
+    assert finding.hourly_price == 0
 
 
 def test_a_ghost_is_an_active_interview_that_is_not_there(place: Place) -> None:

@@ -6,14 +6,16 @@ import time
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 
 from contract.names import lock_key, state_key
+from scripts.cli.interview_views import sheet
 from scripts.errors import NotReadyError, TerraformError
 from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy
 from scripts.interviews.doctor import diagnose, fix
 from scripts.interviews.drift import drift
-from scripts.interviews.listing import all_rows, last_log
+from scripts.interviews.listing import all_rows, details, last_log
 from scripts.interviews.reap import reap
 from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
@@ -67,6 +69,41 @@ def test_an_interview_is_created_does_not_drift_is_changed_noticed_and_proven_go
     created_at = {event["address"]: event["seconds"] for event in events if event["event"] == "resource"}
     assert len(created_at) == 5
     assert all(seconds >= 0 for seconds in created_at.values())
+
+
+def test_an_interview_that_somebody_stopped_is_listed_so_until_it_is_recovered(place: Place) -> None:
+    request = place.request()
+    create(place.context(), request)
+    cluster = place.values["ecs_cluster_arn"]
+    place.aws.ecs.update_service(cluster=cluster, service=request.id, desiredCount=0)
+    rows, problems = all_rows(place.context())
+    assert [(row["status"], row["stopped"]) for row in rows] == [("active", True)]
+    assert not problems
+    shown = sheet(details(place.context(), request.id))
+    assert f"{request.id} (stopped)" in shown
+    assert f"its service is set to 0 tasks; run `prequel interview recover {request.id}`" in shown
+    assert recover(place.context(), request.id).did == (
+        "repaired: 0 created again, 0 taken back into the state, its stopped service started again"
+    )
+    (service,) = place.aws.ecs.describe_services(cluster=cluster, services=[request.id])["services"]
+    assert service["desiredCount"] == 1
+    assert not details(place.context(), request.id)["stopped"]
+    destroy(place.context(), request.id)
+
+
+def test_a_list_without_the_right_to_look_at_services_says_so_and_shows_the_rest(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.stored("a", Status.ACTIVE)
+    context = place.breakable_context()
+
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeServices")
+
+    monkeypatch.setattr(context.aws.ecs, "describe_services", refuse)
+    rows, problems = all_rows(context)
+    assert [row["id"] for row in rows] == ["a"]
+    assert "cannot find out which interviews are stopped" in problems[0]
 
 
 def test_an_answer_that_was_lost_costs_no_interview(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
