@@ -1,4 +1,4 @@
-"""The two containers of an interview's task: one copies the challenge, then the other runs the editor.
+"""The two containers of an interview's task: one delivers the challenge, then the other runs the editor.
 
 ``text`` are the template's string variables by name.
 """
@@ -48,22 +48,18 @@ _START = (
     'setpriv --no-new-privs dumb-init -- "$@"'
 )
 
-# An empty prefix copies nothing and succeeds; without the second line the candidate would find an empty editor.
-_DELIVER = (
-    f'aws s3 cp --recursive --only-show-errors "$CHALLENGE" {CHALLENGE_FOLDER}; '
-    f'[ "$(ls -A {CHALLENGE_FOLDER})" ] || {{ echo "nothing at $CHALLENGE" >&2; exit 1; }}; '
-    f"chown -R {CANDIDATE_USER} {HOME} /tmp"
-)
 
+def challenge_container(text: dict[str, str], image: str) -> dict[str, Any]:
+    """Delivers this interview's challenge and gives both volumes to the candidate's user; then it is gone.
 
-def challenge_container(text: dict[str, str]) -> dict[str, Any]:
-    """Copies this interview's challenge and hands both volumes to the candidate's user; then it is gone."""
+    The image must have ``prequel-load`` (image/loader/) on its PATH.
+    """
     source = f"s3://{text['instance_bucket_name']}/challenge/{text['challenge']}/"
     return {
         "name": "challenge",
-        "image": text["challenge_loader_image"],
+        "image": image,
         "essential": False,
-        "entryPoint": ["/bin/sh", "-euc", Fn.raw_string(_DELIVER)],
+        "entryPoint": ["prequel-load"],
         "environment": [{"name": "CHALLENGE", "value": source}],
         # Root, because Fargate's volumes are root's; nothing of the candidate's runs here.
         "user": "0:0",

@@ -1,5 +1,7 @@
 """What one interview creates: a password, a route through the shared load balancer, and a running container."""
 
+from typing import Any
+
 from cdktf import Fn, TerraformLocal, TerraformVariable, Token
 
 from constructs import Construct
@@ -45,6 +47,11 @@ class InterviewService(Construct):
             # Written out, because cdktf's own conditional loses the empty string.
             '${var.image_tag == "" ? var.code_server_image : "${var.code_server_repository_url}:${var.image_tag}"}',
         ).as_string
+        loader_image = TerraformLocal(
+            self,
+            "loader_image",
+            '${var.challenge_loader_image == "" ? local.image : var.challenge_loader_image}',
+        ).as_string
 
         password = SsmParameter(
             self,
@@ -58,7 +65,8 @@ class InterviewService(Construct):
         )
         self.target_group = self._target_group(text)
         self.listener_rule = self._listener_rule(text)
-        task_definition = self._task_definition(variables, text, image, password)
+        containers = [challenge_container(text, loader_image), code_server_container(text, image, password)]
+        task_definition = self._task_definition(text, containers)
         self.service = self._service(variables, text, task_definition)
         self._record(text)
 
@@ -89,29 +97,23 @@ class InterviewService(Construct):
             condition=[LbListenerRuleCondition(host_header=LbListenerRuleConditionHostHeader(values=[self.hostname]))],
         )
 
-    def _task_definition(
-        self, variables: dict[str, TerraformVariable], text: dict[str, str], image: str, password: SsmParameter
-    ) -> EcsTaskDefinition:
+    def _task_definition(self, text: dict[str, str], containers: list[dict[str, Any]]) -> EcsTaskDefinition:
         return EcsTaskDefinition(
             self,
             "task",
             family=task_family(text["project_prefix"], text["interview_id"]),
             requires_compatibilities=["FARGATE"],
             network_mode="awsvpc",
-            cpu=text["code_server_cpu"],
-            memory=text["code_server_memory"],
+            cpu=_own_or_shared("cpu"),
+            memory=_own_or_shared("memory"),
             execution_role_arn=text["execution_role_arn"],
             task_role_arn=text["task_role_arn"],
             runtime_platform=EcsTaskDefinitionRuntimePlatform(
                 operating_system_family="LINUX", cpu_architecture=text["cpu_architecture"]
             ),
-            ephemeral_storage=EcsTaskDefinitionEphemeralStorage(
-                size_in_gib=variables["code_server_storage"].number_value
-            ),
+            ephemeral_storage=EcsTaskDefinitionEphemeralStorage(size_in_gib=Token.as_number(_own_or_shared("storage"))),
             volume=[EcsTaskDefinitionVolume(name="home"), EcsTaskDefinitionVolume(name="tmp")],
-            container_definitions=Fn.jsonencode(
-                [challenge_container(text), code_server_container(text, image, password)]
-            ),
+            container_definitions=Fn.jsonencode(containers),
         )
 
     def _service(
@@ -168,3 +170,8 @@ class InterviewService(Construct):
             ),
         )
         record.add_override("count", "${var.create_dns_record ? 1 : 0}")
+
+
+def _own_or_shared(dimension: str) -> str:
+    """The interview's own size, or else the shared stack's."""
+    return f"${{var.task_{dimension} > 0 ? var.task_{dimension} : var.code_server_{dimension}}}"

@@ -18,6 +18,9 @@ PROJECT_PREFIX_PATTERN = "^[a-z][a-z0-9-]{1,19}$"
 IMAGE_TAG_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
 """https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests"""
 
+AWS_CLI_PATTERN = "(^|/)aws-cli[:@]"
+"""The image that delivered challenges up to release 0.2; it has no ``prequel-load``."""
+
 INTERVIEW_ID_PATTERN = "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
 """A DNS label (RFC 1123) that also fits a target group's name: 32 characters at most
 (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html)."""

@@ -12,6 +12,7 @@ TEMPLATE_FILES = ("main.tf", "service.tf", "variables.tf", "outputs.tf")
 CLIENT_VARIABLE_NAMES = (
     *("interview_id", "candidate_name", "challenge", "password"),
     *("listener_priority", "expires_at", "image_tag", "release_digest"),
+    *("task_cpu", "task_memory", "task_storage"),
 )
 """The variables that only a client sets; the first three are required. Clients and the stack set ``aws_region``."""
 

@@ -2,8 +2,9 @@
 # Produced by `make synth` from stacks/interview.py; do not edit.
 
 locals {
-  hostname = "${var.interview_id}.${var.domain_name}"
-  image    = var.image_tag == "" ? var.code_server_image : "${var.code_server_repository_url}:${var.image_tag}"
+  hostname     = "${var.interview_id}.${var.domain_name}"
+  image        = var.image_tag == "" ? var.code_server_image : "${var.code_server_repository_url}:${var.image_tag}"
+  loader_image = var.challenge_loader_image == "" ? local.image : var.challenge_loader_image
 }
 
 resource "aws_ssm_parameter" "password" {
@@ -51,23 +52,19 @@ resource "aws_lb_listener_rule" "rule" {
 
 resource "aws_ecs_task_definition" "task" {
   family                   = "${var.project_prefix}-${var.interview_id}"
-  cpu                      = var.code_server_cpu
+  cpu                      = var.task_cpu > 0 ? var.task_cpu : var.code_server_cpu
   execution_role_arn       = var.execution_role_arn
-  memory                   = var.code_server_memory
+  memory                   = var.task_memory > 0 ? var.task_memory : var.code_server_memory
   network_mode             = "awsvpc"
   requires_compatibilities = ["FARGATE"]
   task_role_arn            = var.task_role_arn
 
   container_definitions = jsonencode([
     {
-      name      = "challenge"
-      image     = var.challenge_loader_image
-      essential = false
-      entryPoint = [
-        "/bin/sh",
-        "-euc",
-        "aws s3 cp --recursive --only-show-errors \"$CHALLENGE\" /home/coder/challenge; [ \"$(ls -A /home/coder/challenge)\" ] || { echo \"nothing at $CHALLENGE\" >&2; exit 1; }; chown -R 1000:1000 /home/coder /tmp",
-      ]
+      name                   = "challenge"
+      image                  = local.loader_image
+      essential              = false
+      entryPoint             = ["prequel-load"]
       environment            = [{ name = "CHALLENGE", value = "s3://${var.instance_bucket_name}/challenge/${var.challenge}/" }]
       user                   = "0:0"
       privileged             = false
@@ -160,7 +157,7 @@ resource "aws_ecs_task_definition" "task" {
   ])
 
   ephemeral_storage {
-    size_in_gib = var.code_server_storage
+    size_in_gib = var.task_storage > 0 ? var.task_storage : var.code_server_storage
   }
 
   runtime_platform {

@@ -127,6 +127,52 @@ variable "release_digest" {
   }
 }
 
+variable "task_cpu" {
+  type        = number
+  description = "CPU units of this interview's task; 0 takes code_server_cpu."
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = contains([0, 256, 512, 1024, 2048, 4096, 8192, 16384], var.task_cpu)
+    error_message = "task_cpu must be 0 or a Fargate size: 256, 512, 1024, 2048, 4096, 8192 or 16384."
+  }
+}
+
+variable "task_memory" {
+  type        = number
+  description = "Memory of this interview's task in MiB; 0 takes code_server_memory."
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.task_memory == 0 || (var.task_memory >= 512 && var.task_memory <= 122880)
+    error_message = "task_memory must be 0 or 512 to 122880 MiB, in a pair that Fargate offers with task_cpu."
+  }
+
+  validation {
+    condition     = floor(var.task_memory) == var.task_memory
+    error_message = "task_memory must be a whole number."
+  }
+}
+
+variable "task_storage" {
+  type        = number
+  description = "Disk of this interview's task in GiB; 0 takes code_server_storage."
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.task_storage == 0 || (var.task_storage >= 21 && var.task_storage <= 200)
+    error_message = "task_storage must be 0 or 21 to 200 GiB."
+  }
+
+  validation {
+    condition     = floor(var.task_storage) == var.task_storage
+    error_message = "task_storage must be a whole number."
+  }
+}
+
 variable "aws_account_id" {
   type        = string
   description = "The account of the shared stack; any other is refused."
@@ -432,11 +478,12 @@ variable "code_server_repository_url" {
 
 variable "challenge_loader_image" {
   type        = string
-  description = "The image that copies the challenge; it needs a shell and the AWS CLI."
+  description = "The image that delivers the challenge with prequel-load; empty for the interview's own image."
+  default     = ""
   nullable    = false
 
   validation {
-    condition     = can(regex("^[^ ]+[:@][^ ]+$", var.challenge_loader_image))
+    condition     = var.challenge_loader_image == "" || can(regex("^[^ ]+[:@][^ ]+$", var.challenge_loader_image))
     error_message = "challenge_loader_image must be an image with a tag or a digest."
   }
 }

@@ -13,7 +13,19 @@ from contract.limits import (
     RESERVED_ID_PREFIX,
     STORAGE_GIB,
 )
-from stacks.input_variable import Rule, number_variable, text_variable, variable
+from stacks.input_variable import InputVariable, Rule, number_variable, text_variable, variable
+
+_CPU_UNITS = list(FARGATE_MEMORY_MIB)
+_MEMORY_MIB = (min(map(min, FARGATE_MEMORY_MIB.values())), max(map(max, FARGATE_MEMORY_MIB.values())))
+
+
+def _optional_size(name: str, description: str, limits: tuple[int, int], expected: str) -> InputVariable:
+    """A whole number within ``limits``, or 0."""
+    low, high = limits
+    within = Rule(f"var.{name} == 0 || (var.{name} >= {low} && var.{name} <= {high})", f"{name} must be {expected}.")
+    whole = Rule(f"floor(var.{name}) == var.{name}", f"{name} must be a whole number.")
+    return variable(name, "number", description, within, whole, default=0)
+
 
 CLIENT_VARIABLES = (
     text_variable(
@@ -89,14 +101,33 @@ CLIENT_VARIABLES = (
         "a SHA-256 in lower-case hexadecimal",
         default="",
     ),
+    variable(
+        "task_cpu",
+        "number",
+        "CPU units of this interview's task; 0 takes code_server_cpu.",
+        Rule(
+            f"contains({[0, *_CPU_UNITS]}, var.task_cpu)",
+            f"task_cpu must be 0 or a Fargate size: {', '.join(map(str, _CPU_UNITS[:-1]))} or {_CPU_UNITS[-1]}.",
+        ),
+        default=0,
+    ),
+    _optional_size(
+        "task_memory",
+        "Memory of this interview's task in MiB; 0 takes code_server_memory.",
+        _MEMORY_MIB,
+        f"0 or {_MEMORY_MIB[0]} to {_MEMORY_MIB[1]} MiB, in a pair that Fargate offers with task_cpu",
+    ),
+    _optional_size(
+        "task_storage",
+        "Disk of this interview's task in GiB; 0 takes code_server_storage.",
+        STORAGE_GIB,
+        f"0 or {STORAGE_GIB[0]} to {STORAGE_GIB[1]} GiB",
+    ),
 )
 
 _ARN = "^arn:aws[a-z-]*"
 _ROLE = _ARN + ":iam::[0-9]{12}:role/"
 _IMAGE = "^[^ ]+[:@][^ ]+$"
-_CPU_UNITS = list(FARGATE_MEMORY_MIB)
-_MEMORY_MIB = (min(map(min, FARGATE_MEMORY_MIB.values())), max(map(max, FARGATE_MEMORY_MIB.values())))
-
 SHARED_VARIABLES = (
     text_variable(
         "aws_account_id", "The account of the shared stack; any other is refused.", "^[0-9]{12}$", "12 digits"
@@ -220,9 +251,10 @@ SHARED_VARIABLES = (
     ),
     text_variable(
         "challenge_loader_image",
-        "The image that copies the challenge; it needs a shell and the AWS CLI.",
+        "The image that delivers the challenge with prequel-load; empty for the interview's own image.",
         _IMAGE,
         "an image with a tag or a digest",
+        default="",
     ),
 )
 """What ``shared.auto.tfvars.json`` holds: outputs of the shared stack by the same names."""

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from contract.limits import (
+    AWS_CLI_PATTERN,
     ENVIRONMENT_PATTERN,
     FARGATE_MEMORY_MIB,
     IMAGE_TAG_PATTERN,
@@ -112,7 +113,9 @@ class Settings(BaseModel):
         description='an image with tag or digest, or "" for the newest in the stack\'s own repository',
     )
     challenge_loader_image: str = Field(
-        default="public.ecr.aws/aws-cli/aws-cli:2.27.0", pattern=_IMAGE, description="an image with tag or digest"
+        default="",
+        pattern=rf"^$|{_IMAGE}",
+        description='an image with tag or digest that has prequel-load, or "" for the interview\'s own image',
     )
     cpu_architecture: Literal["X86_64", "ARM64"] = Field(default="X86_64", description="X86_64 or ARM64")
     aws_provider_version: str = Field(
@@ -225,6 +228,13 @@ class Settings(BaseModel):
         # All that the execution roles may pull (constructs/identity.py).
         if private["region"] != region or not private["repository"].startswith(f"{prefix}-"):
             raise ValueError(f"a public image or one of this account's repositories {prefix}-* in {region}")
+        return image
+
+    @field_validator("challenge_loader_image")
+    @classmethod
+    def _loader_is_not_the_aws_cli(cls, image: str) -> str:
+        if re.search(AWS_CLI_PATTERN, image):
+            raise ValueError('an image that has prequel-load, which the AWS CLI of earlier releases has not, or ""')
         return image
 
     @field_validator("interview_maximum_minutes")

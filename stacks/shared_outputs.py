@@ -68,7 +68,10 @@ def of_images(settings: Settings, repository: Repository) -> dict[str, Output]:
             settings.code_server_image or f"{repository.url}:latest",
             "The code-server image that interviews run.",
         ),
-        "challenge_loader_image": (settings.challenge_loader_image, "Copies the challenge into an interview."),
+        "challenge_loader_image": (
+            settings.challenge_loader_image,
+            "Delivers the challenge; empty for the interview's own image.",
+        ),
     }
 
 

@@ -551,7 +551,6 @@ VALUES = {
     "cpu_architecture": "X86_64",
     "code_server_image": "docker.io/codercom/code-server:4.99.4",
     "code_server_repository_url": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/prequel-code-server",
-    "challenge_loader_image": "public.ecr.aws/aws-cli/aws-cli:2.27.0",
 }
 
 
@@ -572,6 +571,10 @@ def interview_forms(interview: InterviewStack, both_forms: Callable[[TerraformSt
                 "image_tag": "v1-soci",
                 "expires_at": "2026-01-31T12:00:00Z",
                 "release_digest": "0" * 64,
+                "task_cpu": 2048,
+                "task_memory": 8192,
+                "task_storage": 40,
+                "challenge_loader_image": "ghcr.io/example/loader:1",
             },
             5,
         ),

@@ -94,6 +94,11 @@ def test_the_three_required_keys_are_enough(load: Load) -> None:
             'portal_image is "portal", expected an image with tag or digest, or "" for no portal',
         ),
         (
+            'challenge_loader_image = "public.ecr.aws/aws-cli/aws-cli:2.27.0"',
+            'challenge_loader_image is "public.ecr.aws/aws-cli/aws-cli:2.27.0", expected an image that has '
+            'prequel-load, which the AWS CLI of earlier releases has not, or ""',
+        ),
+        (
             'vpc_cidr = "10.0.0.0/33"',
             'vpc_cidr is "10.0.0.0/33", expected an IPv4 block from /16 to /28 such as 10.0.0.0/16',
         ),

@@ -1,8 +1,8 @@
-"""`prequel-load [ARCHIVE]`: puts an interview's challenge into the candidate's folder, before the editor starts.
+"""`prequel-load`: puts an interview's challenge into the candidate's folder, before the editor starts.
 
 The variable CHALLENGE names a folder of S3, ``s3://{bucket}/challenge/{challenge}/``. Its ``challenge.tar.gz`` is
-extracted; without one, its plain files are copied. ARCHIVE is a local archive to be extracted instead. All ends in
-``/home/coder/challenge``, and the candidate's user then owns ``/home/coder`` and ``/tmp``.
+extracted; without one, its plain files are copied. CHALLENGE may also be the absolute path of an archive, for trying
+one. All ends in ``/home/coder/challenge``, and the candidate's user then owns ``/home/coder`` and ``/tmp``.
 
 It runs as root with no capabilities but CHOWN and DAC_OVERRIDE, on the Python of the image's Debian, whose tarfile has
 no extraction filters: every member is checked here, and only here. It needs boto3.
@@ -168,10 +168,10 @@ def hand_over(directory: Path, owner: tuple[int, int]) -> None:
 
 def main() -> None:
     """Runs with the task's environment; exits with 1 and a line on stderr if there is nothing to work on."""
-    source = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("CHALLENGE", "")
+    source = os.environ.get("CHALLENGE", "")
     try:
         CHALLENGE.mkdir(parents=True, exist_ok=True)
-        if len(sys.argv) > 1:
+        if source.startswith("/"):
             with Path(source).open("rb") as archive:
                 extract(archive, CHALLENGE)
         else:

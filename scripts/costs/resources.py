@@ -1,5 +1,6 @@
 """The resources of both stacks: of the shared stack as synthesized, and of an interview from the template set."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from scripts.project import PROJECT
 from scripts.shared_stack.synthesis import synthesized
 
 TEMPLATES = PROJECT / "instance_templates"
+
+_VARIABLE = re.compile(r"\$\{(?:var\.task_\w+ > 0 \? var\.task_\w+ : )?var\.(\w+)\}")
+"""A variable alone, or the shared stack's size where an interview has none of its own."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,8 @@ def _resolved(value: Any, variables: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [_resolved(each, variables) for each in value]
     if isinstance(value, str):
-        name = value.removeprefix("${var.").removesuffix("}")
-        return variables[name] if value == f"${{var.{name}}}" and name in variables else _plain(value)
+        found = _VARIABLE.fullmatch(value)
+        return variables[found[1]] if found and found[1] in variables else _plain(value)
     return value
 
 

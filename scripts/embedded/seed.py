@@ -44,7 +44,7 @@ def seed_shared_infrastructure(
         "cpu_architecture": "X86_64",
         "code_server_image": "docker.io/codercom/code-server:4.99.4",
         "code_server_repository_url": f"{registry}/{code_server_repository(project_prefix)}",
-        "challenge_loader_image": "public.ecr.aws/aws-cli/aws-cli:2.27.0",
+        "challenge_loader_image": "",
         "max_instances": 10,
         "interview_default_minutes": 90,
         "interview_maximum_minutes": 240,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hcl2
 
+from contract.limits import AWS_CLI_PATTERN
 from contract.names import PLACEHOLDERS
 from scripts.console import Console
 from scripts.errors import ReleaseError, TemplateError, TerraformError
@@ -103,6 +104,12 @@ def _contract(release: Release) -> Iterator[str]:
     for name, has_default in variables.items():
         if not has_default and name not in CLIENT_INPUTS and name not in release.shared_values:
             yield f"variables.tf has a variable {name} that has no default and no value"
+    loader = str(release.shared_values.get("challenge_loader_image", ""))
+    if re.search(AWS_CLI_PATTERN, loader):
+        yield (
+            f"challenge_loader_image is {loader}, expected an image that has prequel-load; "
+            "remove it from terraform.tfvars and deploy the shared stack"
+        )
     outputs = re.findall(r'^output "(\w+)"', release.files["outputs.tf"].decode(), re.MULTILINE)
     for name in sorted(CONTRACT_OUTPUTS - set(outputs)):
         yield f"outputs.tf has no output {name}, which clients read"

@@ -6,6 +6,7 @@ minute or two, a third of it compiling. `python -m tests.candidate.install` prin
 """
 
 import fcntl
+import hashlib
 import os
 import platform
 import shutil
@@ -14,6 +15,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from scripts.project import PROJECT
 
 CODE_SERVER = "4.99.4"
 """The version that settings.py names by default."""
@@ -35,6 +38,8 @@ NATIVE_MODULES = (
 )
 """Those that code-server cannot do without; the rest has prebuilt forms on npm or is never loaded on Linux."""
 
+LOADER = PROJECT / "image" / "loader" / "prequel_load.py"
+
 BUILD_TOOLS = {"c++": "g++", "make": "make", "python3": "python3"}
 BROWSER = {"chromium": "chromium", "chromedriver": "chromium-driver"}
 """Commands by Debian package."""
@@ -52,6 +57,12 @@ def code_server() -> Path:
 def aws_cli() -> Path:
     """The layer with ``aws``; raises ``InstallError``."""
     return _layer(f"aws-cli-{AWS_CLI}", _make_aws_cli)
+
+
+def loader() -> Path:
+    """The layer with ``prequel-load``; raises ``InstallError``."""
+    digest = hashlib.sha256(LOADER.read_bytes()).hexdigest()[:12]
+    return _layer(f"loader-{digest}", _make_loader)
 
 
 def browser() -> dict[str, str]:
@@ -124,6 +135,16 @@ def _make_aws_cli(layer: Path) -> None:
     _write_command(layer / "usr" / "bin" / "aws", "PYTHONPATH=/usr/lib/aws-cli exec /usr/bin/python3 -m awscli")
 
 
+def _make_loader(layer: Path) -> None:
+    home = layer / "usr" / "lib" / "prequel"
+    _pip_install("boto3", home)
+    shutil.copy(LOADER, home)
+    _write_command(
+        layer / "usr" / "bin" / "prequel-load",
+        f"PYTHONPATH=/usr/lib/prequel exec /usr/bin/python3 /usr/lib/prequel/{LOADER.name}",
+    )
+
+
 def _pip_install(package: str, target: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     _run([*pip, "--target", str(target), package], target.parent.parent)
@@ -170,5 +191,5 @@ def _run(command: list[str], directory: Path, environment: dict[str, str] | None
 
 
 if __name__ == "__main__":
-    for part in (code_server(), aws_cli(), browser()):
+    for part in (code_server(), loader(), browser()):
         print(part)  # noqa: T201  (its output is its purpose)

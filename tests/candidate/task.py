@@ -53,7 +53,7 @@ class Interview:
 
         ``layers`` come above those of the stock image.
         """
-        image = install.aws_cli() if name == "challenge" else install.code_server()
+        image = install.loader() if name == "challenge" else install.code_server()
         volumes = {volume["name"]: directory / volume["name"] for volume in self.definition["volumes"]}
         for volume in volumes.values():
             volume.mkdir(mode=0o755, exist_ok=True)

@@ -51,8 +51,8 @@ def test_size_and_architecture_come_from_the_settings(interview: Interview) -> N
     assert definition["runtimePlatform"]["cpuArchitecture"] == values["cpu_architecture"]
 
 
-def test_either_image_is_a_stock_one_unless_settings_say_otherwise(interview: Interview) -> None:
-    assert interview.described("challenge")["image"] == interview.values["challenge_loader_image"]
+def test_one_image_is_pulled_unless_settings_say_otherwise(interview: Interview) -> None:
+    assert interview.described("challenge")["image"] == interview.values["code_server_image"]
     assert interview.described("code-server")["image"] == interview.values["code_server_image"]
 
 

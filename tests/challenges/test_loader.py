@@ -78,9 +78,8 @@ def run(target: Path, bucket: ChallengeBucket, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(prequel_load, "VOLUMES", (target.parent, target.parent.parent / "tmp"))
     monkeypatch.setattr(prequel_load, "CANDIDATE", (os.getuid(), os.getgid()))
 
-    def call(*arguments: str, challenge: str = f"s3://{bucket.name}/{PREFIX}") -> str:
+    def call(challenge: str = f"s3://{bucket.name}/{PREFIX}") -> str:
         monkeypatch.setenv("CHALLENGE", challenge)
-        monkeypatch.setattr("sys.argv", ["prequel-load", *arguments])
         try:
             prequel_load.main()
         except SystemExit as end:
@@ -264,7 +263,8 @@ def test_a_missing_archive_that_s3_calls_forbidden_is_looked_for_in_the_list(
 
 def test_an_archive_in_a_file_is_delivered_without_s3(run: Run, target: Path, tmp_path: Path) -> None:
     (tmp_path / "challenge.tar.gz").write_bytes(archive(file("README.md", b"x")))
-    assert run(str(tmp_path / "challenge.tar.gz"), challenge="") == ""
+    assert run(str(tmp_path / "challenge.tar.gz")) == ""
+    assert run(str(tmp_path / "nowhere")).startswith(f"cannot deliver {tmp_path}/nowhere: ")
     assert tree(target) == {"README.md": "644 x"}
 
 

@@ -74,6 +74,14 @@ def test_a_secret_among_the_shared_values_is_refused() -> None:
     assert SHARED_VALUES_FILE in refusal(committed(vpc_id=AWS_KEY))
 
 
+def test_the_loader_image_of_earlier_releases_is_refused() -> None:
+    image = "public.ecr.aws/aws-cli/aws-cli:2.27.0"
+    assert refusal(committed(challenge_loader_image=image)) == (
+        f"challenge_loader_image is {image}, expected an image that has prequel-load; "
+        "remove it from terraform.tfvars and deploy the shared stack"
+    )
+
+
 def test_references_to_secrets_are_no_secrets() -> None:
     text = 'password = var.password\nsecret = "${var.secret}"\ndefault = ""\nname = "PASSWORD"\n'
     release = with_text(committed(), "outputs.tf", lambda old: old + text)
