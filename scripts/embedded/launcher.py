@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import requests
+
 from scripts.aws.clients import Aws
 from scripts.errors import PrequelError
 from scripts.project import PROJECT
@@ -31,6 +33,7 @@ class EmbeddedAws:
     endpoint: str
     region: str
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    live: bool = False
 
     @classmethod
     def start(
@@ -41,17 +44,22 @@ class EmbeddedAws:
         detach: bool = False,
         calls: Path | None = None,
         account: AccountKind = "raised",
+        live: str | None = None,
     ) -> Self:
         """Starts the server on a free port and waits until it answers; ``calls`` gets a line for each API call.
 
         ``account`` is a brand-new one with AWS's first quotas, or one whose quotas were raised.
+        ``live`` is an image of this machine's container engine: tasks then run, with that image for those of the
+        registry. Without it ECS only claims that they do.
         Raises ``PrequelError`` when it does not start.
         """
-        environment = os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_ECS_SERVICE_RUNNING": "1"}
+        claimed = "0" if live else "1"
+        environment = os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_ECS_SERVICE_RUNNING": claimed}
         # moto must not talk to itself through an endpoint that is meant for its clients.
         environment.pop("AWS_ENDPOINT_URL", None)
         command = [sys.executable, "-m", SERVER_MODULE, "--account", account, *(["--detach"] if detach else [])]
         command += ["--calls", str(calls.resolve())] if calls else []
+        command += ["--live", live, "--region", region] if live else []
         with (log or Path(os.devnull)).open("a") as sink:
             process = subprocess.Popen(
                 command,
@@ -69,7 +77,7 @@ class EmbeddedAws:
         if not endpoint:
             process.kill()
             raise PrequelError("the embedded AWS did not start" + (f"; see {log}" if log else ""))
-        return cls(endpoint, region, process)
+        return cls(endpoint, region, process, bool(live))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -90,6 +98,11 @@ class EmbeddedAws:
             TESTED_PROVIDER_VARIABLE: "1",
             "TF_CLI_ARGS_init": " ".join(f"-backend-config={name}=true" for name in _BACKEND_ARGUMENTS.split()),
         }
+
+    @property
+    def listeners(self) -> list[dict[str, Any]]:
+        """``loadBalancer``, ``protocol``, ``port`` and ``localPort`` of each listener of a live one."""
+        return list(requests.get(f"{self.endpoint}/_embedded/listeners", timeout=60).json())
 
     @property
     def aws(self) -> Aws:
@@ -116,7 +129,7 @@ class EmbeddedAws:
         else:
             self.process.terminate()
         try:
-            self.process.wait(timeout=5)
+            self.process.wait(timeout=60 if self.live else 5)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

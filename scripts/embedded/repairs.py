@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 _FORGOTTEN_SERVICE_SETTINGS = {
+    "deploymentConfiguration": "deployment_configuration",
     "availabilityZoneRebalancing": "availability_zone_rebalancing",
     "enableECSManagedTags": "enable_ecs_managed_tags",
     "healthCheckGracePeriodSeconds": "health_check_grace_period_seconds",

@@ -33,8 +33,8 @@ def seed_shared_infrastructure(
         "hosted_zone_id": zone.removeprefix("/hostedzone/"),
         **_network(aws, project_prefix),
         "ecs_cluster_arn": aws.ecs.create_cluster(clusterName=project_prefix)["cluster"]["clusterArn"],
-        "execution_role_arn": _role(aws, f"{project_prefix}-execution"),
-        "task_role_arn": _role(aws, f"{project_prefix}-task"),
+        "execution_role_arn": _role(aws, f"{project_prefix}-execution", "kms:Decrypt", "ssm:GetParameters"),
+        "task_role_arn": _role(aws, f"{project_prefix}-task", "s3:GetObject", "s3:ListBucket"),
         "kms_key_arn": aws.client("kms").create_key(Description=project_prefix)["KeyMetadata"]["Arn"],
         "instance_bucket_name": _bucket(aws, bucket_name(project_prefix)),
         "log_group_name": interview_log_group(project_prefix),
@@ -76,8 +76,12 @@ def _network(aws: Aws, name: str) -> dict[str, Any]:
     }
 
 
-def _role(aws: Aws, name: str) -> str:
-    role = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(_TRUST))
+def _role(aws: Aws, name: str, *actions: str) -> str:
+    iam = aws.client("iam")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(_TRUST))
+    allowed = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=document)
     return str(role["Role"]["Arn"])
 
 

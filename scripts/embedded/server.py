@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 from scripts.embedded.calls import record_calls
 from scripts.embedded.checks.quotas import SimulatedAccount
 from scripts.embedded.gate import Gate
+from scripts.embedded.live.data_plane import DataPlane
 from scripts.embedded.repairs import repair
 
 
@@ -43,6 +44,8 @@ def main() -> None:
     parser.add_argument("--detach", action="store_true", help="serve until terminated")
     parser.add_argument("--calls", type=Path, help="append every API call to this file")
     parser.add_argument("--account", choices=("new", "raised"), default="raised", help="the quotas that AWS gives it")
+    parser.add_argument("--live", metavar="IMAGE", help="run tasks in the container engine, with this image of it")
+    parser.add_argument("--region", default="us-east-1", help="the region that is live")
     options = parser.parse_args()
     repair()
     if options.calls:
@@ -50,15 +53,20 @@ def main() -> None:
     account = SimulatedAccount(new=options.account == "new")
     account.prepare()
     application: Any = Gate(DomainDispatcherApplication(create_backend_app), account)
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=OnePieceHandler)
+    plane = DataPlane(application, region=options.region, image=options.live) if options.live else None
+    server = make_server("127.0.0.1", 0, plane or application, threaded=True, request_handler=OnePieceHandler)
     Thread(target=server.serve_forever, daemon=True).start()
     host, port = server.server_address[:2]
+    if plane is not None:
+        plane.start(f"http://{host!s}:{port}")
     sys.stdout.write(f"http://{host!s}:{port}\n")
     sys.stdout.flush()
     if options.detach:
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
     else:
         sys.stdin.read()
+    if plane is not None:
+        plane.stop()
     server.shutdown()
 
 

@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Self
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from scripts.engine.attached import attached, end
 from scripts.errors import EngineError
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from docker.types import Ulimit
 
 NOFILE_LIMIT = 65535
 """Fargate's default, soft and hard
 (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_limits)."""
 
-_HOW = "install podman or Docker, start it, or set DOCKER_HOST to its socket"
+_PODMAN_PROCESSES = 32768
+"""What podman's service lowers its own limit to (seen with 4.3), and so its containers'."""
 
-# Serves until standard input closes, so that the service never outlives its user, however that one ends.
-_SERVE = '"$@" & read -r _; kill $!; wait $!; rm -rf "$0"'
+_HOW = "install podman or Docker, start it, or set DOCKER_HOST to its socket"
 
 
 @dataclass
@@ -92,15 +94,7 @@ class Engine:
             configuration.write_text(_podman_configuration())
             configured["CONTAINERS_CONF"] = str(configuration)
         command = [podman, "system", "service", "--time", "0", f"unix://{socket}"]
-        with log.open("wb") as sink:
-            service = subprocess.Popen(
-                ["sh", "-c", _SERVE, str(directory), *command],
-                env=configured,
-                stdin=subprocess.PIPE,
-                stdout=sink,
-                stderr=sink,
-                start_new_session=True,  # ctrl-C is for whoever uses the engine, who may need it to clean up
-            )
+        service = attached(command, log, environment=configured, directory=directory)
         listening = Retrying(
             wait=wait_fixed(0.05), stop=stop_after_delay(seconds), retry=retry_if_result(lambda found: not found)
         )
@@ -109,22 +103,36 @@ class Engine:
             return cls._at(f"unix://{socket}", configured, seconds, service)
         except (RetryError, EngineError) as error:
             last = (log.read_text(errors="replace").strip().splitlines() or ["it says nothing"])[-1]
-            _end(service)
+            end(service)
             raise EngineError(f"`{podman} system service` does not answer: {last}") from error
         except BaseException:
-            _end(service)
+            end(service)
             raise
 
+    def ulimits(self, *, soft: int = NOFILE_LIMIT, hard: int = NOFILE_LIMIT) -> "list[Ulimit]":
+        """A container's limits with ``soft`` and ``hard`` for open files, no higher than this machine allows.
+
+        A machine that is a container itself can raise no limit of its own, and podman asks for more by default.
+        """
+        from docker.types import Ulimit
+
+        files = Ulimit(name="nofile", soft=min(soft, _nofile_limit()), hard=min(hard, _nofile_limit()))
+        processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        if processes == resource.RLIM_INFINITY:
+            return [files]
+        processes = min(processes, _PODMAN_PROCESSES)
+        return [files, Ulimit(name="nproc", soft=processes, hard=processes)]
+
     @property
-    def nofile_limit(self) -> int:
-        """How many open files a container may be given: Fargate's default, or this machine's maximum if lower."""
-        return _nofile_limit()
+    def is_desktop(self) -> bool:
+        """Whether its containers run in a virtual machine of this machine, which cannot reach their addresses."""
+        return "Docker Desktop" in str(self.client.info().get("OperatingSystem"))
 
     def close(self) -> None:
         """Closes the connection, and ends the engine's service if ``find`` started it; twice is once."""
         self.client.close()
         if self._service is not None:
-            _end(self._service)
+            end(self._service)
 
     def __enter__(self) -> Self:
         return self
@@ -155,12 +163,6 @@ def _podman_configuration() -> str:
 def _nofile_limit() -> int:
     highest = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return NOFILE_LIMIT if highest == resource.RLIM_INFINITY else min(highest, NOFILE_LIMIT)
-
-
-def _end(service: "subprocess.Popen[bytes]") -> None:
-    if service.stdin is not None:
-        service.stdin.close()
-    service.wait()
 
 
 def _reason(error: BaseException) -> str:
