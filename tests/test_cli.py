@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from scripts.cli.tables import Column, Grid, card
 from scripts.console import Console
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.project import PROJECT
@@ -107,10 +109,81 @@ def test_colour_is_for_terminals_whose_user_has_not_asked_for_none(monkeypatch: 
 
 
 def test_a_result_reaches_a_file_as_it_is_however_long_and_whatever_it_holds() -> None:
-    result = "a\tb [bold]c[/bold] :smile: \033[0m" + "d" * 500
+    result = "a\tb [bold]c[/bold] :smile: \u200d" + "d" * 500
     written = io.StringIO()
     Console(out=written).result(None, result)
     assert written.getvalue() == result + "\n"
+
+
+HOSTILE = "\x1b[31mred\x07\x08\x7f\x9b31m\r\u202etxt.exe\u2066\u200f\u061c\u2028\ufeff\ud800\U000e0041"
+ESCAPED = r"\x1b[31mred\x07\x08\x7f\x9b31m\r\u202etxt.exe\u2066\u200f\u061c\u2028\ufeff\ud800\U000e0041"
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+@pytest.mark.parametrize("json_lines", [False, True])
+def test_whatever_a_text_holds_no_command_to_a_terminal_is_printed(*, is_terminal: bool, json_lines: bool) -> None:
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return is_terminal
+
+    said = Stream()
+    console = Console(json_lines=json_lines, out=said, err=said)
+    console.say(HOSTILE)
+    console.warn(HOSTILE)
+    console.error(HOSTILE)
+    console.done(HOSTILE, 1)
+    with console.step(HOSTILE):
+        pass
+    console.part("row", HOSTILE, name=HOSTILE)
+    console.result({"name": HOSTILE}, HOSTILE)
+    console.result(
+        [HOSTILE], Grid([Column("name"), Column("other", folds=True)], [{"name": HOSTILE, "other": HOSTILE}]).fitted
+    )
+    console.result([HOSTILE], card({"name": HOSTILE}, HOSTILE))
+    text = re.sub("\033\\[[0-9;]*m", "", said.getvalue()) if is_terminal else said.getvalue()
+    assert (
+        set(re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", text))
+        == set()
+    )
+    if json_lines:
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert lines[0]["message"] == HOSTILE
+    else:
+        assert text.count(ESCAPED) >= 10
+        assert "\x1b[31mred" not in said.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_a_table_is_whole_at_any_width_and_leaves_out_columns_by_their_rank(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    columns = [Column("id"), Column("url", 2), Column("candidate", 1, folds=True), Column("cost", 3, right=True)]
+    row = {"id": "a" * 32, "url": "https://" + "b" * 40, "candidate": "Ada Lovelace " * 4, "cost": "$0.05"}
+    written = io.StringIO()
+    Console(out=written).result(None, Grid(columns, [row]).fitted)
+    lines = written.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert row["id"] in written.getvalue()
+    assert "…" not in written.getvalue()
+    headings = {60: "id candidate", 80: "id candidate", 100: "id url candidate", 140: "id url candidate cost"}
+    assert lines[0].split() == headings[width].split()
+    assert " ".join(re.findall("Ada|Lovelace", written.getvalue())) == row["candidate"].strip()
+
+
+def test_an_error_on_a_terminal_is_broken_between_words_and_a_word_is_never_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    said, url = Terminal(), "https://abcdefghjk.interviews.example.com/healthz"
+    Console(err=said).error(f"interview abcdefghjk did not answer at {url} within ten minutes of waiting for it")
+    assert url in said.getvalue()
+    assert all(len(line) <= 40 or line == url for line in said.getvalue().splitlines())
 
 
 def test_two_environments_live_in_one_checkout_each_in_its_directory(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts.cli.session import DryRunOption, JsonOption, Session, YesOption, command_group
-from scripts.console import Console
+from scripts.cli.tables import Column, Grid
+from scripts.console import Console, counted
 from scripts.errors import PrequelError
 
 if TYPE_CHECKING:
@@ -73,16 +74,24 @@ def list_(*, json_lines: JsonOption = False) -> None:
     """
     session = Session(json_lines=json_lines)
     found = _bucket(session).manifests()
-    width = max((len(manifest.name) for manifest in found), default=0)
-    lines = [
-        f"{manifest.name:<{width}}  {manifest.digest[:12]}  {manifest.published_at:%Y-%m-%d %H:%M}  "
-        f"{len(manifest.files):>3} files {_size(manifest.size):>9}  "
-        f"{'(being removed)' if manifest.retired_at else manifest.title}"
+    columns = [
+        *(Column("challenge"), Column("title", 1, folds=True), Column("version", 3), Column("published", 2)),
+        *(Column("files", 5, right=True), Column("size", 4, right=True)),
+    ]
+    rows = [
+        {
+            "challenge": manifest.name,
+            "title": "(being removed)" if manifest.retired_at else manifest.title,
+            "version": manifest.digest[:12],
+            "published": f"{manifest.published_at:%Y-%m-%d %H:%M} UTC",
+            "files": str(len(manifest.files)),
+            "size": _size(manifest.size),
+        }
         for manifest in found
     ]
     session.console.result(
         [manifest.model_dump(mode="json", exclude={"files"}) for manifest in found],
-        "\n".join(lines) or "no challenge is published; publish with `prequel challenge publish`",
+        Grid(columns, rows).fitted if rows else "no challenge is published; publish with `prequel challenge publish`",
     )
 
 
@@ -147,7 +156,7 @@ def _publish_all(
     """What became of each challenge, by name, and a line for each that failed."""
     from scripts.challenges.publish import publish_all
 
-    console.say(f"{_count(challenges, 'challenge')}, {_size(sum(challenge.size for challenge in challenges))} …")
+    console.say(f"{counted(len(challenges), 'challenge')}, {_size(sum(challenge.size for challenge in challenges))} …")
     outcomes: list[ChallengeResult] = []
     problems: list[str] = []
     start = time.monotonic()
@@ -178,15 +187,11 @@ def _remove(console: Console, bucket: "ChallengeBucket", name: str, *, dry_run: 
 def _summary(outcomes: "list[ChallengeResult]", removed: list[str], *, dry_run: bool) -> str:
     changed = [outcome for outcome in outcomes if outcome.status != "unchanged"]
     if not changed and not removed:
-        return f"{_count(outcomes, 'challenge')} unchanged, nothing written"
+        return f"{counted(len(outcomes), 'challenge')} unchanged, nothing written"
     would = "would be " if dry_run else ""
-    return f"{_count(changed, 'challenge')} {would}published, {len(outcomes) - len(changed)} unchanged" + (
+    return f"{counted(len(changed), 'challenge')} {would}published, {len(outcomes) - len(changed)} unchanged" + (
         f", {len(removed)} {would}removed" if removed else ""
     )
-
-
-def _count(things: "list[Challenge] | list[ChallengeResult]", noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _size(size: int) -> str:

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts.cli.session import DryRunOption, JsonOption, Session, command_group
-from scripts.cli.tables import age, table
+from scripts.cli.tables import Column, Grid, age
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from scripts.images.catalog import Catalog, Image
 
 app = command_group("Look at the stack's own code-server images, and choose one.")
@@ -42,7 +40,9 @@ def status(*, json_lines: JsonOption = False) -> None:
         session.console.warn("soci_indexing is false: no image is indexed, and none is made current by itself")
     session.console.result(
         [asdict(image) | {"pushed_at": image.pushed_at.isoformat()} for image in images],
-        _table(images) if images else f"{catalog.repository.name} is empty; copy an image in: prequel image mirror",
+        _listing(images).fitted
+        if images
+        else f"{catalog.repository.name} is empty; copy an image in: prequel image mirror",
     )
 
 
@@ -90,18 +90,17 @@ def _catalog(session: Session) -> "Catalog":
     return Catalog(session.aws, session.configuration.settings.project_prefix)
 
 
-def _table(images: list["Image"]) -> "Table":
+def _listing(images: list["Image"]) -> Grid:
     """The images for people; ``*`` marks the current one."""
-    return table(
-        ("", "TAG", "INDEXED", "SIZE", "AGE"),
-        (
-            (
-                "*" if image.current else "",
-                image.tag,
-                image.index.removeprefix("sha256:")[:12] or "no",
-                f"{image.size / _MIB:.0f} MiB",
-                age(image.pushed_at),
-            )
-            for image in images
-        ),
-    )
+    columns = [Column(" "), Column("tag"), Column("indexed", 1), Column("size", 3, right=True), Column("age", 2)]
+    rows = [
+        {
+            " ": "*" if image.current else "",
+            "tag": image.tag,
+            "indexed": image.index.removeprefix("sha256:")[:12] or "no",
+            "size": f"{image.size / _MIB:.0f} MiB",
+            "age": age(image.pushed_at),
+        }
+        for image in images
+    ]
+    return Grid(columns, rows)

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scripts.cli.interview_options import RemoteOption, WaitOption, graceful
+from scripts.cli.interview_options import ChallengeOption, RemoteOption, WaitOption, graceful
 from scripts.cli.session import DryRunOption, JsonOption, Session
 
 if TYPE_CHECKING:
     from scripts.interviews.request import Request
 
-ChallengeOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="A published challenge, such as python/rate-limiter.")
-]
 CandidateOption = Annotated[str | None, typer.Option(metavar="NAME", help="The candidate's name.")]
 DurationOption = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Minutes, or a text such as 90m or 1h30m.")
@@ -101,7 +98,7 @@ def create(
 
 
 def _create_one(session: Session, request: "Request", *, remote: bool) -> None:
-    from scripts.cli.interview_views import card
+    from scripts.cli.interview_views import created_card
     from scripts.interviews.create import create
 
     start = time.monotonic()
@@ -110,7 +107,7 @@ def _create_one(session: Session, request: "Request", *, remote: bool) -> None:
         created = session.remote.create(request) if remote else create(session.context, request)
     seconds = time.monotonic() - start
     value = created.document() | {"seconds": round(seconds, 3)}
-    session.console.result(value, card(created, session.aws.region, seconds))
+    session.console.result(value, created_card(created, session.aws.region, seconds))
 
 
 def _plan_one(session: Session, request: "Request") -> None:

@@ -1,39 +1,42 @@
 """`prequel interview` destroy, recover, extend and reap."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from scripts.cli.interview_options import IdArgument, RemoteOption, WaitOption, graceful
+from scripts.cli.interview_options import IdArgument, IdsArgument, RemoteOption, WaitOption, for_each, graceful
 from scripts.cli.session import DryRunOption, JsonOption, Session
 
 
-def destroy(id: IdArgument, *, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
-    """Destroy an interview, and prove that nothing of it is left.
+def destroy(ids: IdsArgument, *, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
+    """Destroy interviews, and prove that nothing of them is left.
 
-    Whatever its status is; nothing to destroy is no failure.
+    Whatever their status is; nothing to destroy is no failure.
 
     Example: prequel interview destroy demo
     """
     from scripts.interviews import destroy as operation
-    from scripts.interviews.request import checked_id
 
     session = Session(json_lines=json_lines)
-    if dry_run:
-        stored = session.context.intents.load(checked_id(id))
+
+    def look(id: str) -> tuple[dict[str, Any], str]:
+        stored = session.context.intents.load(id)
         status = stored.intent.status if stored else None
         what = f"interview {id} ({status})" if status else f"whatever is left of {id}"
-        session.console.result({"id": id, "status": status, "dry_run": True}, f"Would destroy {what}.")
-        return
-    start = time.monotonic()
-    session.console.say(f"Destroying interview {id} …")
-    with graceful(f"`prequel interview destroy {id}` continues"):
-        done = operation.destroy(session.context, id)
-    seconds = time.monotonic() - start
-    value = {"id": id, "existed": done.existed, "proof": done.evidence, "seconds": round(seconds, 3)}
-    text = f"Interview {id} is proven gone ({seconds:.1f} s)." if done.existed else f"There is no interview {id}."
-    session.console.result(value, text)
+        return {"id": id, "status": status, "dry_run": True}, f"Would destroy {what}."
+
+    def one(id: str) -> tuple[dict[str, Any], str]:
+        start = time.monotonic()
+        session.console.say(f"Destroying interview {id} …")
+        with graceful(f"interview {id} may not be gone yet: `prequel interview destroy {id}` continues"):
+            done = operation.destroy(session.context, id)
+        seconds = time.monotonic() - start
+        value = {"id": id, "existed": done.existed, "proof": done.evidence, "seconds": round(seconds, 3)}
+        gone = f"Interview {id} is proven gone ({seconds:.1f} s)."
+        return value, gone if done.existed else f"There is no interview {id}."
+
+    for_each(session, ids, look if dry_run else one, leftovers=True)
 
 
 def recover(
@@ -47,45 +50,53 @@ def recover(
     """
     from scripts.interviews import listing
     from scripts.interviews import recover as operation
+    from scripts.interviews.lookup import full_id
 
     session = Session(json_lines=json_lines)
+    whole = full_id(session.context, id)
     if dry_run:
-        status = listing.last_record(session.context, id)[0].status
-        value = {"id": id, "status": status, "dry_run": True}
-        session.console.result(value, f"Would recover interview {id}, which is {status}.")
+        status = listing.last_record(session.context, whole)[0].status
+        value = {"id": whole, "status": status, "dry_run": True}
+        session.console.result(value, f"Would recover interview {whole}, which is {status}.")
         return
     start = time.monotonic()
-    session.console.say(f"Recovering interview {id} …")
-    with graceful(f"`prequel interview recover {id}` continues"):
-        done = operation.recover(session.context, id, wait_seconds=wait_seconds)
+    session.console.say(f"Recovering interview {whole} …")
+    with graceful(f"`prequel interview recover {whole}` continues"):
+        done = operation.recover(session.context, whole, wait_seconds=wait_seconds)
     seconds = time.monotonic() - start
-    text = f"Interview {id} is {done.outcome} ({done.did}; {seconds:.1f} s)."
+    text = f"Interview {whole} is {done.outcome} ({done.did}; {seconds:.1f} s)."
     if done.password:
         text += f"\nurl        {done.access_url}\npassword   {done.password}   (shown once)"
     session.console.result(done.document() | {"seconds": round(seconds, 3)}, text)
 
 
 def extend(
-    id: IdArgument,
+    ids: IdsArgument,
     by: Annotated[str, typer.Option(metavar="DURATION", help="Minutes, or a text such as 30m or 1h.")] = "30m",
     *,
     json_lines: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Give an interview more time, up to the maximum.
+    """Give interviews more time, up to the maximum.
 
-    Its tags keep the first deadline.
+    Their tags keep the first deadline.
 
     Example: prequel interview extend demo --by 30m
     """
     from scripts.interviews import extend as operation
     from scripts.interviews.records import timestamp
     from scripts.interviews.request import parsed_duration
+    from scripts.interviews.times import shown_time
 
     session = Session(json_lines=json_lines)
-    deadline = timestamp(operation.extend(session.context, id, parsed_duration(by), dry_run=dry_run).deadline)
-    text = f"Interview {id} {'would end' if dry_run else 'now ends'} at {deadline}."
-    session.console.result({"id": id, "deadline": deadline, "dry_run": dry_run}, text)
+    more = parsed_duration(by)
+
+    def one(id: str) -> tuple[dict[str, Any], str]:
+        deadline = operation.extend(session.context, id, more, dry_run=dry_run).deadline
+        text = f"Interview {id} {'would end' if dry_run else 'now ends'} at {shown_time(deadline)}."
+        return {"id": id, "deadline": timestamp(deadline), "dry_run": dry_run}, text
+
+    for_each(session, ids, one)
 
 
 def reap(

@@ -1,13 +1,15 @@
 """Interviews as people see them: tables, cards and summaries."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from scripts.cli.tables import Cell, Column, Grid, card
 from scripts.interviews.listing import when
 from scripts.interviews.rate import Rate
-from scripts.interviews.records import timestamp
+from scripts.interviews.times import read_timestamp, shown_time
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from datetime import datetime
 
     from scripts.interviews.create import Created
 
@@ -20,75 +22,87 @@ _COLOURS = {
     "creating": "cyan",
 }
 
+COLUMNS = (
+    *(Column("id"), Column("status"), Column("ends", 1), Column("candidate", 2, folds=True)),
+    *(Column("cost", 3, right=True), Column("challenge", 4), Column("starts", 5), Column("url", 6)),
+    *(Column("slot", 7, right=True), Column("release", 8), Column("working", 9)),
+)
+"""Of the list of interviews."""
 
-def card(created: "Created", region: str, seconds: float) -> str:
+
+def created_card(created: "Created", region: str, seconds: float) -> Callable[[int], str]:
     """A new interview, with its password."""
     intent = created.intent
-    lines = {
-        "interview": f"{intent.id} ({intent.status})",
-        "url": intent.access_url or f"not before {timestamp(intent.starts_at)}",
-        "password": f"{created.password}   (shown once)",
-        "ends": timestamp(intent.deadline),
-        "costs": f"about ${created.cost:.2f} until then{Rate(intent.hourly_price, region).whose}",
-        "took": f"{seconds:.1f} s",
-    }
-    return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
+    return card(
+        {
+            "interview": f"{intent.id} ({intent.status})",
+            "url": created.access_url + ("" if intent.access_url else f" (not before {shown_time(intent.starts_at)})"),
+            "password": f"{created.password}   (shown once)",
+            "starts": "" if intent.access_url else shown_time(intent.starts_at),
+            "ends": shown_time(intent.deadline),
+            "costs": f"about ${created.cost:.2f} until then{Rate(intent.hourly_price, region).whose}",
+            "took": f"{seconds:.1f} s",
+        }
+    )
 
 
-def interviews_table(rows: list[dict[str, Any]]) -> "Table | str":
+def interviews_grid(rows: list[dict[str, Any]], now: "datetime") -> Grid:
     """The rows of ``listing.all_rows``."""
-    if not rows:
-        return "No interviews."
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("id", "status", "slot", "ends", "candidate", "challenge"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True)
-    table.add_column("cost", justify="right")
-    for row in rows:
-        status = _status(row)
-        colour = _COLOURS.get(status, "")
-        ends = when(row["remaining_seconds"])
-        table.add_row(
-            row["id"],
-            f"[{colour}]{status}[/]" if colour else status,
-            "" if row["slot"] is None else str(row["slot"]),
-            f"[red]{ends}[/]" if row["remaining_seconds"] < 0 else ends,
-            escape(" ".join(row["candidate_name"].split())),
-            row["challenge"],
-            f"${row['cost_usd']:.2f}",
-        )
-    return table
+    return Grid(COLUMNS, [_cells(row, now) for row in rows])
 
 
 def _status(row: dict[str, Any]) -> str:
     return "stopped" if row["stopped"] else str(row["status"])
 
 
-def sheet(value: dict[str, Any]) -> str:
+def _cells(row: dict[str, Any], now: "datetime") -> dict[str, Cell]:
+    ends = when(row["remaining_seconds"])
+    if row.get("ended_at"):
+        ends = f"ended {when(int((read_timestamp(row['ended_at']) - now).total_seconds()))}"
+    starts = int((read_timestamp(row["starts_at"]) - now).total_seconds())
+    return {
+        "id": row["id"],
+        "status": (status := _status(row), _COLOURS.get(status, "")),
+        "ends": (ends, "red" if row["remaining_seconds"] < 0 and not row.get("ended_at") else ""),
+        "candidate": row["candidate_name"],
+        "cost": f"${row['cost_usd']:.2f}",
+        "challenge": row["challenge"],
+        "starts": when(starts) if starts > 0 else f"{row['starts_at'][:16]}Z",
+        "url": row["access_url"],
+        "slot": "" if row["slot"] is None else str(row["slot"]),
+        "release": row["release_digest"][:12],
+        "working": row["working"],
+    }
+
+
+def sheet(value: dict[str, Any]) -> Callable[[int], str]:
     """What ``listing.details`` knows of one interview."""
     ended = value["status"] == "destroyed"
+    starts, deadline = read_timestamp(value["starts_at"]), read_timestamp(value["deadline"])
     fields = {
         "interview": f"{value['id']} ({_status(value)})",
         "url": "" if ended else value["access_url"],
+        "password": "" if ended else f"printed by `prequel interview password {value['id']}`",
         "candidate": " ".join(value["candidate_name"].split()),
         "challenge": value["challenge"],
-        "slot": value["slot"],
-        "ends": "" if ended else f"{value['deadline']} ({when(value['remaining_seconds'])})",
+        "slot": "" if value["slot"] is None else value["slot"],
+        "starts": shown_time(starts),
+        "ends": "" if ended else f"{shown_time(deadline)} ({when(value['remaining_seconds'])})",
+        "ended": shown_time(read_timestamp(value["ended_at"])) if value.get("ended_at") else "",
         "cost": f"${value['cost_usd']:.2f} so far, ${value['hourly_price_usd']:.4f} an hour",
         "release": value["release_digest"][:12],
         "working": value["working"],
         "error": value["error"],
-        "stopped": value["stopped"] and f"its service is set to 0 tasks; run `prequel interview recover {value['id']}`",
+        "stopped": ""
+        if not value["stopped"]
+        else f"its service is set to 0 tasks; run `prequel interview recover {value['id']}`",
         "proof": ", ".join(value["proof"]),
     }
-    lines = [f"{name:<10} {text}" for name, text in fields.items() if text not in ("", None, False)]
     steps = [
         f"  {step['at'][:19]}Z  {step['status']:<10} {step['actor']}  {step['note']}".rstrip()
         for step in value["history"]
     ]
-    return "\n".join([*lines, "history", *steps])
+    return card(fields, "history", *steps)
 
 
 def reap_summary(value: dict[str, Any]) -> str:

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scripts.cli.session import DryRunOption, JsonOption, Session, YesOption, command_group
-from scripts.cli.tables import age, table
+from scripts.cli.tables import Column, Grid, age
 from scripts.project import PROJECT
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from scripts.releases.archive import CatalogueEntry
     from scripts.releases.publishing import Publisher
     from scripts.releases.store import ReleaseStore
@@ -105,7 +103,7 @@ def list_releases(*, json_lines: JsonOption = False) -> None:
         session.console.warn(current.altered)
     digest = current.pointer.digest if current.pointer else None
     rows = [_row(entry, digest, interviews) for entry in entries]
-    session.console.result(rows, _table(rows) if rows else NO_RELEASE)
+    session.console.result(rows, _listing(rows).fitted if rows else NO_RELEASE)
 
 
 @app.command()
@@ -232,23 +230,27 @@ def _row(entry: "CatalogueEntry", current: str | None, interviews: dict[str, lis
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> "Table":
+def _listing(rows: list[dict[str, Any]]) -> Grid:
     """The rows for people; ``*`` marks the current release."""
-    return table(
-        ("", "RELEASE", "AGE", "BY", "COMMIT", "REHEARSAL", "INTERVIEWS", ""),
-        (
-            (
-                "*" if row["current"] else "",
-                row["digest"][:12],
-                age(datetime.fromisoformat(row["published_at"])),
-                str(row["published_by"] or "?").rsplit(":", 1)[-1],
-                f"{(row['git_commit'] or '-')[:8]}{'+' if row['git_dirty'] else ''}",
-                row["rehearsal"] or "?",
-                "?" if row["interviews"] is None else str(len(row["interviews"])),
-                row["problem"],
-            )
+    columns = [
+        *(Column(" "), Column("release"), Column("age", 1), Column("interviews", 2, right=True)),
+        *(Column("rehearsal", 3), Column("commit", 4), Column("by", 5), Column("problem", folds=True)),
+    ]
+    return Grid(
+        columns,
+        [
+            {
+                " ": "*" if row["current"] else "",
+                "release": row["digest"][:12],
+                "age": age(datetime.fromisoformat(row["published_at"])),
+                "interviews": "?" if row["interviews"] is None else str(len(row["interviews"])),
+                "rehearsal": row["rehearsal"] or "?",
+                "commit": f"{(row['git_commit'] or '-')[:8]}{'+' if row['git_dirty'] else ''}",
+                "by": str(row["published_by"] or "?").rsplit(":", 1)[-1],
+                "problem": row["problem"],
+            }
             for row in rows
-        ),
+        ],
     )
 
 

@@ -207,7 +207,7 @@ def _one(context: Context, number: int, request: Request, remote: Remote | None,
         number,
         request.id,
         "created" if created.intent.status is Status.ACTIVE else "scheduled",
-        created.intent.access_url,
+        created.access_url,
         created.password,
         cost=created.cost,
     )

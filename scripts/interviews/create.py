@@ -17,6 +17,7 @@ from scripts.images.choice import lazy_tag
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.inventory import Inventory, priorities_of_others, take_inventory
+from scripts.interviews.listing import planned_url
 from scripts.interviews.passwords import write_password
 from scripts.interviews.rate import Rate
 from scripts.interviews.readiness import wait_until_steady
@@ -29,10 +30,16 @@ from scripts.interviews.workspace import Workspace, check_here, private_director
 
 @dataclass(frozen=True)
 class Created:
-    """A new interview; the password is given here once, and kept in SSM only."""
+    """A new interview; the password is given here once, and kept in SSM only. ``planned_url`` is where it will be."""
 
     intent: Intent
     password: str = field(repr=False)
+    planned_url: str = ""
+
+    @property
+    def access_url(self) -> str:
+        """Where the candidate opens the editor, once it runs."""
+        return self.intent.access_url or self.planned_url
 
     @property
     def cost(self) -> float:
@@ -45,7 +52,7 @@ class Created:
         return {
             "id": intent.id,
             "status": intent.status,
-            "access_url": intent.access_url,
+            "access_url": self.access_url,
             "password": self.password,
             "slot": intent.slot,
             "starts_at": timestamp(intent.starts_at),
@@ -102,7 +109,7 @@ def create(context: Context, request: Request) -> Created:
                     _schedule(context, run, workspace.values, request)
                 else:
                     _create_now(context, run, workspace, request)
-                return Created(run.intent, request.password)
+                return Created(run.intent, request.password, planned_url(workspace.values, request.id))
         except IdInUseError as error:
             raise RefusedError(str(error)) from error
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from contract.names import password_parameter
 from scripts.aws.clients import Aws, explained
+from scripts.errors import RefusedError
+from scripts.interviews.context import Context
 
 
 def read_password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> str | None:
@@ -15,6 +17,15 @@ def read_password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> str
             return aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
         except aws.ssm.exceptions.ParameterNotFound:
             return None
+
+
+def stored_password(context: Context, interview_id: str, project_prefix: str) -> str:
+    """The password of an interview; raises ``RefusedError`` when none is stored, ``AwsError`` without the rights."""
+    status = context.intents.get(interview_id).status
+    found = read_password(context.aws, interview_id, {"project_prefix": project_prefix})
+    if found is None:
+        raise RefusedError(f"SSM holds no password of interview {interview_id}, which is {status}")
+    return found
 
 
 def write_password(aws: Aws, interview_id: str, values: Mapping[str, Any], password: str) -> None:

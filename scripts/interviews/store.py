@@ -110,6 +110,19 @@ class IntentStore:
         found = self._bucket.read(key) if key else None
         return None if found is None else _parse(Tombstone, key, found.body)
 
+    def tombstones(self) -> tuple[list[Tombstone], list[str]]:
+        """Every tombstone, and a sentence for each that could not be read."""
+        found: list[Tombstone] = []
+        unreadable: list[str] = []
+        for key, document in self._bucket.read_all(self._bucket.listing(HISTORY)).items():
+            if document is None:
+                continue  # forgotten since it was listed
+            try:
+                found.append(_parse(Tombstone, key, document.body))
+            except UnreadableIntentError as error:
+                unreadable.append(str(error))
+        return found, unreadable
+
 
 def _changed(intent: Intent) -> ChangedMeanwhileError:
     return ChangedMeanwhileError(f"interview {intent.id} was changed by somebody else; try again")

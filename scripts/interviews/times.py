@@ -43,3 +43,8 @@ def shown_time(moment: datetime) -> str:
     if not local.utcoffset():
         return timestamp(moment.astimezone(UTC))
     return f"{local.isoformat(timespec='seconds')} ({timestamp(moment.astimezone(UTC))})"
+
+
+def read_timestamp(text: str) -> datetime:
+    """The moment of a ``timestamp``."""
+    return datetime.fromisoformat(text)

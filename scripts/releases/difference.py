@@ -4,6 +4,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING
 
+from scripts.console import printable
 from scripts.releases.release import RELEASE_FILES, Release, short
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def coloured(diff: str) -> "Text":
     """The diff for a terminal; as a string it is the same without its last line break."""
     from rich.text import Text
 
-    return Text("\n").join(Text(line, style=_style(line)) for line in diff.splitlines())
+    return Text("\n").join(Text(printable(line), style=_style(line)) for line in diff.splitlines())
 
 
 def _style(line: str) -> str:

@@ -49,6 +49,48 @@ def test_list_shows_who_ends_next_first_to_people_and_machines(stocked: Place) -
     assert rows[0]["cost_usd"] > 0
 
 
+def result(place: Place, *arguments: str) -> Any:
+    done = place.prequel("interview", *arguments, "--json")
+    assert done.returncode == 0, done.stdout
+    return json.loads(done.stdout.splitlines()[-1])["result"]
+
+
+def test_several_ids_and_beginnings_of_ids_are_given_to_one_command(stocked: Place) -> None:
+    one, two = (result(stocked, "show", *ids) for ids in (["a"], ["bo", "ada"]))
+    assert one["id"] == "ada"
+    assert [each["id"] for each in two] == ["bob", "ada"]
+    extended = result(stocked, "extend", "a", "b", "--by", "5m")
+    assert [each["id"] for each in extended] == ["ada", "bob"]
+    done = stocked.prequel("interview", "extend", "ada", "nobody", "bob", "--by", "5m")
+    assert (done.returncode, done.stderr) == (1, "error: there is no interview nobody; see `prequel interview list`\n")
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["ada", "bob"]
+    gone = result(stocked, "destroy", "a", "b")
+    assert [(each["id"], each["existed"]) for each in gone] == [("ada", True), ("bob", True)]
+    assert result(stocked, "list") == []
+    assert [row["id"] for row in result(stocked, "list", "--ended")] == ["bob", "ada"]
+    ended = stocked.prequel("interview", "list", "--all", "--columns", "id,status,ends,candidate").stdout.splitlines()
+    assert ended[0].split() == ["id", "status", "ends", "candidate"]
+    assert "destroyed" in ended[1]
+    assert "ended " in ended[1]
+
+
+def test_a_scheduled_interview_shows_its_url_and_its_start(new_place: PlaceFactory) -> None:
+    place = new_place()
+    start = (place.clock() + timedelta(hours=3)).replace(microsecond=0)
+    asked = ("create", "--challenge", CHALLENGE, "--candidate", "Eve", "--id", "eve", "--at", start.isoformat())
+    url = f"{place.values['url_scheme']}://eve.{place.values['domain_name']}"
+    planned = place.prequel("interview", *asked, "--dry-run").stderr
+    assert f"would create interview eve at {start:%Y-%m-%dT%H:%M:%SZ}" in planned
+    assert result(place, *asked)["access_url"] == url
+    assert result(place, "list")[0]["access_url"] == url
+    shown = place.prequel("interview", "show", "eve").stdout
+    assert url in shown
+    assert f"starts     {start:%Y-%m-%dT%H:%M:%SZ}" in shown
+    secret = place.prequel("interview", "password", "e").stdout.strip()
+    assert len(secret) == 20
+    assert "`prequel interview password eve`" in shown
+
+
 def test_a_watched_list_goes_on_until_ctrl_c_which_is_no_failure(stocked: Place) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "scripts", "interview", "list", "--watch", "--json"],
