@@ -248,12 +248,22 @@ def test_an_embedded_aws_gets_the_tested_provider_though_the_registry_has_a_newe
     assert chosen_provider(tmp_path, mine) == TESTED_PROVIDER
 
 
-def test_two_inits_never_fill_the_shared_plugin_cache_at_once(
-    module: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("cache", ["ours", ".terraformrc", ".terraform.d/x.tfrc", "TF_CLI_CONFIG_FILE", "variable"])
+def test_two_inits_never_fill_a_shared_plugin_cache_at_once(
+    module: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: str
 ) -> None:
     fresh_caches(monkeypatch, tmp_path / "cache")
     monkeypatch.setattr(providers, "_registry_answers", lambda: True)
     mine = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / ".terraform.d").mkdir()
+    if "rc" in cache or cache == "TF_CLI_CONFIG_FILE":
+        config = tmp_path / (cache if "rc" in cache else "named")
+        config.write_text(f'plugin_cache_dir = "{tmp_path}/plugins"')
+    if cache == "TF_CLI_CONFIG_FILE":
+        mine[cache] = os.path.relpath(tmp_path / "named")
+    if cache == "variable":
+        mine["TF_PLUGIN_CACHE_DIR"] = os.path.relpath(tmp_path / "plugins")
     with (providers._cache_home() / "terraform-plugins.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         init = threading.Thread(target=Terraform(module, mine).init)

@@ -1,5 +1,6 @@
 """AWS's own API, one client a service, all from the caller's ordinary credentials."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -18,6 +19,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from scripts.aws.proxies import is_here
 from scripts.errors import AwsError
 
 if TYPE_CHECKING:
@@ -100,7 +102,10 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """A new client for ``service``."""
+        endpoint = self._endpoint or os.environ.get("AWS_ENDPOINT_URL", "")
         config = Config(
+            # An empty mapping means none, whatever the environment says.
+            proxies={} if is_here(endpoint) else None,
             retries={"mode": "standard", "total_max_attempts": 6},
             connect_timeout=5,
             read_timeout=30,

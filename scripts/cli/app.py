@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from scripts.aws.proxies import direct_here
 from scripts.cli import backend, challenge, cost, doctor, image, interview, local, preflight, templates
 from scripts.console import Console
 from scripts.errors import PrequelError
@@ -71,6 +72,7 @@ app.add_typer(backend.app, name="backend")
 
 def main() -> None:
     """Runs the command line; every failure that the user can act on is one line and an exit code."""
+    os.environ.update(direct_here(os.environ))
     try:
         sys.exit(app(prog_name=app.info.name, standalone_mode=False))
     except PrequelError as error:

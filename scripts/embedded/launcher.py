@@ -11,8 +11,10 @@ from typing import Any, Literal, Self
 import requests
 
 from scripts.aws.clients import Aws
+from scripts.aws.proxies import direct_here
 from scripts.errors import PrequelError
 from scripts.project import PROJECT
+from scripts.terraform.environment import CUSTOM_ENDPOINT_BACKEND
 from scripts.terraform.providers import TESTED_PROVIDER_VARIABLE
 
 SERVER_MODULE = "scripts.embedded.server"
@@ -22,8 +24,6 @@ AccountKind = Literal["new", "raised"]
 
 ACCOUNT_ID = "123456789012"
 """moto's account."""
-
-_BACKEND_ARGUMENTS = "use_path_style skip_credentials_validation skip_requesting_account_id skip_metadata_api_check"
 
 
 @dataclass
@@ -57,6 +57,7 @@ class EmbeddedAws:
         environment = os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_ECS_SERVICE_RUNNING": claimed}
         # moto must not talk to itself through an endpoint that is meant for its clients.
         environment.pop("AWS_ENDPOINT_URL", None)
+        environment = direct_here(environment)
         command = [sys.executable, "-m", SERVER_MODULE, "--account", account, *(["--detach"] if detach else [])]
         command += ["--calls", str(calls.resolve())] if calls else []
         command += ["--live", live, "--region", region] if live else []
@@ -82,7 +83,8 @@ class EmbeddedAws:
     @property
     def environment(self) -> dict[str, str]:
         """This process's environment, changed so that any AWS client, the provider included, uses this AWS only."""
-        return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | self.variables
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return direct_here(others | self.variables)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -94,15 +96,17 @@ class EmbeddedAws:
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
-            # A loopback address has no virtual-host buckets. Terraform reads these; nothing published holds them.
             TESTED_PROVIDER_VARIABLE: "1",
-            "TF_CLI_ARGS_init": " ".join(f"-backend-config={name}=true" for name in _BACKEND_ARGUMENTS.split()),
+            # For the terraform runs of others; ours work it out themselves. Nothing published holds them.
+            **CUSTOM_ENDPOINT_BACKEND,
         }
 
     @property
     def listeners(self) -> list[dict[str, Any]]:
         """``loadBalancer``, ``protocol``, ``port`` and ``localPort`` of each listener of a live one."""
-        return list(requests.get(f"{self.endpoint}/_embedded/listeners", timeout=60).json())
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy is for what is far away
+            return list(session.get(f"{self.endpoint}/_embedded/listeners", timeout=60).json())
 
     @property
     def aws(self) -> Aws:

@@ -18,6 +18,7 @@ from scripts.embedded.launcher import SERVER_MODULE, EmbeddedAws
 from scripts.errors import InterruptedRunError, MissingToolError, PrequelError
 from scripts.project import PROJECT
 from scripts.terraform.binary import terraform_binary
+from scripts.terraform.environment import own_environment
 from scripts.terraform.providers import terraform_environment
 
 DOMAIN = "interviews.example.com"
@@ -114,7 +115,7 @@ def deploy_shared(embedded: EmbeddedAws, directory: Path, console: Console) -> N
 
 
 def _cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Console) -> None:
-    prepared = terraform_environment(environment)
+    prepared = terraform_environment(own_environment(environment))
     prepared.pop("TF_CLI_ARGS_init", None)  # backend flags for S3, which a local backend refuses
     prepared |= {
         "PREQUEL_CONFIG_DIR": str(directory),

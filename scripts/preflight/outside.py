@@ -1,7 +1,9 @@
 """What is asked outside AWS: the public DNS, and image registries."""
 
 import re
+from functools import partial
 from urllib.parse import urlencode
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
@@ -57,7 +59,9 @@ def manifest_status(image: str, *, scheme: str = "https") -> int:
     the registry cannot be reached.
     """
     host, name, reference = _parts(image)
-    http = urllib3.PoolManager(timeout=_SECONDS, retries=False)
+    proxy = "" if proxy_bypass(host) else getproxies().get(scheme, "")
+    pool = partial(urllib3.ProxyManager, proxy) if proxy else urllib3.PoolManager
+    http = pool(timeout=_SECONDS, retries=False)
     headers = {"Accept": ", ".join(_MANIFEST_TYPES)}
     address = f"{scheme}://{host}/v2/{name}/manifests/{reference}"
     try:

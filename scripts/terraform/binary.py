@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from scripts.errors import MissingToolError
+from scripts.terraform.environment import own_environment
 
 MINIMUM_VERSION = (1, 11)
 """Write-only arguments and S3-native locking, https://developer.hashicorp.com/terraform/language/upgrade-guides."""
@@ -22,8 +23,9 @@ def terraform_binary() -> str:
     how = "install it from https://developer.hashicorp.com/terraform/install"
     if binary is None:
         raise MissingToolError(f"terraform is not on PATH; {how} ({wanted} or later)")
+    binary = str(Path(binary).absolute())
     text = subprocess.run(
-        [binary, "version"], capture_output=True, text=True, check=False, env=unattended(os.environ)
+        [binary, "version"], capture_output=True, text=True, check=False, env=unattended(own_environment(os.environ))
     ).stdout
     found = re.search(r"Terraform v(\d+)\.(\d+)", text)
     if found is None or (int(found[1]), int(found[2])) < MINIMUM_VERSION:

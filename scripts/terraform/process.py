@@ -13,6 +13,7 @@ from typing import Any
 
 from scripts.errors import InterruptedRunError, TerraformError
 from scripts.terraform.binary import first_error, terraform_binary
+from scripts.terraform.environment import own_environment
 from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS, forward_interrupts, supervised
 from scripts.terraform.providers import REGISTRY, plugin_cache_lock, terraform_environment
 
@@ -53,7 +54,9 @@ class Terraform:
         grace_seconds: float = INTERRUPT_GRACE_SECONDS,
     ) -> None:
         self.directory = directory
-        self._environment = terraform_environment(environment if environment is not None else os.environ)
+        self._environment = terraform_environment(
+            own_environment(environment if environment is not None else os.environ)
+        )
         self._inherited = inherited
         self._on_start = on_start
         self._timeout_seconds = timeout_seconds

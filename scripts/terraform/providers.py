@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 
 from contract.limits import TESTED_PROVIDER
+from scripts.aws.proxies import direct_here
 from scripts.errors import MissingToolError, TerraformError
 from scripts.terraform.binary import first_error, terraform_binary, unattended
+from scripts.terraform.environment import own_environment, with_absolute_paths
 
 TESTED_PROVIDER_VARIABLE = "PREQUEL_TESTED_PROVIDER"
 """An environment variable: with any value, a provider from the registry is ``TESTED_PROVIDER``."""
@@ -37,7 +39,7 @@ def provider_mirror(environment: Mapping[str, str]) -> Path | None:
     if named:
         if not (Path(named) / _PROVIDER_PATH).is_dir():
             raise MissingToolError(f"PREQUEL_TF_MIRROR is {named}, expected a directory that holds {_PROVIDER_PATH}")
-        return Path(named)
+        return Path(named).absolute()
     if _registry_answers():
         return None
     home = Path(environment.get("HOME", "/nonexistent"))
@@ -50,9 +52,8 @@ def provider_mirror(environment: Mapping[str, str]) -> Path | None:
 
 def terraform_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """``environment``, made fit for unattended runs that find the provider with or without a registry."""
-    prepared = unattended(environment)
-    configured = Path(environment.get("TF_CLI_CONFIG_FILE") or Path(environment.get("HOME", "/")) / ".terraformrc")
-    if configured.exists() and not environment.get("PREQUEL_TF_MIRROR"):
+    prepared = direct_here(with_absolute_paths(unattended(environment)))
+    if _cli_configs(prepared) and not environment.get("PREQUEL_TF_MIRROR"):
         return prepared
     mirror = provider_mirror(environment)
     if mirror is None and environment.get(TESTED_PROVIDER_VARIABLE):
@@ -75,10 +76,21 @@ terraform {{
 """)
 
 
+def _cli_configs(environment: Mapping[str, str]) -> list[Path]:
+    """The CLI configuration files that Terraform reads with ``environment``
+    (https://developer.hashicorp.com/terraform/cli/config/config-file#locations)."""
+    named = environment.get("TF_CLI_CONFIG_FILE")
+    if named:
+        return [path for path in [Path(named)] if path.exists()]
+    home = Path(environment.get("HOME", "/"))
+    return [path for path in [home / ".terraformrc", *home.glob(".terraform.d/*.tfrc*")] if path.exists()]
+
+
 @contextmanager
 def plugin_cache_lock(environment: Mapping[str, str]) -> Iterator[None]:
-    """Held by one `terraform init` at a time, if ``environment`` lets it fill the shared plugin cache."""
-    if environment.get("TF_CLI_CONFIG_FILE") == str(_cli_config(None)):
+    """Held by one `terraform init` at a time, if ``environment`` lets it fill a plugin cache, ours or the caller's."""
+    configured = any(b"plugin_cache_dir" in path.read_bytes() for path in _cli_configs(environment))
+    if configured or environment.get("TF_PLUGIN_CACHE_DIR"):
         with _lock(_plugin_cache()):
             yield
     else:
@@ -95,7 +107,9 @@ def tested_provider() -> Path:
             cache = Path(scratch, "mirror")
             cache.mkdir()
             pin_provider(Path(scratch), TESTED_PROVIDER)
-            environment = {name: value for name, value in os.environ.items() if name != TESTED_PROVIDER_VARIABLE}
+            environment = {
+                name: value for name, value in own_environment(os.environ).items() if name != TESTED_PROVIDER_VARIABLE
+            }
             init = subprocess.run(
                 [terraform_binary(), "init", "-no-color"],
                 cwd=scratch,
@@ -139,7 +153,7 @@ def _cli_config(mirror: Path | None) -> Path:
 
 
 def _cache_home() -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prequel"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "prequel"
     home.mkdir(parents=True, exist_ok=True)
     return home
 
