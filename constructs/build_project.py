@@ -1,4 +1,4 @@
-"""CodeBuild projects without privileges and artifacts."""
+"""CodeBuild projects without artifacts."""
 
 import json
 from collections.abc import Mapping
@@ -18,13 +18,20 @@ from constructs.aws import (
 )
 from constructs.identity import ServiceRole
 from constructs.log_group import LogGroup
+from constructs.waivers import waive
+
+BUILD_MACHINES = {
+    "X86_64": ("LINUX_CONTAINER", "aws/codebuild/amazonlinux-x86_64-standard:5.0"),
+    "ARM64": ("ARM_CONTAINER", "aws/codebuild/amazonlinux-aarch64-standard:3.0"),
+}
+"""Type and managed image, https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-available.html."""
 
 
 class BuildProject(CodebuildProject):
     """Runs ``build_spec`` on one of CodeBuild's small machines, in AWS's ``image``, on ``source`` if given.
 
     ``environment_type`` is CodeBuild's, such as LINUX_CONTAINER. ``cached`` says that the build spec names paths that
-    are kept on the build host, as far as the next build meets the same one.
+    are kept on the build host, as far as the next build meets the same one. ``privileged`` gives builds Docker.
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class BuildProject(CodebuildProject):
         queued_minutes: int,
         source: S3Object | None = None,
         cached: bool = False,
+        privileged: bool = False,
     ) -> None:
         # JSON is YAML, which is what CodeBuild reads.
         spec = json.dumps(build_spec, indent=2)
@@ -62,7 +70,7 @@ class BuildProject(CodebuildProject):
                 image=image,
                 compute_type="BUILD_GENERAL1_SMALL",
                 image_pull_credentials_type="CODEBUILD",
-                privileged_mode=False,
+                privileged_mode=privileged,
                 environment_variable=[
                     CodebuildProjectEnvironmentEnvironmentVariable(name=name, value=value)
                     for name, value in variables.items()
@@ -82,3 +90,10 @@ class BuildProject(CodebuildProject):
                 cloudwatch_logs=CodebuildProjectLogsConfigCloudwatchLogs(status="ENABLED", group_name=log_group.name)
             ),
         )
+        if privileged:
+            waive(
+                self,
+                "CKV_AWS_316",
+                "Docker builds images in privileged mode only, and each build has a virtual machine of its own",
+                "https://docs.aws.amazon.com/codebuild/latest/userguide/create-project.html",
+            )

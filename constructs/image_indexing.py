@@ -21,7 +21,7 @@ from constructs.log_group import LogGroup, write_logs
 from constructs.metric import Metric
 from constructs.policy import Statement, allow, condition, service
 from constructs.project import Project
-from constructs.registry import Repository
+from constructs.registry import PUSH_ACTIONS, SIGN_IN, Repository
 from constructs.waivers import waive
 from contract.names import (
     IMAGE_ARCHITECTURES,
@@ -147,22 +147,8 @@ class ImageIndexing(Construct):
             account=self._account,
             source_arn=self._account.arn("codebuild", f"project/{self._name}"),
             statements=[
-                # Signing in to ECR concerns no repository, so AWS offers no narrower resource.
-                allow("SignInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]),
-                # https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html
-                allow(
-                    "CopyImages",
-                    [
-                        "ecr:BatchCheckLayerAvailability",
-                        "ecr:BatchGetImage",
-                        "ecr:CompleteLayerUpload",
-                        "ecr:GetDownloadUrlForLayer",
-                        "ecr:InitiateLayerUpload",
-                        "ecr:PutImage",
-                        "ecr:UploadLayerPart",
-                    ],
-                    [self._repository_arn],
-                ),
+                SIGN_IN,
+                allow("CopyImages", sorted([*PUSH_ACTIONS, "ecr:GetDownloadUrlForLayer"]), [self._repository_arn]),
                 write_logs(self._account, log_group_name),
             ],
         )

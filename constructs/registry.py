@@ -9,9 +9,19 @@ from constructs.aws import (
     EcrRepositoryEncryptionConfiguration,
     EcrRepositoryImageScanningConfiguration,
 )
+from constructs.policy import allow
 from constructs.project import Project
 
 UNTAGGED_IMAGE_DAYS = 7
+
+SIGN_IN = allow("SignInToRegistry", ["ecr:GetAuthorizationToken"], ["*"])
+"""Signing in to ECR concerns no repository, so AWS offers no narrower resource."""
+
+PUSH_ACTIONS = [
+    *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload"),
+    *("ecr:PutImage", "ecr:UploadLayerPart"),
+]
+"""https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html"""
 
 
 class Repository(Construct):

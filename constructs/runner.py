@@ -10,7 +10,7 @@ from constructs.aws import (
     S3ObjectOverrideProvider,
     S3ObjectOverrideProviderDefaultTags,
 )
-from constructs.build_project import BuildProject
+from constructs.build_project import BUILD_MACHINES, BuildProject
 from constructs.bundle import Bundle
 from constructs.identity import ServiceRole, list_bucket
 from constructs.interview_permissions import InterviewPermissions
@@ -39,12 +39,6 @@ TERRAFORM_SHA256 = {
 }
 """Of terraform_1.11.4_linux_{amd64,arm64}.zip, as HashiCorp's own Homebrew tap gave them
 (https://github.com/hashicorp/homebrew-tap, Formula/terraform.rb at 1.11.4); docs/decisions/0041-runner.md."""
-
-_ENVIRONMENTS = {
-    "X86_64": ("LINUX_CONTAINER", "aws/codebuild/amazonlinux-x86_64-standard:5.0"),
-    "ARM64": ("ARM_CONTAINER", "aws/codebuild/amazonlinux-aarch64-standard:3.0"),
-}
-"""Type and managed image, https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-available.html."""
 
 PYTHON_VERSION = "3.12"
 """For which requirements-runner.txt is locked; both images have it
@@ -142,7 +136,7 @@ class Runner(Construct):
             ],
         )
         permissions.waive_findings(role)
-        environment_type, image = _ENVIRONMENTS[architecture]
+        environment_type, image = BUILD_MACHINES[architecture]
         # Terraform's releases are named like images.
         download = f"terraform_{TERRAFORM_VERSION}_linux_{IMAGE_ARCHITECTURES[architecture]}.zip"
         build = BuildProject(

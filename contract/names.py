@@ -31,6 +31,9 @@ IMAGE_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
 SOCI_SUFFIX = "-soci"
 """Suffix of the tag of an image with a SOCI index."""
 
+VARIANT_PREFIX = "variant-"
+"""Prefix of the tags of images that interviews run only if they ask for them: ``variant-NAME-BUILD``."""
+
 NO_IMAGE = "none"
 """Value of ``image_parameter`` if no image is indexed; Parameter Store does not support empty values."""
 
@@ -54,6 +57,9 @@ RELEASES = "releases/"
 CHALLENGES = "challenge/"
 CHALLENGE_MANIFESTS = "challenge-manifests/"
 """Prefixes of templates and challenges in the instance bucket."""
+
+IMAGE_SOURCES = "image/source/"
+"""Prefix of the archives in the instance bucket from which images are built, each named by its SHA-256."""
 
 WORKSPACES = "workspaces/"
 STATES = "instances/"
@@ -129,6 +135,16 @@ def reaper_function(project_prefix: str) -> str:
 def code_server_repository(project_prefix: str) -> str:
     """The ECR repository of the stack's code-server images."""
     return f"{project_prefix}-code-server"
+
+
+def image_builder(project_prefix: str) -> str:
+    """The CodeBuild project that builds the folder ``image/``."""
+    return f"{project_prefix}-image"
+
+
+def image_source_key(sha256: str) -> str:
+    """The key of the archive of the folder ``image/`` with that hash."""
+    return f"{IMAGE_SOURCES}{sha256}.zip"
 
 
 def image_indexer(project_prefix: str) -> str:

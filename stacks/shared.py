@@ -9,6 +9,7 @@ from constructs.dashboard import Dashboard
 from constructs.encryption import EncryptionKey
 from constructs.flow_logs import FlowLogs
 from constructs.function import function_log_group
+from constructs.image_build import ImageBuild
 from constructs.image_indexing import ImageIndexing
 from constructs.interview_permissions import InterviewPermissions
 from constructs.interview_roles import InterviewExecutionRole, InterviewRoles, InterviewTaskRole
@@ -190,11 +191,23 @@ class SharedStack(ReadableStack):
             max_instances=settings.max_instances,
             alarm_topic=alarms.topic,
         )
+        self._add_images(settings, programs, alarms)
+
+    def _add_images(self, settings: Settings, programs: Programs, alarms: Alarms) -> None:
+        """What builds and indexes the images of interviews."""
+        ImageBuild(
+            self,
+            "image_build",
+            project=self._project,
+            bucket=self._bucket,
+            repository=self._repository,
+            cpu_architecture=settings.cpu_architecture,
+        )
         if settings.soci_indexing:
             ImageIndexing(
                 self,
                 "image_indexing",
-                project=project,
+                project=self._project,
                 starter=programs.image_starter,
                 recorder=programs.image_recorder,
                 repository=self._repository,

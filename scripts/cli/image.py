@@ -1,4 +1,4 @@
-"""`prequel image`: the images of our own repository, and which of them interviews run."""
+"""`prequel image`: building the images of our own repository, and which of them interviews run."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ from scripts.cli.tables import Column, Grid, age
 if TYPE_CHECKING:
     from scripts.images.catalog import Catalog, Image
 
-app = command_group("Look at the stack's own code-server images, and choose one.")
+app = command_group("Build, look at and choose the images that interviews run.")
 
 TagArgument = Annotated[str, typer.Argument(metavar="TAG", help="A tag of the repository, without -soci.")]
 ImageArgument = Annotated[
@@ -20,7 +20,65 @@ TagOption = Annotated[
     str, typer.Option("--tag", metavar="TAG", help="The tag in the repository.", show_default="the image's own")
 ]
 
+VariantOption = Annotated[
+    str, typer.Option("--variant", metavar="NAME", help="Build image/variants/NAME.Dockerfile on top of the image.")
+]
+BuildTagOption = Annotated[
+    str, typer.Option("--tag", metavar="TAG", help="The tag in the repository.", show_default="a hash of image/")
+]
+RebuildOption = Annotated[
+    bool, typer.Option("--rebuild", help="Build what is built already, such as for the packages' newest versions.")
+]
+
 _MIB = 1024 * 1024
+
+
+@app.command()
+def build(
+    *,
+    variant: VariantOption = "",
+    tag: BuildTagOption = "",
+    rebuild: RebuildOption = False,
+    dry_run: DryRunOption = False,
+    json_lines: JsonOption = False,
+) -> None:
+    """Build the folder image/ on AWS, and push it to the repository.
+
+    CodeBuild builds it; no Docker is needed here. Waits until the image is indexed, and current unless it is a
+    variant, which only interviews and challenges that name it run.
+
+    Examples: prequel image build; prequel image build --variant go
+    """
+    from scripts.images.build import ImageBuilder
+    from scripts.images.source import ImageSource
+    from scripts.project import PROJECT
+
+    session = Session(json_lines=json_lines)
+    settings = session.configuration.settings
+    source = ImageSource.of(PROJECT / "image")
+    builder = ImageBuilder(
+        session.aws,
+        source,
+        session.console,
+        project_prefix=settings.project_prefix,
+        indexing=settings.soci_indexing,
+    )
+    wanted = builder.wanted(variant=variant, tag=tag, rebuild=rebuild)
+    if dry_run:
+        text = "is already built" if wanted.is_built else f"would be built from {source.files} files"
+        session.console.result({"tag": wanted.tag, "would_build": not wanted.is_built}, f"{wanted.tag} {text}")
+        return
+    built = builder.build(wanted)
+    if wanted.is_built:
+        session.console.say(f"{wanted.tag} is already built; --rebuild builds it again, with the newest packages")
+    if variant:
+        session.console.say(f'challenges with image = "{variant}" get it, and interviews with --image-tag {variant}')
+    elif built.image.current or not settings.soci_indexing:
+        session.console.say("run `prequel templates publish`, so that new interviews get it")
+    else:
+        session.console.say(f"another image is current; choose this one with `prequel image promote {wanted.tag}`")
+    document = built.document()
+    session.console.result(document, document["image"])
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """What the code-server repository holds, and which image interviews run."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,10 +8,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from contract.names import NO_IMAGE, SOCI_SUFFIX, code_server_repository, image_parameter
+from contract.limits import IMAGE_TAG_PATTERN
+from contract.names import NO_IMAGE, SOCI_SUFFIX, VARIANT_PREFIX, code_server_repository, image_parameter
 from scripts.aws.clients import Aws, error_code, explained
 from scripts.errors import ImageError
-from scripts.images.repository import EcrRepository, is_indexed
+from scripts.images.repository import LONGEST_TAG, EcrRepository, is_indexed
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,28 @@ class Catalog:
         images = list(described)
         manifests = self.repository.manifests(image["imageDigest"] for image in images)
         return (image for image in images if is_indexed(manifests.get(image["imageDigest"], {})))
+
+    def check_free(self, tag: str) -> None:
+        """Raises ``ImageError`` if ``tag`` cannot be indexed, or names an image already: tags never move."""
+        if not re.fullmatch(IMAGE_TAG_PATTERN, tag + SOCI_SUFFIX) or tag.endswith(SOCI_SUFFIX):
+            raise ImageError(
+                f"the tag {tag} will not do, expected at most {LONGEST_TAG - len(SOCI_SUFFIX)} characters that do not"
+                f" end in {SOCI_SUFFIX}; give another with --tag"
+            )
+        if self.has(tag):
+            raise ImageError(f"{self.repository.name} has an image {tag}, and tags never move; give --tag")
+
+    def named(self, tag: str) -> str:
+        """The tag that ``tag`` stands for: itself, or the newest build of the variant with that name."""
+        if self.has(tag):
+            return tag
+        builds = [image.tag for image in self.images() if image.tag.startswith(f"{VARIANT_PREFIX}{tag}-")]
+        if not builds:
+            raise ImageError(
+                f"{self.repository.name} has no image {tag}; see `prequel image status`, or build it with"
+                f" `prequel image build --variant {tag}`"
+            )
+        return builds[0]
 
     def has(self, image: str) -> bool:
         """Whether the repository holds ``image``, a tag or a digest."""

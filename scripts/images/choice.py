@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from contract.names import VARIANT_PREFIX
 from scripts.aws.clients import Aws
 from scripts.errors import ImageError
 from scripts.images.catalog import Catalog, Image
@@ -42,7 +43,11 @@ def with_existing_image(values: Outputs, catalog: Catalog, warn: Callable[[str],
 
 
 def lazy_tag(tag: str, catalog: Catalog, warn: Callable[[str], None], *, indexing: bool) -> str:
-    """The tag that an interview runs when ``tag`` is asked for; the warning and the error are the same as above."""
+    """The tag that an interview runs when ``tag`` is asked for, or the newest build of the variant ``tag``.
+
+    The warning and the error are the same as above.
+    """
+    tag = catalog.named(tag)
     index = catalog.index_tag(tag)
     if not indexing:
         return tag
@@ -73,10 +78,10 @@ def _current(catalog: Catalog, warn: Callable[[str], None]) -> str:
 
 
 def _newest(catalog: Catalog) -> Image:
-    images = catalog.images()
+    images = [image for image in catalog.images() if not image.tag.startswith(VARIANT_PREFIX)]
     if not images:
         raise ImageError(
-            f"{catalog.repository.name} is empty, expected the image that interviews run; copy one in, such as"
-            " `prequel image mirror docker.io/codercom/code-server:4.99.4`, or set code_server_image and deploy"
+            f"{catalog.repository.name} has no image, expected the one that interviews run; run `prequel image build`,"
+            " or name another image in code_server_image and deploy"
         )
     return images[0]

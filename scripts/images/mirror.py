@@ -6,11 +6,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from contract.names import IMAGE_ARCHITECTURES, SOCI_SUFFIX
+from contract.names import IMAGE_ARCHITECTURES
 from scripts.aws.clients import Aws, explained
 from scripts.errors import ImageError, MissingToolError
 from scripts.images.catalog import Catalog
-from scripts.images.repository import LONGEST_TAG
 
 
 def destination(catalog: Catalog, source: str, *, tag: str) -> str:
@@ -19,14 +18,7 @@ def destination(catalog: Catalog, source: str, *, tag: str) -> str:
     tag = tag or own
     if not name or not tag:
         raise ImageError(f"{source} names no tag, expected an image such as docker.io/codercom/code-server:4.99.4")
-    if tag.endswith(SOCI_SUFFIX) or len(tag + SOCI_SUFFIX) > LONGEST_TAG:
-        raise ImageError(
-            f"the tag {tag} will not do, expected at most {LONGEST_TAG - len(SOCI_SUFFIX)} characters that do not end"
-            f" in {SOCI_SUFFIX}; give another with --tag"
-        )
-    with explained(f"find the image {tag}"):
-        if catalog.repository.describe(imageTag=tag) is not None:
-            raise ImageError(f"{catalog.repository.name} has an image {tag}, and tags never move; give --tag")
+    catalog.check_free(tag)
     return f"{catalog.url()}:{tag}"
 
 

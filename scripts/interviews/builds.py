@@ -11,13 +11,10 @@ build, from which the next one starts the same build again: CodeBuild knows it b
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from botocore.exceptions import ClientError
-
-from contract.limits import BUILD_QUOTAS
 from contract.names import dispatch_key
 from scripts.aws.bucket import Bucket, LostRaceError
-from scripts.aws.clients import Aws, error_code, reason
-from scripts.errors import BuildQuotaError
+from scripts.aws.builds import build_quota
+from scripts.aws.clients import Aws
 from scripts.interviews.documents import UnreadableDocumentError, from_json, plain, to_json
 from scripts.interviews.records import Dispatch
 
@@ -81,7 +78,10 @@ class Dispatcher:
 
     def _start(self, wanted: Dispatch) -> str:
         variables = {"PREQUEL_ACTION": wanted.action, "PREQUEL_INTERVIEW_ID": wanted.interview_id}
-        try:
+        with build_quota(
+            f"start a build for interview {wanted.interview_id}",
+            "until then, run `prequel interview reap` on any machine",
+        ):
             build = self._codebuild.start_build(
                 projectName=self._project,
                 idempotencyToken=wanted.token,
@@ -89,14 +89,6 @@ class Dispatcher:
                     {"name": name, "value": value, "type": "PLAINTEXT"} for name, value in variables.items()
                 ],
             )["build"]
-        except ClientError as error:
-            if error_code(error) != "AccountLimitExceededException":
-                raise
-            quota = " or ".join(f"{name} ({code})" for code, name in BUILD_QUOTAS.values())
-            raise BuildQuotaError(
-                f"CodeBuild cannot start a build for interview {wanted.interview_id}: {reason(error)}; raise the quota "
-                f"{quota} in Service Quotas; until then, run `prequel interview reap` on any machine"
-            ) from error
         return str(build["id"])
 
     def _read(self, interview_id: str) -> tuple[Dispatch | None, str | None]:

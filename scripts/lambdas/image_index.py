@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contract.names import SOCI_SUFFIX
+from contract.names import SOCI_SUFFIX, VARIANT_PREFIX
 from scripts.aws.clients import Aws
 from scripts.errors import PrequelError
 from scripts.images.repository import LONGEST_TAG, EcrRepository, Json, is_indexed
@@ -177,6 +177,8 @@ class Recorder:
         push = Push.of(event, self._repository.name)
         if not push.tag.endswith(SOCI_SUFFIX):
             raise SkippedError(f"{push.tag} is no indexed image")
+        if push.tag.startswith(VARIANT_PREFIX):
+            raise SkippedError(f"{push.tag} is a variant, which only interviews that name it run")
         manifest = self._repository.manifest(push.digest)
         if manifest is None or not is_indexed(manifest):
             raise SkippedError(f"{push.digest} holds no SOCI index")

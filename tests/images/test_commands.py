@@ -157,7 +157,7 @@ def test_a_release_keeps_a_digest_and_warns_unless_it_is_that_of_an_indexed_imag
     [
         (":v9", "has no image v9"),
         (f"@sha256:{'0' * 64}", "has no image sha256:0000"),
-        (":latest", r"is empty, .*`prequel image mirror"),
+        (":latest", r"has no image, .*`prequel image build`"),
     ],
 )
 def test_an_image_that_the_repository_lacks_is_never_released(

@@ -128,3 +128,25 @@ def test_each_alarm_goes_to_the_topic_and_has_a_runbook(default_stack: Synthesiz
     heading = re.search(r"docs/operations\.md, (.+)$", alarm["alarm_description"])
     assert heading is not None
     assert f"### {heading[1]}\n" in (PROJECT / "docs" / "operations.md").read_text()
+
+
+def test_the_build_of_images_reads_sources_and_pushes_to_one_repository_and_no_more(
+    default_stack: SynthesizedStack,
+) -> None:
+    statements = default_stack.statements("image_build_builder_permissions")
+    assert statements.keys() == {"SignInToRegistry", "ReadSources", "PushImages", "WriteLogs"}
+    assert statements["ReadSources"]["actions"] == ["s3:GetObject"]
+    assert [r.rpartition(":")[2] for r in statements["ReadSources"]["resources"]] == ["prequel-instance/image/source/*"]
+    assert [r.rpartition(":")[2] for r in statements["PushImages"]["resources"]] == ["repository/prequel-code-server"]
+    project = default_stack.one("aws_codebuild_project", "image_build_project")
+    assert (project["name"], project["build_timeout"], project["queued_timeout"]) == ("prequel-image", 45, 60)
+    assert project["environment"]["privileged_mode"] is True
+
+
+@pytest.mark.parametrize(("architecture", "machine"), [("X86_64", "LINUX_CONTAINER"), ("ARM64", "ARM_CONTAINER")])
+def test_images_are_built_on_the_architecture_of_the_interviews(
+    shared_stack: SharedStackFactory, architecture: str, machine: str
+) -> None:
+    other = {"X86_64": "ARM64", "ARM64": "X86_64"}[architecture]
+    stack = shared_stack(cpu_architecture=architecture, runner_architecture=other)
+    assert stack.one("aws_codebuild_project", "image_build_project")["environment"]["type"] == machine
