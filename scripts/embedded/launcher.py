@@ -77,7 +77,8 @@ class EmbeddedAws:
         endpoint = process.stdout.readline().strip()
         if not endpoint:
             process.kill()
-            raise PrequelError("the embedded AWS did not start" + (f"; see {log}" if log else ""))
+            said = log.read_text(errors="replace").strip().splitlines()[-1:] if log else []
+            raise PrequelError(": ".join(["the embedded AWS did not start", *said]))
         return cls(endpoint, region, process, bool(live))
 
     @property

@@ -19,6 +19,7 @@ from scripts.embedded.checks.quotas import SimulatedAccount
 from scripts.embedded.gate import Gate
 from scripts.embedded.live.data_plane import DataPlane
 from scripts.embedded.repairs import repair
+from scripts.errors import PrequelError
 
 
 class OnePieceHandler(MotoRequestHandler):
@@ -53,7 +54,7 @@ def main() -> None:
     account = SimulatedAccount(new=options.account == "new")
     account.prepare()
     application: Any = Gate(DomainDispatcherApplication(create_backend_app), account)
-    plane = DataPlane(application, region=options.region, image=options.live) if options.live else None
+    plane = _data_plane(application, options) if options.live else None
     server = make_server("127.0.0.1", 0, plane or application, threaded=True, request_handler=OnePieceHandler)
     Thread(target=server.serve_forever, daemon=True).start()
     host, port = server.server_address[:2]
@@ -68,6 +69,14 @@ def main() -> None:
     if plane is not None:
         plane.stop()
     server.shutdown()
+
+
+def _data_plane(application: Any, options: argparse.Namespace) -> DataPlane:
+    try:
+        return DataPlane(application, region=options.region, image=options.live)
+    except PrequelError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

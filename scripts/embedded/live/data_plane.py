@@ -9,12 +9,16 @@ from typing import Any
 import requests
 from docker.errors import DockerException
 
+from scripts.embedded.live.builds import Builds
+from scripts.embedded.live.clean_environment import CleanEnvironment
 from scripts.embedded.live.ecs_tasks import make_services_truthful
+from scripts.embedded.live.functions import Functions
 from scripts.embedded.live.host import LiveHost
 from scripts.embedded.live.load_balancer import LoadBalancers
 from scripts.embedded.live.local_images import LocalImages
 from scripts.embedded.live.ownership import owner, remove, sweep
 from scripts.embedded.live.role_sessions import RoleSessions
+from scripts.embedded.live.rules import Rules
 from scripts.embedded.live.scheduler import Scheduler
 from scripts.engine.engine import Engine
 
@@ -34,6 +38,7 @@ class DataPlane:
         self._image = image
         self.engine = Engine.find()
         self._balancers = LoadBalancers(region)
+        self._clean = CleanEnvironment()
         self._stop = Event()
         self._threads: list[Thread] = []
 
@@ -49,9 +54,16 @@ class DataPlane:
         sweep(self.engine)
         make_services_truthful()
         images = LocalImages(self.engine, self._image)
-        self._host = LiveHost(self.engine, self._application, RoleSessions(endpoint), images, owner())
+        sessions = RoleSessions(endpoint)
+        self._host = LiveHost(self.engine, self._application, sessions, images, owner())
         self._scheduler = Scheduler(self._host, self._region)
-        for step in (self._scheduler.step, self._balancers.step):
+        functions = Functions(sessions, self._region, self._clean)
+        functions.answer_invoke()
+        rules = Rules(functions, self._region)
+        rules.report_pushes()
+        self._builds = Builds(sessions, self._region, self._clean)
+        self._builds.answer()
+        for step in (self._scheduler.step, self._balancers.step, rules.step):
             self._threads.append(Thread(target=self._repeat, args=(step,), daemon=True))
             self._threads[-1].start()
 
@@ -60,6 +72,7 @@ class DataPlane:
         self._stop.set()
         for thread in self._threads:
             thread.join(30)
+        self._builds.stop()
         self._scheduler.stop()
         self._balancers.stop()
         try:
@@ -67,6 +80,7 @@ class DataPlane:
         except (DockerException, requests.RequestException, OSError) as error:
             sys.stderr.write(f"the container engine cannot be asked to clean up: {error}\n")
         self.engine.close()
+        self._clean.close()
 
     def _repeat(self, step: Any) -> None:
         said = ""

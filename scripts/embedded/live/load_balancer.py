@@ -18,6 +18,7 @@ from scripts.embedded.checks.backends import backend, target_groups_in_use
 from scripts.embedded.live.certificates import write_certificate
 from scripts.embedded.live.haproxy_configuration import Exposed, ProxyConfiguration, backend_name, hash_of
 from scripts.engine.attached import attached, end
+from scripts.engine.haproxy import haproxy
 from scripts.errors import EngineError
 
 _ADDRESS = "127.0.0.1"
@@ -38,10 +39,7 @@ class LoadBalancers:
     """One HAProxy for the load balancers of one region. Raises ``EngineError`` when there is none on PATH."""
 
     def __init__(self, region: str) -> None:
-        program = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-        if program is None:
-            raise EngineError("haproxy is missing, which routes requests to interviews; install Debian's haproxy")
-        self._program = program
+        self._program = haproxy()
         self._elb = backend("elbv2", region)
         self._region = region
         self._directory = Path(tempfile.mkdtemp(prefix="prequel-balancer-"))

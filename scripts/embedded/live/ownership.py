@@ -1,6 +1,5 @@
 """Whose containers, networks and volumes are whose, so that none outlives the embedded AWS that made it."""
 
-import os
 from contextlib import suppress
 from typing import Any
 
@@ -13,9 +12,15 @@ LABEL = "prequel.embedded"
 """Its value is ``owner()`` of the process that serves the embedded AWS."""
 
 
-def owner() -> str:
-    """This process by its id and its start in seconds since 1970: an id alone may be another's later."""
-    return _named(psutil.Process(os.getpid()))
+def owner(pid: int | None = None) -> str:
+    """A process, this one by default, by its id and its start in seconds: an id alone may be another's later."""
+    return _named(psutil.Process(pid))
+
+
+def containers(engine: Engine, owner: str) -> list[str]:
+    """The names of the containers that ``owner`` has."""
+    listed = engine.client.containers.list(all=True, filters={"label": f"{LABEL}={owner}"}, ignore_removed=True)
+    return [str(container.name) for container in listed]
 
 
 def remove(engine: Engine, owner: str) -> None:
