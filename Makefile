@@ -1,6 +1,6 @@
 # Each target sets up its dependencies. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-second check check-security audit fix lint types synth diff deploy outputs destroy bench soak docs lock clean tools
+.PHONY: help setup demo test test-second check check-security audit fix lint types synth diff deploy outputs destroy bench soak docs site lock clean tools
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -15,7 +15,7 @@ setup: .venv/.ready node_modules/.ready ## Install the pinned Python and Node pa
 demo: setup ## Deploy to an embedded AWS, run one interview, verify that nothing is left
 	@$(BIN)/python -m scripts.dev.demo
 
-test: setup .venv-security/.ready lint types ## Run all tests, with terraform and the AWS provider
+test: setup .venv-security/.ready .venv-site/.ready lint types ## Run all tests, with terraform and the AWS provider
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not second"
 
 test-second: setup .venv-second/.ready ## Deploy, run and destroy the whole system on a second AWS emulator
@@ -69,15 +69,19 @@ soak: test-second ## Run test-second and the long tests completely, and write do
 docs: setup ## Generate the diagram, the command reference and the index of decisions
 	$(BIN)/python -m scripts.dev.docs
 
+site: .venv-site/.ready ## Build the documentation as a website in .prequel/site
+	NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+
 lock: .venv/.ready ## Lock the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra dev -o requirements.txt --no-emit-index-url --python-version 3.11
 	$(BIN)/uv pip compile -q --group runner -c requirements.txt --generate-hashes -o requirements-runner.txt --no-emit-index-url --python-version 3.12 --python-platform linux
 	$(BIN)/uv pip compile -q --group loader -c requirements.txt --generate-hashes -o image/loader/requirements.txt --no-emit-index-url --python-version 3.11 --python-platform linux
 	$(BIN)/uv pip compile -q --upgrade --group security --universal --generate-hashes -o requirements-security.txt --no-emit-index-url --python-version 3.11
 	$(BIN)/uv pip compile -q --upgrade --group second --universal --generate-hashes -o requirements-second.txt --no-emit-index-url --python-version 3.11
+	$(BIN)/uv pip compile -q --upgrade --group site --universal --generate-hashes -o requirements-site.txt --no-emit-index-url --python-version 3.11
 
 clean: ## Delete the files that the other targets created
-	rm -rf .venv .venv-second .venv-security node_modules cdktf.out .prequel .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-second .venv-security .venv-site node_modules cdktf.out .prequel .pytest_cache .mypy_cache .ruff_cache
 
 # --no-compile: the AWS bindings have 2,200 modules, of which a few dozen are used.
 .venv/.ready: requirements.txt pyproject.toml | tools
@@ -100,6 +104,12 @@ clean: ## Delete the files that the other targets created
 	@echo "Installing MiniStack …"
 	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-second
 	@$(BIN)/uv pip install -q --python .venv-second --require-hashes -r requirements-second.txt
+	@touch $@
+
+.venv-site/.ready: requirements-site.txt | .venv/.ready
+	@echo "Installing MkDocs …"
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-site
+	@$(BIN)/uv pip install -q --python .venv-site --require-hashes -r requirements-site.txt
 	@touch $@
 
 node_modules/.ready: package-lock.json | tools
