@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -35,6 +36,8 @@ WORKERS = 8
 _CONFLICT_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.5)
 """At most so many seconds between two attempts. Without tenacity, because the reaper's function holds no packages
 (docs/decisions/0040-a-reaper-without-packages.md)."""
+
+_CONTENT_TYPES = {".json": "application/json", ".gz": "application/gzip"}
 
 _FORBIDDEN = {"AccessDenied", "Forbidden", "403", "AllAccessDisabled"}
 _ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "301", "TemporaryRedirect", "307"}
@@ -142,7 +145,7 @@ class Bucket:
                 Key=key,
                 Body=body,
                 ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
-                ContentType="application/json" if key.endswith(".json") else "text/plain; charset=utf-8",
+                ContentType=_CONTENT_TYPES.get(PurePosixPath(key).suffix, "text/plain; charset=utf-8"),
                 **self._place,
                 **condition,
             )

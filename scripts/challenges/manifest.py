@@ -1,16 +1,18 @@
 """The document that says which version of a challenge is the current one."""
 
+import hashlib
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
+from scripts.challenges.definition import Definition
 from scripts.challenges.names import version_path
 from scripts.challenges.source import Challenge
 from scripts.errors import ChallengeError
 
-SCHEMA_VERSION = 1
-"""Raised when an older `prequel` could no longer read the document rightly."""
+SCHEMA_VERSION = 2
+"""Raised when an older `prequel` could no longer read the document rightly. 1 had plain files and no definition."""
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -24,35 +26,63 @@ class _Versioned(BaseModel, frozen=True):
 
 
 class File(BaseModel, frozen=True):
-    """One file: its SHA-256 in hexadecimal and its size in bytes."""
+    """One file: its SHA-256 in hexadecimal, its size in bytes, and what it may be used for."""
 
     sha256: Sha256
     size: int
+    mode: Literal["644", "755"] = "644"
+
+
+class Archive(BaseModel, frozen=True):
+    """The archive: both hashes in hexadecimal, its size in bytes; ``md5`` is its ETag."""
+
+    sha256: Sha256
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    size: int
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """The record of ``content``."""
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return cls(sha256=hashlib.sha256(content).hexdigest(), md5=md5, size=len(content))
 
 
 class ChallengeManifest(_Versioned, frozen=True):
     """``challenge-manifests/{kind}/{name}.json``: the current version, complete in the bucket before this was written.
 
-    ``files`` are by their path within the challenge. ``retired_at`` is set while the challenge is being removed:
-    no new interview may use it.
+    ``files``, ``links`` (with their targets) and ``directories`` (the empty ones) are by their path within the
+    challenge. ``archive`` is None in a document of schema version 1, whose version is stored as plain files.
+    ``retired_at`` is set while the challenge is being removed: no new interview may use it.
     """
 
     name: str
     title: str
     digest: Sha256
     files: dict[str, File]
+    links: dict[str, str] = {}
+    directories: list[str] = []
+    archive: Archive | None = None
+    definition: Definition = Definition()
     published_by: str
     published_at: AwareDatetime
     retired_at: AwareDatetime | None = None
 
     @classmethod
-    def of(cls, challenge: Challenge, *, by: str, at: datetime) -> Self:
-        """The manifest of ``challenge``."""
+    def of(cls, challenge: Challenge, archive: Archive, *, by: str, at: datetime) -> Self:
+        """The manifest of ``challenge``, stored as ``archive``."""
+        tree = challenge.tree
         return cls(
             name=challenge.name,
             title=challenge.title,
             digest=challenge.digest,
-            files={path: File(sha256=file.sha256, size=file.size) for path, file in sorted(challenge.files.items())},
+            files={
+                path: File(sha256=file.sha256, size=file.size, mode="755" if file.executable else "644")
+                for path, file in sorted(tree.files.items())
+            },
+            links=dict(sorted(tree.links.items())),
+            directories=sorted(tree.directories),
+            archive=archive,
+            definition=challenge.definition,
             published_by=by,
             published_at=at,
         )

@@ -1,7 +1,7 @@
 """How challenges are called, and where each of their parts lies in the instance bucket.
 
 challenge/{kind}/{name}/                           the current version's plain copy, for clients that copy a prefix
-challenge/versions/{kind}/{name}/{digest}/         every published version, never changed
+challenge/versions/{kind}/{name}/{digest}/         every published version, as an archive, never changed
 challenge-manifests/{kind}/{name}.json             which version is the current one; no candidate can read it
 """
 
@@ -10,6 +10,9 @@ import re
 from contract.limits import CHALLENGE_PATTERN
 from contract.names import CHALLENGE_MANIFESTS, CHALLENGES
 from scripts.errors import ChallengeError
+
+ARCHIVE = "challenge.tar.gz"
+"""What `prequel-load` looks for in a challenge's folder (image/loader/prequel_load.py)."""
 
 VERSIONS = "versions"
 """The kind that no challenge may have, because it holds the versions of all others."""
@@ -60,6 +63,11 @@ def plain_prefix(name: str) -> str:
 def version_prefix(name: str, digest: str) -> str:
     """Where one version lies."""
     return f"{CHALLENGES}{version_path(name, digest)}/"
+
+
+def archive_key(name: str, digest: str) -> str:
+    """Where one version's archive lies."""
+    return f"{version_prefix(name, digest)}{ARCHIVE}"
 
 
 def manifest_key(name: str) -> str:

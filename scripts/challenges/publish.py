@@ -1,16 +1,17 @@
-"""Publishing: whole versions first, then the plain copy, then the manifest that makes the version the current one."""
+"""Publishing: the version's archive, then the plain copy, then the manifest that makes the version the current one."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from scripts.aws.retries import retry_lost_races
+from scripts.challenges.archive import pack
 from scripts.challenges.catalog import ChallengeBucket, ManifestSnapshot
-from scripts.challenges.manifest import ChallengeManifest
-from scripts.challenges.names import plain_prefix, version_prefix
-from scripts.challenges.source import Challenge, SourceFile
+from scripts.challenges.manifest import Archive, ChallengeManifest
+from scripts.challenges.names import archive_key, plain_prefix, version_prefix
+from scripts.challenges.source import Challenge
 from scripts.errors import ChallengeError, InterruptedRunError, PrequelError
 
 _AT_ONCE = 4
@@ -18,8 +19,8 @@ _AT_ONCE = 4
 
 Status = Literal["new", "changed", "repaired", "unchanged"]
 
-_Difference = tuple[Mapping[str, SourceFile], Set[str]]
-"""What is missing below a prefix, and the keys that do not belong there."""
+_Difference = tuple[Mapping[str, Callable[[], bytes]], Set[str]]
+"""What is missing below a prefix, with its content, and the keys that do not belong there."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +69,40 @@ def publish(bucket: ChallengeBucket, challenge: Challenge, *, dry_run: bool = Fa
             f"{seen.manifest.retirement}; finish it with `prequel challenge remove {challenge.name}`, "
             "then publish again"
         )
+    content = pack(challenge.tree)
+    archive = Archive.of(content)
+    versions = bucket.etags(version_prefix(challenge.name, challenge.digest))
+    key = archive_key(challenge.name, challenge.digest)
+    current = seen.manifest
+    if current and current.archive and (current.digest, current.archive.md5) == (challenge.digest, versions.get(key)):
+        archive = current.archive  # packed from the same content by another implementation of gzip
+    plain = {plain_prefix(challenge.name) + path: file for path, file in challenge.tree.plain_files.items()}
     # The version before the plain copy: the manifest must never point at less than the whole.
-    prefixes = version_prefix(challenge.name, challenge.digest), plain_prefix(challenge.name)
-    differences = [_difference(bucket, challenge, prefix) for prefix in prefixes]
+    differences = [
+        _difference(versions, {key: archive.md5}, {key: lambda: content}),
+        _difference(
+            bucket.etags(plain_prefix(challenge.name)),
+            {key: file.md5 for key, file in plain.items()},
+            {key: file.read for key, file in plain.items()},
+        ),
+    ]
     result = _result(challenge, seen, differences)
     if dry_run or result.status == "unchanged":
         return result
     for missing, surplus in differences:
-        bucket.in_parallel(lambda item: bucket.write(item[0], item[1].read()), missing.items())
+        bucket.in_parallel(lambda item: bucket.write(item[0], item[1]()), missing.items())
         bucket.in_parallel(bucket.delete, surplus)
-    bucket.put_manifest(ChallengeManifest.of(challenge, by=bucket.aws.caller_arn, at=datetime.now(UTC)), seen)
+    manifest = ChallengeManifest.of(challenge, archive, by=bucket.aws.caller_arn, at=datetime.now(UTC))
+    bucket.put_manifest(manifest, seen)
     return result
 
 
-def _difference(bucket: ChallengeBucket, challenge: Challenge, prefix: str) -> _Difference:
-    stored = bucket.etags(prefix)
-    wanted = {prefix + path: file for path, file in challenge.files.items()}
-    return {key: file for key, file in wanted.items() if stored.get(key) != file.md5}, stored.keys() - wanted.keys()
+def _difference(
+    stored: Mapping[str, str], wanted: Mapping[str, str], contents: Mapping[str, Callable[[], bytes]]
+) -> _Difference:
+    """Compares ETags by key."""
+    missing = {key: contents[key] for key, md5 in wanted.items() if stored.get(key) != md5}
+    return missing, stored.keys() - wanted.keys()
 
 
 def _result(challenge: Challenge, seen: ManifestSnapshot, differences: list[_Difference]) -> ChallengeResult:

@@ -14,6 +14,7 @@ from scripts.errors import PrequelError
 
 if TYPE_CHECKING:
     from scripts.challenges.catalog import ChallengeBucket
+    from scripts.challenges.definition import Definition
     from scripts.challenges.publish import ChallengeResult
     from scripts.challenges.source import Challenge
 
@@ -35,8 +36,10 @@ def publish(
 ) -> None:
     """Publish every challenge in DIR that changed. Unchanged ones are not written again.
 
-    Caches (__pycache__, node_modules, *.pyc) and dot files are left out. Refused are files over 5 MiB, challenges over
-    50 MiB, links that leave the challenge, and files that seem to hold a secret; then nothing is published.
+    Dot files, executable bits, empty directories and links within a challenge arrive as they are. Caches, such as
+    .git, __pycache__ and node_modules, are left out and named. Refused are files over 5 MiB, challenges over 50 MiB,
+    links that leave the challenge, pipes, sockets and devices, files that seem to hold a secret, and a challenge.toml
+    with an error; then nothing is published.
 
     Example: prequel challenge publish --dry-run
     """
@@ -50,6 +53,9 @@ def publish(
     question = f"Remove {', '.join(gone)}, which {directory} does not have?"
     if gone and not dry_run and not yes and not session.confirm(question):
         raise typer.Abort
+    left_out = {challenge.name: challenge.tree.left_out for challenge in challenges if challenge.tree.left_out}
+    for name, paths in left_out.items():
+        session.console.say(f"  {name}: left out {', '.join(paths)}")
     outcomes, problems = _publish_all(session.console, bucket, challenges, dry_run=dry_run)
     removed: list[str] = []
     for name in gone:
@@ -59,7 +65,12 @@ def publish(
         except PrequelError as error:
             problems.append(str(error))
     session.console.result(
-        {"challenges": [asdict(outcome) for outcome in outcomes], "removed": removed, "dry_run": dry_run},
+        {
+            "challenges": [asdict(outcome) for outcome in outcomes],
+            "removed": removed,
+            "left_out": left_out,
+            "dry_run": dry_run,
+        },
         _summary(outcomes, removed, dry_run=dry_run),
     )
     if problems:
@@ -90,7 +101,7 @@ def list_(*, json_lines: JsonOption = False) -> None:
         for manifest in found
     ]
     session.console.result(
-        [manifest.model_dump(mode="json", exclude={"files"}) for manifest in found],
+        [manifest.model_dump(mode="json", exclude={"files", "links", "directories"}) for manifest in found],
         Grid(columns, rows).fitted if rows else "no challenge is published; publish with `prequel challenge publish`",
     )
 
@@ -106,7 +117,12 @@ def show(name: NameArgument, *, json_lines: JsonOption = False) -> None:
     session = Session(json_lines=json_lines)
     bucket = _bucket(session)
     manifest, using = bucket.find(name), bucket.users(name)
-    files = [f"  {file.sha256[:12]}  {_size(file.size):>9}  {path}" for path, file in manifest.files.items()]
+    files = [
+        f"  {file.sha256[:12]}  {file.mode}  {_size(file.size):>9}  {path}" for path, file in manifest.files.items()
+    ]
+    files += [f"  {'link':<27}  {path} -> {target}" for path, target in manifest.links.items()]
+    files += [f"  {'empty directory':<27}  {path}" for path in manifest.directories]
+    needs = _needs(manifest.definition)
     session.console.result(
         manifest.model_dump(mode="json") | {"path": manifest.path, "interviews": using},
         "\n".join(
@@ -115,7 +131,8 @@ def show(name: NameArgument, *, json_lines: JsonOption = False) -> None:
                 f"version     {manifest.path}",
                 f"published   {manifest.published_at:%Y-%m-%d %H:%M} UTC by {manifest.published_by}",
                 f"interviews  {', '.join(using) or 'none'}",
-                f"files       {len(files)}, {_size(manifest.size)}",
+                *(f"{name:<11} {text}" for name, text in needs.items() if text),
+                f"files       {len(manifest.files)}, {_size(manifest.size)}",
                 *files,
             ]
         ),
@@ -142,6 +159,18 @@ def remove(
         raise typer.Abort
     _remove(session.console, bucket, name, dry_run=dry_run)
     session.console.result({"removed": [name], "dry_run": dry_run})
+
+
+def _needs(definition: "Definition") -> dict[str, str]:
+    """What the challenge asks for, in words."""
+    return {
+        "test": definition.test,
+        "setup": definition.setup,
+        "tools": ", ".join(definition.tools),
+        "extensions": ", ".join(definition.extensions),
+        "size": str(definition.size),
+        "image": definition.image,
+    }
 
 
 def _bucket(session: Session) -> "ChallengeBucket":

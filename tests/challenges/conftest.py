@@ -1,5 +1,6 @@
 """One embedded AWS for all tests here, and a bucket for each."""
 
+import io
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from image.loader.prequel_load import extract
 from scripts.aws.clients import Aws
 from scripts.challenges.catalog import ChallengeBucket
 from scripts.embedded.launcher import EmbeddedAws
@@ -107,8 +109,17 @@ class Calls:
         self._events.unregister("before-parameter-build.s3", self._record)
 
 
+def delivered(bucket: ChallengeBucket, name: str, target: Path) -> Path:
+    """``target`` with what an interview that is created now gives its candidate."""
+    target.mkdir(parents=True)
+    archive = bucket.read(f"challenge/{bucket.find(name).path}/challenge.tar.gz")
+    assert archive
+    extract(io.BytesIO(archive.body), target)
+    return target
+
+
 def stored(bucket: ChallengeBucket, prefix: str) -> dict[str, bytes]:
-    """What copying the folder ``prefix`` delivers, as the init container does it: content by path."""
+    """The objects below ``prefix``, which is what a client copies: content by path."""
     s3 = bucket.aws.s3
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket.name, Prefix=prefix)
     keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]

@@ -56,12 +56,18 @@ def test_it_uses_the_configured_bucket_and_the_environments_credentials(
 
 def test_publish_reports_the_result_of_each_challenge(run: Run, tree: Tree) -> None:
     first = run("publish", tree(FILES))
-    assert "python/sums is new: 5 objects written, 0 deleted" in first.stderr
+    assert "python/sums is new: 4 objects written, 0 deleted" in first.stderr
     assert first.stdout == "2 challenges published, 0 unchanged\n"
     second = run("publish", tree({"python/sums/sums.py": "changed\n"}))
     assert "sql/report is unchanged" in second.stderr
-    assert "python/sums is changed: 4 objects written, 0 deleted" in second.stderr
+    assert "python/sums is changed: 3 objects written, 0 deleted" in second.stderr
     assert run("publish", tree({})).stdout == "2 challenges unchanged, nothing written\n"
+
+
+def test_publish_names_what_is_left_out(run: Run, tree: Tree) -> None:
+    directory = tree(FILES | {"python/sums/.git/config": "", "python/sums/deep/__pycache__/a.pyc": ""})
+    assert "python/sums: left out .git, deep/__pycache__\n" in run("publish", directory).stderr
+    assert result_of(run("publish", directory, "--json"))["left_out"] == {"python/sums": [".git", "deep/__pycache__"]}
 
 
 def test_publish_answers_machines_in_json(run: Run, tree: Tree) -> None:
@@ -70,14 +76,14 @@ def test_publish_answers_machines_in_json(run: Run, tree: Tree) -> None:
     assert [event["status"] for event in events if event["event"] == "done"] == ["new", "new"]
     result = result_of(done)
     assert [(one["name"], one["status"], one["written"]) for one in result["challenges"]] == [
-        ("python/sums", "new", 5),
+        ("python/sums", "new", 4),
         ("sql/report", "new", 3),
     ]
 
 
 def test_a_dry_run_writes_nothing(run: Run, bucket: ChallengeBucket, tree: Tree) -> None:
     done = run("publish", tree(FILES), "--dry-run")
-    assert "python/sums is new: 5 objects would be written" in done.stderr
+    assert "python/sums is new: 4 objects would be written" in done.stderr
     assert stored(bucket, "") == {}
 
 
@@ -126,11 +132,9 @@ def test_delete_never_empties_the_bucket_because_of_a_wrong_directory(
 def test_list_shows_every_challenge_in_a_line(run: Run, tree: Tree) -> None:
     assert run("list").stdout == "no challenge is published; publish with `prequel challenge publish`\n"
     run("publish", tree(FILES))
-    lines = run("list").stdout.splitlines()
-    assert [(line.split()[0], line.split()[-1]) for line in lines] == [
-        ("python/sums", "Sums"),
-        ("sql/report", "Report"),
-    ]
+    heading, *lines = run("list").stdout.splitlines()
+    assert heading.split()[:2] == ["challenge", "title"]
+    assert [tuple(line.split()[:2]) for line in lines] == [("python/sums", "Sums"), ("sql/report", "Report")]
     assert [one["name"] for one in result_of(run("list", "--json"))] == ["python/sums", "sql/report"]
 
 
@@ -144,6 +148,32 @@ def test_show_names_the_files_and_the_interviews(run: Run, bucket: ChallengeBuck
     assert "README.md" in text
     assert "sums.py" in text
     assert result_of(run("show", "python/sums", "--json"))["interviews"] == ["ada"]
+
+
+def test_show_names_what_a_challenge_needs(run: Run, tree: Tree) -> None:
+    definition = (
+        'title = "Adding"\ntest = "make test"\ntools = ["make"]\nimage = "go"\n[size]\ncpu = 2048\nmemory = 4096\n'
+    )
+    run("publish", tree(FILES | {"python/sums/challenge.toml": definition}))
+    text = run("show", "python/sums").stdout
+    assert "python/sums: Adding\n" in text
+    for line in ("test        make test", "tools       make", "size        2 vCPU, 4 GB", "image       go"):
+        assert f"{line}\n" in text
+    assert result_of(run("show", "python/sums", "--json"))["definition"]["size"] == {
+        "cpu": 2048, "memory": 4096, "storage": 0,
+    }  # fmt: skip
+
+
+def test_every_error_of_every_challenge_toml_is_reported_at_once(run: Run, bucket: ChallengeBucket, tree: Tree) -> None:
+    bad = {"python/sums/challenge.toml": "titel = 1\n[size]\ncpu = 3\n", "sql/report/challenge.toml": "setup = 5\n"}
+    directory = tree(FILES | bad)
+    first, second = (f"{directory}/{name}/challenge.toml" for name in ("python/sums", "sql/report"))
+    assert failure_of(run("publish", directory)).splitlines() == [
+        f"{first}: titel is not a key, did you mean title?",
+        f"{first}: size.cpu is 3, expected one of 256, 512, 1024, 2048, 4096, 8192, 16384 CPU units",
+        f"{second}: setup is 5, expected a shell command in one line, such as python3 -m unittest",
+    ]
+    assert stored(bucket, "") == {}
 
 
 def test_remove_asks_first(run: Run, bucket: ChallengeBucket, tree: Tree) -> None:
