@@ -12,6 +12,12 @@ _FORGOTTEN_SERVICE_SETTINGS = {
 }
 """What moto 5.2 accepts in CreateService and does not return, so that every plan would show a change."""
 
+_PROJECT_SETTINGS = (
+    *("artifacts", "cache", "description", "encryptionKey", "environment", "logsConfig", "queuedTimeoutInMinutes"),
+    *("serviceRole", "source", "sourceVersion", "tags", "timeoutInMinutes", "vpcConfig"),
+)
+"""https://docs.aws.amazon.com/codebuild/latest/APIReference/API_UpdateProject.html"""
+
 _PLAIN_HTTP = ({"Bool": {"aws:SecureTransport": "false"}}, {"Bool": {"aws:SecureTransport": ["false"]}})
 
 
@@ -84,6 +90,25 @@ def remember_project_keys() -> None:
     responses.create_project = create_and_remember
 
 
+def update_projects() -> None:
+    """Gives moto's CodeBuild the operation UpdateProject, without which an upgrade of the runner does not end."""
+    from moto.codebuild.exceptions import ResourceNotFoundException
+    from moto.codebuild.responses import CodeBuildResponse
+    from moto.core.responses import ActionResult
+
+    def update_project(response: Any) -> Any:
+        name = response._get_param("name")
+        project = response.codebuild_backend.codebuild_projects.get(name)
+        if project is None:
+            raise ResourceNotFoundException(f"Project cannot be found: {name}")
+        given = {member: response._get_param(member) for member in _PROJECT_SETTINGS}
+        project.project_metadata |= {member: value for member, value in given.items() if value is not None}
+        return ActionResult({"project": project.project_metadata})
+
+    responses: Any = CodeBuildResponse
+    responses.update_project = update_project
+
+
 def accept_projects_without_source() -> None:
     """Makes moto's CodeBuild ask for a source's location only where AWS does, which is not for ``NO_SOURCE``."""
     from moto.codebuild import responses
@@ -138,6 +163,23 @@ def take_line_breaks_in_keys() -> None:
     converter.__init__ = initialize_for_any_character
 
 
+def encrypt_overwrites_with_the_named_key() -> None:
+    """Makes moto encrypt an overwritten SecureString with the key of the call, by default the account's, as AWS says
+    (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html); moto keeps the old key.
+    """
+    from moto.ssm.models import SimpleSystemManagerBackend
+
+    store: Any = SimpleSystemManagerBackend
+    put_parameter = store.put_parameter
+
+    def put_with_key(backend: Any, *given: Any, **options: Any) -> Any:
+        name, description, value, kind, pattern, key, *rest = given
+        key = key or ("alias/aws/ssm" if kind == "SecureString" else None)
+        return put_parameter(backend, name, description, value, kind, pattern, key, *rest, **options)
+
+    store.put_parameter = put_with_key
+
+
 def name_linked_roles() -> None:
     """Makes moto name the service-linked roles of ECS and load balancers as AWS does."""
     from moto.iam.models import SERVICE_NAME_CONVERSION
@@ -150,8 +192,10 @@ def repair() -> None:
     remember_service_settings()
     remember_project_keys()
     accept_projects_without_source()
+    update_projects()
     remember_request_metrics()
     remember_rule_descriptions()
     count_loopback_as_tls()
     take_line_breaks_in_keys()
+    encrypt_overwrites_with_the_named_key()
     name_linked_roles()

@@ -127,6 +127,23 @@ def test_a_secret_parameter_takes_rights_on_its_key(role: Any, client: Client) -
     role(allow("ssm:*"), allow("kms:Decrypt", key))("ssm").get_parameter(Name="/mine/a", WithDecryption=True)
 
 
+@pytest.mark.parametrize("key", [{}, {"KeyId": "alias/aws/ssm"}])
+def test_a_secret_parameter_takes_no_right_on_awss_own_key(role: Any, key: dict[str, str]) -> None:
+    ssm = role(allow("ssm:*"))("ssm")
+    ssm.put_parameter(Name="/mine/own", Value="x", Type="SecureString", Overwrite=True, **key)
+    assert ssm.get_parameter(Name="/mine/own", WithDecryption=True)["Parameter"]["Value"] == "x"
+
+
+def test_a_parameter_that_is_overwritten_without_a_key_gets_awss_own(client: Client) -> None:
+    key, ssm = client("kms").create_key()["KeyMetadata"]["Arn"], client("ssm")
+    put = {"Name": "/mine/kept", "Value": "x", "Type": "SecureString", "Overwrite": True}
+    ssm.put_parameter(KeyId=key, **put)
+    ssm.put_parameter(**put)
+    by_name = {"Key": "Name", "Option": "Equals", "Values": ["/mine/kept"]}
+    (found,) = ssm.describe_parameters(ParameterFilters=[by_name])["Parameters"]
+    assert found["KeyId"] == "alias/aws/ssm"
+
+
 def test_a_deny_wins(role: Any) -> None:
     denied = allow("ec2:DescribeVpcs") | {"Effect": "Deny"}
     elb = role(allow("*"), denied)("elbv2")

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.embedded.conftest import Client, Refusal, refused
-from tests.embedded.roles import service_role
+from tests.embedded.roles import service_role, settled_role
 
 
 def succeeds_later(call: Callable[..., Any], seconds: float, **parameters: Any) -> None:
@@ -142,3 +142,14 @@ def test_the_inline_policies_of_a_role_have_one_limit_together(client: Client) -
     )
     with pytest.raises(ClientError, match="Maximum policy size of 10240 bytes exceeded for role long"):
         put(RoleName="long", PolicyName="three", PolicyDocument=policy)
+
+
+def test_a_changed_build_project_keeps_what_the_change_does_not_name(client: Client) -> None:
+    codebuild = client("codebuild")
+    codebuild.create_project(**project("changed", settled_role(client("iam"), "changed", "codebuild.amazonaws.com")))
+    (before,) = codebuild.batch_get_projects(names=["changed"])["projects"]
+    codebuild.update_project(name="changed", description="new", tags=[{"key": "a", "value": "b"}])
+    (after,) = codebuild.batch_get_projects(names=["changed"])["projects"]
+    assert (after["description"], after["tags"]) == ("new", [{"key": "a", "value": "b"}])
+    assert after["source"] == before["source"]
+    assert refused(codebuild.update_project, name="unknown")[0] == "ResourceNotFoundException"

@@ -3,8 +3,9 @@
 Sources: the dependent actions of the Service Authorization Reference
 (https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html),
 https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html,
-https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html and
-https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html,
+https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html and
+https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-key.
 """
 
 from collections.abc import Callable, Iterator
@@ -102,7 +103,9 @@ def _tagging(action: str, member: str = "tags", key: str = "") -> Rights:
 
 def _encryption(call: Call) -> Iterator[Right]:
     if call.parameters.get("Type") == "SecureString":
-        yield _by_parameter_store("kms:Encrypt", call.parameters["Name"], call.parameters.get("KeyId"), call.region)
+        yield from _by_parameter_store(
+            "kms:Encrypt", call.parameters["Name"], call.parameters.get("KeyId"), call.region
+        )
 
 
 def _decryption(call: Call) -> Iterator[Right]:
@@ -112,16 +115,19 @@ def _decryption(call: Call) -> Iterator[Right]:
     for name in given.get("Names") or [given["Name"]]:
         stored = backend("ssm", call.region).get_parameter(name)
         if stored is not None and stored.parameter_type == "SecureString":
-            yield _by_parameter_store("kms:Decrypt", name, stored.keyid, call.region)
+            yield from _by_parameter_store("kms:Decrypt", name, stored.keyid, call.region)
 
 
-def _by_parameter_store(action: str, name: str, key: str | None, region: str) -> Right:
+def _by_parameter_store(action: str, name: str, key: str | None, region: str) -> Iterator[Right]:
+    """AWS's own key asks nobody: its policy lets in whoever in the account may use Parameter Store."""
     arn = f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/{name.lstrip('/')}"
     context = {"kms:ViaService": f"ssm.{region}.amazonaws.com", "kms:EncryptionContext:PARAMETER_ARN": arn}
     named = key or "alias/aws/ssm"
+    if named.rpartition(":")[2].startswith("alias/aws/"):
+        return
     if named.startswith("alias/"):
         named = backend("kms", region).get_key_id_from_alias(named) or named
-    return Right(action, named if named.startswith("arn:") else f"arn:aws:kms:{region}:{ACCOUNT}:key/{named}", context)
+    yield Right(action, named if named.startswith("arn:") else f"arn:aws:kms:{region}:{ACCOUNT}:key/{named}", context)
 
 
 _NEEDED: dict[str, tuple[Rights, ...]] = {
