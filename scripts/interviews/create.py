@@ -18,7 +18,7 @@ from scripts.interviews.context import Context
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.inventory import Inventory, priorities_of_others, take_inventory
 from scripts.interviews.listing import planned_url
-from scripts.interviews.passwords import write_password
+from scripts.interviews.passwords import keep_key, write_password
 from scripts.interviews.rate import Rate
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import Inputs, Intent, Status, timestamp
@@ -240,7 +240,8 @@ def bring_up(
             uploading = pool.submit(workspace.upload, interview_id)
             outputs = _apply(context, run, workspace, password)
         uploading.result()
-        workspace.adopted()
+        if workspace.adopted():
+            keep_key(context.aws, interview_id, workspace.values)
         longest = run.seconds_left / 2  # the rest is for taking it back
         wait_until_steady(context, interview_id, workspace.values, min(wait_seconds, longest), longest=longest)
         run.move(Status.ACTIVE, "ready", outputs=outputs, error="", failures=0, retry_at=None)

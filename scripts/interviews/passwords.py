@@ -40,6 +40,22 @@ def write_password(aws: Aws, interview_id: str, values: Mapping[str, Any], passw
         )
 
 
+def keep_key(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> None:
+    """Encrypts a password with the stack's key again if it is encrypted with another. Raises ``AwsError``.
+
+    The provider updates a parameter that Terraform has imported without naming its unchanged key, and SSM then takes
+    the account's own (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html, KeyId).
+    """
+    name, key = password_parameter(values["project_prefix"], interview_id), values["kms_key_arn"]
+    with explained(f"look at the key of the password of interview {interview_id}"):
+        found = aws.ssm.describe_parameters(ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [name]}])
+    changed = any(parameter.get("KeyId") != key for parameter in found["Parameters"])
+    password = read_password(aws, interview_id, values) if changed else None
+    if password:
+        with explained(f"encrypt the password of interview {interview_id}"):
+            aws.ssm.put_parameter(Name=name, Type="SecureString", KeyId=key, Value=password, Overwrite=True)
+
+
 def delete_password(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> None:
     """Deletes a password; one that is not there is no error. Raises ``AwsError``."""
     with explained(f"delete the password of interview {interview_id}"):

@@ -10,7 +10,7 @@ from scripts.interviews.context import Context
 from scripts.interviews.create import bring_up, pinned, refuse_foreign, slot_for
 from scripts.interviews.destroy import destroy_orphan, tear_down
 from scripts.interviews.inventory import PASSWORD, TASKS, kinds_of, take_inventory
-from scripts.interviews.passwords import read_password
+from scripts.interviews.passwords import keep_key, read_password
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import ENDING, Status
 from scripts.interviews.request import DEFAULT_WAIT_SECONDS, checked_id, generated_password
@@ -106,7 +106,8 @@ def _repair(context: Context, run: RunLock, workspace: Workspace, wait_seconds: 
     if lost or missing or stopped or run.intent.slot != priority:
         password = read_password(context.aws, run.intent.id, workspace.values) or generated_password()
         outputs = workspace.apply(run, password)
-        workspace.adopted()
+        if workspace.adopted():
+            keep_key(context.aws, run.intent.id, workspace.values)
         wait_until_steady(context, run.intent.id, workspace.values, min(wait_seconds, run.seconds_left))
         run.update(outputs=outputs)
         did.append(f"{len(missing)} created again, {len(lost)} taken back into the state")
@@ -126,4 +127,6 @@ def _reconcile(context: Context, run: RunLock, workspace: Workspace) -> tuple[di
     found = take_inventory(context.aws, run.intent.id, workspace.values)
     if found.unknown:
         raise AwsError(f"it is unknown what exists of interview {run.intent.id}: {found.leftovers}; try again")
+    if PASSWORD in found.live:  # a run may have died before it did so
+        keep_key(context.aws, run.intent.id, workspace.values)
     return found.live, workspace.reconcile(run, found)

@@ -142,9 +142,12 @@ class Workspace:
             self._context.console.event("reconciled", interview=run.intent.id, adopted=sorted(lost), forgotten=gone)
         return lost
 
-    def adopted(self) -> None:
-        """Takes the imports away again; Terraform does not accept them for what is already in its state."""
-        (self.directory / ADOPTION_FILE).unlink(missing_ok=True)
+    def adopted(self) -> bool:
+        """Takes the imports away again, if any; Terraform does not accept them for what is already in its state."""
+        adoption = self.directory / ADOPTION_FILE
+        found = adoption.exists()
+        adoption.unlink(missing_ok=True)
+        return found
 
     @property
     def log(self) -> str:

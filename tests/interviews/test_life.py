@@ -178,6 +178,13 @@ def test_what_does_not_become_ready_is_destroyed_again(place: Place, monkeypatch
     assert place.live(request.id) == {}
 
 
+def encrypted_with(place: Place, name: str) -> str | None:
+    (parameter,) = place.aws.ssm.describe_parameters(
+        ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    )["Parameters"]
+    return parameter.get("KeyId")
+
+
 def test_a_lost_state_is_rebuilt_without_replacing_what_the_candidate_uses(place: Place) -> None:
     request = place.request()
     create(place.context(), request)
@@ -194,6 +201,8 @@ def test_a_lost_state_is_rebuilt_without_replacing_what_the_candidate_uses(place
         event["action"] for event in map(json.loads, said.getvalue().splitlines()) if event["event"] == "resource"
     }
     assert actions <= {"update"}
+    name = f"/{place.prefix}/interviews/{request.id}/password"
+    assert encrypted_with(place, name) == place.values["kms_key_arn"]
     assert drift(place.context(), request.id) == []
     assert recover(place.context(), request.id).did == "nothing: it is as it should be"
 
@@ -203,7 +212,6 @@ def test_a_lost_state_is_rebuilt_without_replacing_what_the_candidate_uses(place
     assert recover(place.context(), request.id).did == "repaired: a stale lock cleared, slot 0 taken again"
     assert place.context().slots.taken() == [0]
     assert place.objects("instances/") == [state_key(request.id)]
-    name = f"/{place.prefix}/interviews/{request.id}/password"
     value = place.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     assert value == request.password
 
