@@ -56,8 +56,9 @@ outputs: setup ## Print the deployed shared stack's outputs
 	cdktf output shared
 
 # The list may fail: on a second attempt, the bucket may no longer exist.
-destroy: setup ## Destroy the shared stack (see docs/operations.md, Tearing down); asks for approval
-	-@$(BIN)/prequel interview list
+destroy: setup ## Destroy the shared stack unless it has interviews (see docs/operations.md, Tearing down); asks for approval
+	@if $(BIN)/prequel interview list --json | grep -q '"id":'; then $(BIN)/prequel interview list; \
+		echo "the shared stack has interviews; run \`prequel interview destroy ID\` for each" >&2; exit 1; fi
 	cdktf destroy shared
 
 bench: setup ## Run the benchmarks and write docs/benchmarks.md

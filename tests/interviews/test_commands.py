@@ -192,3 +192,29 @@ def test_doctor_names_the_difference_and_the_command_and_fails(stocked: Place) -
     }
     assert findings[0]["fixable"] is True
     assert "hourly_price_usd" in findings[0]
+
+
+def test_the_shared_stack_is_not_destroyed_while_it_has_interviews(new_place: PlaceFactory, tmp_path: Path) -> None:
+    place, tools = new_place(), tmp_path / "tools"
+    tools.mkdir()
+    for name, command in {
+        "prequel": f'cd {PROJECT} && exec {sys.executable} -m scripts "$@"',
+        "cdktf": f'echo "$@" >> {tmp_path}/destroyed',
+    }.items():
+        (tools / name).write_text(f"#!/bin/sh\n{command}\n")
+        (tools / name).chmod(0o755)
+
+    def destroy_stack() -> subprocess.CompletedProcess[str]:
+        words = ["make", "destroy", "--old-file=setup", f"BIN={tools}"]
+        return subprocess.run(words, cwd=PROJECT, env=place.environment, capture_output=True, text=True, check=False)
+
+    place.stored("ada", Status.ACTIVE)
+    refused = destroy_stack()
+    assert refused.returncode != 0
+    assert "ada" in refused.stdout
+    assert "the shared stack has interviews; run `prequel interview destroy ID` for each" in refused.stderr
+    assert not (tmp_path / "destroyed").exists()
+    bucket = place.context().bucket
+    place.aws.s3.delete_object(Bucket=bucket, Key="workspaces/ada/interview.json")
+    assert destroy_stack().returncode == 0
+    assert (tmp_path / "destroyed").read_text() == "destroy shared\n"
