@@ -4,8 +4,12 @@ Patterns use only syntax that RE2 (Terraform's ``regex``) and Python's ``re`` sh
 the highest allowed value.
 """
 
-REGION_PATTERN = "^[a-z]{2}(-[a-z]+)+-[0-9]$"
-"""An AWS region, such as eu-central-1."""
+REGION_PATTERN = "^([abd-z][a-z]|c[a-mo-z])-[a-z]+-[0-9]{1,2}$"
+"""A region of the partition aws, such as eu-central-1; a test compares it with botocore's data. The names of the other
+partitions' regions begin with cn or have a fourth word: us-gov-west-1, eusc-de-east-1
+(https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html)."""
+
+REGION_DESCRIPTION = "a region of the partition aws such as eu-central-1"
 
 TESTED_PROVIDER = "5.100.0"
 """Of the AWS provider: what the tests and every embedded AWS run, and deployments by default (docs/decisions/0090)."""

@@ -69,8 +69,8 @@ variable "aws_region" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.aws_region))
-    error_message = "aws_region must be a region such as eu-central-1."
+    condition     = can(regex("^([abd-z][a-z]|c[a-mo-z])-[a-z]+-[0-9]{1,2}$", var.aws_region))
+    error_message = "aws_region must be a region of the partition aws such as eu-central-1."
   }
 }
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from stacks.settings import BackendSettings, Settings
-from stacks.tfvars import UnreadableFileError, Unusable, read_assignments
+from stacks.backend_settings import BackendSettings
+from stacks.hcl_literals import Unusable
+from stacks.settings import Settings
+from stacks.tfvars import UnreadableFileError, read_assignments
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -45,7 +47,7 @@ def load_settings(directory: Path, environment: Mapping[str, str]) -> Configurat
 
     Raises ``SettingsError`` with everything that is wrong in either file and in the environment.
     """
-    problems: list[str] = []
+    problems = [f"{path.name}: is not read; move its values to {SETTINGS_FILE}" for path in other_values(directory)]
     settings = backend = None
     try:
         given = {key: (SETTINGS_FILE, value) for key, value in read_assignments(directory / SETTINGS_FILE).items()}
@@ -69,6 +71,13 @@ def load_settings(directory: Path, environment: Mapping[str, str]) -> Configurat
     if settings is None or problems:
         raise SettingsError(problems)
     return Configuration(settings=settings, backend=backend, directory=directory)
+
+
+def other_values(directory: Path) -> list[Path]:
+    """The files in ``directory`` whose values Terraform would load by itself, and this project does not."""
+    # https://developer.hashicorp.com/terraform/language/values/variables#variable-definitions-tfvars-files
+    patterns = (f"{SETTINGS_FILE}.json", "*.auto.tfvars", "*.auto.tfvars.json")
+    return sorted(path for pattern in patterns for path in directory.glob(pattern))
 
 
 def _overrides(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:

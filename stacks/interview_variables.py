@@ -9,6 +9,7 @@ from contract.limits import (
     LISTENER_PRIORITY,
     PASSWORD_LENGTH,
     PROJECT_PREFIX_PATTERN,
+    REGION_DESCRIPTION,
     REGION_PATTERN,
     RESERVED_ID_PREFIX,
     STORAGE_GIB,
@@ -69,7 +70,7 @@ CLIENT_VARIABLES = (
         default="",
         ephemeral=True,
     ),
-    text_variable("aws_region", "The region of the shared stack.", REGION_PATTERN, "a region such as eu-central-1"),
+    text_variable("aws_region", "The region of the shared stack.", REGION_PATTERN, REGION_DESCRIPTION),
     number_variable(
         "listener_priority",
         "Priority of the listener rule; 0 or null takes the next free one.",

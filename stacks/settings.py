@@ -1,4 +1,4 @@
-"""The settings of ``terraform.tfvars`` and ``backend.config``.
+"""The settings of ``terraform.tfvars``.
 
 Every field's ``description`` names what it accepts; an error message about the field ends with it.
 """
@@ -18,11 +18,11 @@ from contract.limits import (
     INTERVIEW_MINUTES,
     INTERVIEWS,
     PROJECT_PREFIX_PATTERN,
-    REGION_PATTERN,
     STORAGE_GIB,
     TESTED_PROVIDER,
 )
 from contract.subnets import LONGEST_SUBNET_PREFIX, SubnetPlan
+from stacks.regions import Region
 
 PORTAL_TASKS = 2
 """One, and its successor while it is being replaced."""
@@ -67,9 +67,15 @@ def _whole_number(default: int, limits: tuple[int, int], unit: str = "") -> int:
     return number
 
 
-OTHER_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso": "aws-iso", "eu-iso": "aws-iso"}
-"""Partitions by the beginning of their regions' names, which nothing of this project was tested in
-(https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html)."""
+SPECIAL_BLOCKS = {
+    "0.0.0.0/8": "unspecified",
+    "127.0.0.0/8": "loopback",
+    "169.254.0.0/16": "link-local",
+    "224.0.0.0/4": "multicast",
+    "240.0.0.0/4": "reserved",
+}
+"""Addresses that no host in a VPC can have
+(https://www.iana.org/assignments/iana-ipv4-special-registry, RFC 5771)."""
 
 
 class Settings(BaseModel):
@@ -77,7 +83,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
-    aws_region: str = Field(pattern=REGION_PATTERN, description="an AWS region such as eu-central-1")
+    aws_region: Region
     environment: str = Field(
         pattern=ENVIRONMENT_PATTERN,
         description="1 to 16 lower-case letters, digits and hyphens, beginning with a letter, such as prod",
@@ -137,14 +143,6 @@ class Settings(BaseModel):
     deletion_protection: bool = Field(default=True, description="true or false")
     tags: dict[str, str] = Field(default_factory=dict, description='a map of text such as { Team = "hiring" }')
 
-    @field_validator("aws_region")
-    @classmethod
-    def _region_is_in_the_supported_partition(cls, region: str) -> str:
-        other = next((name for begin, name in OTHER_PARTITIONS.items() if region.startswith(begin)), None)
-        if other is not None:
-            raise ValueError(f"a region of the partition aws; {other} is not supported")
-        return region
-
     @field_validator("project_prefix")
     @classmethod
     def _prefix_fits_every_name(cls, prefix: str) -> str:
@@ -189,6 +187,9 @@ class Settings(BaseModel):
             raise ValueError(f"a block without host bits, such as {network}")
         if not 16 <= network.prefixlen <= 28:
             raise ValueError("a block from /16 to /28, as a VPC allows")
+        special = next((name for block, name in SPECIAL_BLOCKS.items() if network.overlaps(IPv4Network(block))), None)
+        if special is not None:
+            raise ValueError(f"a block of addresses for hosts such as 10.0.0.0/16; these are {special} addresses")
         zones, interviews = info.data.get("availability_zones"), info.data.get("max_instances")
         if zones is None:
             return cidr
@@ -264,25 +265,3 @@ class Settings(BaseModel):
             if not (re.fullmatch(r"[\w +\-=.:/@]{1,128}", key) and re.fullmatch(r"[\w +\-=.:/@]{0,256}", value)):
                 raise ValueError(f"letters, digits, spaces and + - = . _ : / @ in {key!r} (128) and its value (256)")
         return tags
-
-
-class BackendSettings(BaseModel):
-    """The settings of ``backend.config``: Terraform's S3 backend, without credentials
-    (https://developer.hashicorp.com/terraform/language/backend/s3).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="the name of an existing bucket")
-    key: str = Field(min_length=1, max_length=1024, description="the state's key in the bucket")
-    region: str = Field(pattern=REGION_PATTERN, description="the bucket's region, such as eu-central-1")
-    encrypt: bool = Field(default=True, description="true or false")
-    use_lockfile: bool = Field(default=True, description="true or false")
-    kms_key_id: str | None = Field(default=None, min_length=1, description="the ARN of a KMS key")
-    profile: str | None = Field(default=None, min_length=1, description="a profile of the AWS configuration")
-    use_path_style: bool | None = Field(default=None, description="true or false")
-    skip_credentials_validation: bool | None = Field(default=None, description="true or false")
-    skip_metadata_api_check: bool | None = Field(default=None, description="true or false")
-    skip_region_validation: bool | None = Field(default=None, description="true or false")
-    skip_requesting_account_id: bool | None = Field(default=None, description="true or false")
-    skip_s3_checksum: bool | None = Field(default=None, description="true or false")

@@ -15,8 +15,9 @@ from hypothesis import settings
 from scripts.errors import PrequelError
 from scripts.programs import PROGRAMS
 from scripts.terraform.providers import provider_mirror, tested_provider
+from stacks.backend_settings import BackendSettings
 from stacks.configuration import Configuration
-from stacks.settings import BackendSettings, Settings
+from stacks.settings import Settings
 
 # How long an example takes depends on what else the machine does, and is no claim of any test.
 settings.register_profile("prequel", deadline=None)

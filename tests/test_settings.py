@@ -8,16 +8,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import hcl2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.limits import FARGATE_MEMORY_MIB, INTERVIEW_ID_PATTERN
+from contract.limits import FARGATE_MEMORY_MIB, INTERVIEW_ID_PATTERN, REGION_PATTERN
 from contract.names import bucket_name
 from contract.subnets import SubnetPlan
+from stacks.backend_settings import BackendSettings
 from stacks.configuration import Configuration, SettingsError, load_settings
-from stacks.settings import BackendSettings, Settings
+from stacks.settings import Settings
 from stacks.tfvars import UnreadableFileError, read_assignments
 
 ROOT = Path(__file__).parent.parent
@@ -162,6 +164,38 @@ def test_an_unreadable_file_names_the_line(problems: Problems) -> None:
     assert problems(REQUIRED + "vpc_cidr = \n") == ["terraform.tfvars: is not valid HCL at line 4, column 12"]
 
 
+@pytest.mark.parametrize("name", ["terraform.tfvars.json", "prod.auto.tfvars", "x.auto.tfvars.json"])
+def test_a_file_that_terraform_would_load_by_itself_is_refused_and_not_ignored(
+    tmp_path: Path, problems: Problems, name: str
+) -> None:
+    (tmp_path / name).write_text('{"egress": "nat_per_az"}')
+    assert problems(REQUIRED) == [f"{name}: is not read; move its values to terraform.tfvars"]
+
+
+@pytest.mark.parametrize("key", ["/k", "k/", "a//b", "/", "é" * 513])
+def test_a_state_key_that_terraform_or_s3_refuses_is_refused(problems: Problems, key: str) -> None:
+    (problem,) = problems(REQUIRED, backend=f'bucket = "state"\nkey = "{key}"\nregion = "eu-central-1"')
+    assert problem.startswith("backend.config: key is ")
+
+
+@pytest.mark.parametrize(
+    ("block", "kind"),
+    [
+        *(("127.0.0.0/16", "loopback"), ("127.255.0.0/20", "loopback"), ("169.254.0.0/16", "link-local")),
+        *(("169.254.128.0/20", "link-local"), ("224.0.0.0/16", "multicast"), ("239.255.0.0/16", "multicast")),
+        *(("240.0.0.0/16", "reserved"), ("255.255.0.0/16", "reserved"), ("0.0.0.0/16", "unspecified")),
+    ],
+)
+def test_a_network_of_addresses_that_no_host_can_have_is_refused(problems: Problems, block: str, kind: str) -> None:
+    (problem,) = problems(REQUIRED + f'vpc_cidr = "{block}"\n')
+    assert problem.endswith(f"these are {kind} addresses")
+
+
+@pytest.mark.parametrize("block", ["126.0.0.0/16", "128.0.0.0/16", "169.253.0.0/16", "100.64.0.0/16", "223.255.0.0/16"])
+def test_the_networks_beside_them_are_accepted(load: Load, block: str) -> None:
+    assert load(REQUIRED + f'vpc_cidr = "{block}"\n').settings.vpc_cidr == block
+
+
 def test_a_missing_file_says_what_to_copy(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(tmp_path, {})
@@ -272,7 +306,7 @@ def test_every_key_says_what_it_accepts() -> None:
         (r'"a\nb\t\"c\" \\ \u00e9 \U0001F600"', 'a\nb\t"c" \\ é 😀'),
         ('"$${x} %%{y} $x 100%"', "${x} %{y} $x 100%"),
         ('""', ""),
-        ("<<EOT\none\ntwo\nEOT", "one\ntwo"),
+        ("<<EOT\none\ntwo\nEOT", "one\ntwo\n"),
     ],
 )
 def test_text_is_read_as_terraform_reads_it(tmp_path: Path, quoted: str, text: str) -> None:
@@ -332,14 +366,35 @@ def test_named_zones_are_those_of_the_region_and_as_many_as_asked_for(
     assert problem == f"terraform.tfvars: availability_zone_names is {value}, expected {expected}"
 
 
-@pytest.mark.parametrize(
-    ("region", "partition"),
-    [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-iso-east-1", "aws-iso"), ("eusc-de-east-1", "")],
-)
-def test_a_region_of_another_partition_is_refused(problems: Problems, region: str, partition: str) -> None:
+def regions(partition: str) -> list[str]:
+    return botocore.session.Session().get_available_regions("ec2", partition)
+
+
+def partitions() -> list[str]:
+    return botocore.session.Session().get_available_partitions()
+
+
+def test_every_region_that_botocore_knows_is_accepted_or_refused_with_its_partition_in_both_files(
+    load: Load, problems: Problems
+) -> None:
+    backend = 'bucket = "state"\nkey = "a"\nregion = '
+    for region in regions("aws"):
+        loaded = load(REQUIRED.replace("eu-central-1", region), backend=f'{backend}"{region}"')
+        assert (loaded.settings.aws_region, loaded.backend and loaded.backend.region) == (region, region)
+    for partition in partitions():
+        for region in regions(partition) if partition != "aws" else []:
+            assert re.match(REGION_PATTERN, region) is None, "of the template's variable"
+            ends = f'is "{region}", expected a region of the partition aws; {partition} is not supported'
+            assert problems(REQUIRED.replace("eu-central-1", region), backend=f'{backend}"{region}"') == [
+                f"terraform.tfvars: aws_region {ends}",
+                f"backend.config: region {ends}",
+            ]
+
+
+@pytest.mark.parametrize("region", ["", "eu", "eu-central", "EU-CENTRAL-1", "eu-central-1a", "us-gov", "eu-central-1 "])
+def test_what_is_no_region_is_refused(problems: Problems, region: str) -> None:
     (problem,) = problems(REQUIRED.replace("eu-central-1", region))
-    assert problem.startswith(f'terraform.tfvars: aws_region is "{region}", expected ')
-    assert not partition or problem.endswith(f"a region of the partition aws; {partition} is not supported")
+    assert problem.startswith(f'terraform.tfvars: aws_region is "{region}", expected a region of the partition aws')
 
 
 def test_zones_can_be_named_in_the_environment(load: Load) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from contract.limits import TESTED_PROVIDER
 from contract.names import CLIENT_VARIABLE_NAMES
+from stacks.backend_settings import BackendSettings
 from stacks.interview_variables import CLIENT_VARIABLES, SHARED_VARIABLES
-from stacks.settings import BackendSettings
 from tests.conftest import SharedStackFactory, SynthesizedStack
 
 OF_THE_SPECIFICATION = {

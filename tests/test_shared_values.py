@@ -19,8 +19,9 @@ from scripts.shared_stack.values import (
     parse_outputs,
     read_outputs,
 )
+from stacks.backend_settings import BackendSettings
 from stacks.configuration import Configuration
-from stacks.settings import BackendSettings, Settings
+from stacks.settings import Settings
 
 SETTINGS = Settings(aws_region="us-east-1", environment="test", domain_name="")
 HERE = {"aws_account_id": ACCOUNT_ID, "aws_region": "us-east-1", "environment": "test"}

@@ -9,6 +9,7 @@ import typer
 
 from scripts.cli.interview_options import ChallengeOption, RemoteOption, WaitOption, graceful
 from scripts.cli.session import DryRunOption, JsonOption, Session
+from scripts.errors import RefusedError
 
 if TYPE_CHECKING:
     from scripts.interviews.request import Request
@@ -78,7 +79,7 @@ def create(
             id=id or generated_id(),
             duration=parsed_duration(duration) if duration else None,
             starts_at=parsed_time(at, session.context.now()) if at else None,
-            password=sys.stdin.readline().rstrip("\r\n") if password_stdin else generated_password(),
+            password=_given_password() if password_stdin else generated_password(),
             image_tag=image_tag,
             keep=keep,
             wait_seconds=wait_seconds,
@@ -95,6 +96,13 @@ def create(
         _plan_one(session, requests[0])
     else:
         _create_one(session, requests[0], remote=remote)
+
+
+def _given_password() -> str:
+    """The first line of standard input; what is no text in it becomes characters that no password may have."""
+    if sys.stdin is None:
+        raise RefusedError("--password-stdin: standard input is closed, expected a line with the password")
+    return sys.stdin.buffer.readline().decode(errors="replace").rstrip("\r\n")
 
 
 def _create_one(session: Session, request: "Request", *, remote: bool) -> None:

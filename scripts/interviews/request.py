@@ -97,6 +97,9 @@ def checked_password(value: str) -> str:
         raise RefusedError(f"the password has {len(value)} characters, expected {shortest} to {longest}")
     if not value.isprintable() or not value.isascii():
         raise RefusedError("the password holds characters other than printable ASCII")
+    if value != value.strip():
+        # code-server trims what is typed, and then it is another password (its routes/login.ts, sanitizeString).
+        raise RefusedError("the password begins or ends with a space, with which nobody can log in")
     return value
 
 

@@ -11,7 +11,7 @@ from scripts.console import Console
 from scripts.errors import AwsError
 
 if TYPE_CHECKING:
-    from stacks.settings import BackendSettings
+    from stacks.backend_settings import BackendSettings
 
 _PUBLIC_ACCESS_BLOCK = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 

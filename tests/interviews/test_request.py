@@ -52,11 +52,32 @@ def test_a_name_that_nothing_could_store_is_refused(name: str) -> None:
         request.checked_candidate(name)
 
 
-@pytest.mark.parametrize("password", ["short", "x" * 129, "with\nnewline", "pässword12"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        *(
+            "short",
+            "x" * 129,
+            "with\nnewline",
+            "pässword12",
+            "nul\0byte12",
+            "a\ttab123",
+            "😀😀😀😀😀😀😀😀",
+            "pa\u0308sswort",
+        ),
+        *(" leading1", "trailing1 ", " " * 10, "nb\u00a0space1", "\ufeffmark123", "line1234\r", "\x7fdelete1"),
+    ],
+)
 def test_a_bad_password_is_refused_without_being_repeated(password: str) -> None:
     with pytest.raises(RefusedError) as refusal:
         request.checked_password(password)
     assert password not in str(refusal.value)
+
+
+def test_every_other_printable_character_may_be_in_a_password() -> None:
+    everything = "".join(map(chr, range(33, 127)))
+    for password in (everything, "inner space", everything[::-1], "-" * 8, "$HOME`id`%41+&"):
+        assert request.checked_password(password) == password
 
 
 def test_a_start_in_the_past_or_without_sense_is_refused() -> None:
