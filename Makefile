@@ -77,6 +77,7 @@ lock: .venv/.ready ## Lock the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile -q --upgrade pyproject.toml --extra dev -o requirements.txt --no-emit-index-url --python-version 3.11
 	$(BIN)/uv pip compile -q --group runner -c requirements.txt --generate-hashes -o requirements-runner.txt --no-emit-index-url --python-version 3.12 --python-platform linux
 	$(BIN)/uv pip compile -q --group loader -c requirements.txt --generate-hashes -o image/loader/requirements.txt --no-emit-index-url --python-version 3.11 --python-platform linux
+	$(BIN)/uv pip compile -q --group editor -c requirements.txt --generate-hashes -o image/editor/requirements.txt --no-emit-index-url --python-version 3.11 --python-platform linux
 	$(BIN)/uv pip compile -q --upgrade --group security --universal --generate-hashes -o requirements-security.txt --no-emit-index-url --python-version 3.11
 	$(BIN)/uv pip compile -q --upgrade --group second --universal --generate-hashes -o requirements-second.txt --no-emit-index-url --python-version 3.11
 	$(BIN)/uv pip compile -q --upgrade --group site --universal --generate-hashes -o requirements-site.txt --no-emit-index-url --python-version 3.11

@@ -4,7 +4,8 @@ import stacks.node  # noqa: F401  (first: it starts the Node.js process of all j
 
 # isort: split
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from scripts.engine import image
+from scripts.engine.engine import Engine
 from scripts.errors import PrequelError
 from scripts.programs import PROGRAMS
 from scripts.terraform.providers import provider_mirror, tested_provider
 from stacks.backend_settings import BackendSettings
 from stacks.configuration import Configuration
 from stacks.settings import Settings
+from tests import machine
 
 # How long an example takes depends on what else the machine does, and is no claim of any test.
 settings.register_profile("prequel", deadline=None)
@@ -107,6 +111,21 @@ def portal_stack(shared_stack: SharedStackFactory) -> SynthesizedStack:
     return shared_stack(portal_image="ghcr.io/example/portal:1.0.0")
 
 
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """This machine's container engine; podman is installed where there is none."""
+    if shutil.which("docker") is None:
+        machine.require(machine.ENGINE)
+    with Engine.find() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def editor_image(engine: Engine) -> str:
+    """The candidate's image, built once for all tests, and kept by the engine."""
+    return image.editor_image(engine)
+
+
 def pytest_configure() -> None:
     """Every test runs the provider that we say is tested, whatever the registry offers by now."""
     try:
@@ -120,7 +139,7 @@ _ONE_WORKER = ("candidate", "e2e", "lifecycle", "second", "security")
 """Directories whose tests share something that is dear to set up, such as the deployed shared stack."""
 
 
-_AWS_FIXTURES = frozenset({"deployed", "embedded", "recording"})
+_AWS_FIXTURES = frozenset({"deployed", "editor_image", "embedded", "recording"})
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,4 +1,4 @@
-"""One interview on an embedded AWS, in a network of its own."""
+"""One interview on an embedded AWS, in a network of its own, with the image that the project builds."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,38 +6,46 @@ from pathlib import Path
 import pytest
 
 from scripts.embedded.launcher import EmbeddedAws
-from tests.candidate import install
-from tests.candidate.container import check_possible
-from tests.candidate.network import CredentialsEndpoint, own_network
-from tests.candidate.task import Interview, create_interview
+from scripts.engine.engine import Engine
+from tests import machine
+from tests.candidate.container import remove_all
+from tests.candidate.network import CredentialsEndpoint, task_network
+from tests.candidate.task import Interview, apply_templates
 
 CHALLENGE = "python/rate-limiter"
 
 
 @pytest.fixture(scope="package")
-def credentials_endpoint() -> Iterator[CredentialsEndpoint]:
-    """The ECS agent's endpoint. Whoever asks for it, asks to leave this machine's network until the package's end."""
-    check_possible()
-    # There is no way to npm, PyPI or Debian from inside.
-    install.code_server()
-    install.aws_cli()
-    install.browser()
-    with own_network(), CredentialsEndpoint() as endpoint:
+def network(engine: Engine, editor_image: str) -> Iterator[str]:
+    """The task's. Whoever asks for it, asks to leave this machine's network until the package's end."""
+    machine.require(machine.BROWSER)  # there is no way to Debian from inside
+    try:
+        with task_network(engine, editor_image) as name:
+            yield name
+    finally:
+        remove_all(engine)
+
+
+@pytest.fixture(scope="package")
+def credentials_endpoint(network: str) -> Iterator[CredentialsEndpoint]:
+    """The ECS agent's endpoint."""
+    assert network
+    with CredentialsEndpoint() as endpoint:
         yield endpoint
 
 
 @pytest.fixture(scope="package")
 def interview(
-    credentials_endpoint: CredentialsEndpoint, tmp_path_factory: pytest.TempPathFactory
+    engine: Engine,
+    editor_image: str,
+    network: str,
+    credentials_endpoint: CredentialsEndpoint,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Interview]:
     """An interview with the sample challenge in Python."""
     with EmbeddedAws.start() as embedded:
-        yield create_interview(
-            embedded,
-            tmp_path_factory.mktemp("interview"),
-            challenge=CHALLENGE,
-            credentials_path=credentials_endpoint.path,
-        )
+        values = apply_templates(embedded, tmp_path_factory.mktemp("interview"), challenge=CHALLENGE)
+        yield Interview(engine, editor_image, network, embedded, "ada", values, credentials_endpoint.path)
 
 
 @pytest.fixture(scope="package")

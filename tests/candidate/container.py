@@ -1,27 +1,21 @@
-"""Runs an ECS container definition on this machine as Fargate would, with Linux's own means and no container engine.
+"""One container of a task by its ECS definition, on this machine's container engine, as Fargate would run it."""
 
-What the definition says is done for real: entry point, command, environment, secrets, user, capabilities, limits,
-volumes, and the read-only root, in a process namespace of its own. What differs from Fargate: the "image" is this
-machine's ``/usr`` and ``/etc`` under layers (see ``tests.candidate.install``), the kernel is shared, cgroups limit
-nothing, and all containers share the network of the test.
-"""
-
-import os
-import resource
-import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
+
+import docker.models.containers
+
+from scripts.embedded.live.container_options import container_options, ulimits
+from scripts.engine.engine import Engine
 
 T = TypeVar("T")
 
-IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""What Docker gives a container whose image says nothing."""
+LABEL = "prequel.tests.candidate"
 
 DEFAULT_CAPABILITIES = frozenset(
     {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW"}
@@ -30,135 +24,92 @@ DEFAULT_CAPABILITIES = frozenset(
 """What Docker leaves a container
 (https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities)."""
 
-# $1 is the new root, $2 and $3 the layers' usr and etc from top to bottom, $4 the host name, the rest the command.
-# The mounts vanish with the namespace. What is not named here, the rest of this machine, is not there.
-_ENTER = """
-mount -t tmpfs -o mode=755 tmpfs "$1"; cd "$1"
-for name in bin sbin lib lib64; do [ ! -h "/$name" ] || cp -a "/$name" .; done
-mkdir usr etc proc dev run var
-mount -t overlay -o "lowerdir=$2/usr" overlay usr; mount -t overlay -o "lowerdir=$3/etc" overlay etc
-mount -t proc proc proc; mount --rbind /dev dev; hostname "$4"
-"""
-
-
-_COMMANDS = ("unshare", "setpriv", "prlimit", "chroot", "mount", "hostname", "ip")
-
-
-class NotPossibleError(Exception):
-    """This machine cannot run a container so; the message says why."""
+DEFAULT_STOP_SECONDS = 30
+"""ECS's own (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html)."""
 
 
 @dataclass
 class Container:
-    """One container of a task: ``definition`` as ECS describes it, ``volumes`` by name, ``layers`` from the top.
-
-    ``environment`` is what the ECS agent adds, the resolved secrets included. Output goes to ``log``.
+    """``definition`` as ECS describes it, ``volumes`` by name; ``environment`` is what the ECS agent adds, the
+    resolved secrets included. ``network`` is the task's.
     """
 
+    engine: Engine
     definition: Mapping[str, Any]
-    layers: tuple[Path, ...]
+    image: str
+    network: str
     volumes: Mapping[str, Path]
     environment: Mapping[str, str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    memory_mib: int
+    cpu_units: int
+    _running: docker.models.containers.Container | None = field(default=None, init=False)
+    _output: str = field(default="", init=False)
+    exit_code: int | None = field(default=None, init=False)
 
     def start(self, *, command: list[str] | None = None) -> None:
         """Starts the definition's command, or another one behind the same entry point."""
-        self.process = subprocess.Popen(
-            self._command(command),
-            env={"PATH": IMAGE_PATH},
-            stdin=subprocess.DEVNULL,
-            stdout=self.log.open("ab"),
-            stderr=subprocess.STDOUT,
+        definition = self.definition
+        given = {pair["name"]: pair["value"] for pair in definition.get("environment", [])}
+        task = SimpleNamespace(memory=self.memory_mib, cpu=self.cpu_units)
+        volumes = {name: str(path) for name, path in self.volumes.items()}
+        options = container_options(definition, task, volumes=volumes)
+        self.exit_code, self._output = None, ""
+        self._running = self.engine.client.containers.run(
+            self.image,
+            **(options | ({"command": command} if command else {})),
+            environment=given | dict(self.environment),
+            network_mode=self.network,
+            ulimits=ulimits(definition, self.engine),
+            labels={LABEL: ""},
+            detach=True,
         )
 
     def run(self, *, command: list[str] | None = None, timeout_seconds: float = 60) -> int:
         """Starts it and returns its exit code."""
         self.start(command=command)
-        assert self.process is not None
-        return self.process.wait(timeout_seconds)
+        return self.wait(timeout_seconds)
+
+    def wait(self, timeout_seconds: float) -> int:
+        """Waits until it ends by itself, and returns its exit code."""
+        assert self._running is not None
+        self._running.wait(timeout=timeout_seconds)
+        return self._end()
 
     def stop(self) -> float:
         """Stops it as ECS does, by SIGTERM and after ``stopTimeout`` by SIGKILL; returns the seconds that it took."""
-        assert self.process is not None
         start = time.monotonic()
-        if self.process.poll() is None:
-            os.kill(self.init, signal.SIGTERM)
-            try:
-                # 30 s is ECS's default.
-                self.process.wait(self.definition.get("stopTimeout", 30))
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self._running is not None:
+            self._running.stop(timeout=self.definition.get("stopTimeout", DEFAULT_STOP_SECONDS))
+            self._end()
         return time.monotonic() - start
 
     @property
-    def init(self) -> int:
-        """The pid, in this machine's numbers, of the process that is number 1 in the container."""
-        assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return wait_for(lambda: next(map(int, children.read_text().split()), None), "the container's first process")
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        if self._running is None:
+            return False
+        self._running.reload()
+        return bool(self._running.status == "running")
 
     @property
     def output(self) -> str:
         """What its processes have written."""
-        return self.log.read_text()
+        return self._running.logs().decode() if self._running is not None else self._output
 
-    def _command(self, command: list[str] | None) -> list[str]:
-        definition = self.definition
-        root = self.log.parent / f"{definition['name']}-root"
-        root.mkdir(exist_ok=True)
-        script = _ENTER
-        for mount in definition.get("mountPoints", []):
-            path = mount["containerPath"].lstrip("/")
-            script += f"mkdir -p {path}; mount --bind {self.volumes[mount['sourceVolume']]} {path}\n"
-        if definition.get("readonlyRootFilesystem"):
-            script += "mount -o remount,ro .\n"
-        for limit in definition.get("ulimits", []):
-            # No higher than this machine's: it may be a container itself, which cannot raise its own.
-            highest = resource.getrlimit(getattr(resource, f"RLIMIT_{limit['name'].upper()}"))[1]
-            hard = min(limit["hardLimit"], highest) if highest != resource.RLIM_INFINITY else limit["hardLimit"]
-            script += f"prlimit --pid $$ --{limit['name']}={min(limit['softLimit'], hard)}:{hard}\n"
-        user, _, group = definition.get("user", "0:0").partition(":")
-        identity = ["setpriv", "--reuid", user, "--regid", group or user, "--clear-groups"]
-        dropped = set(definition.get("linuxParameters", {}).get("capabilities", {}).get("drop", []))
-        kept = [] if "ALL" in dropped else sorted(DEFAULT_CAPABILITIES - dropped)
-        identity += [f"--bounding-set={','.join(['-all', *(f'+{name.lower()}' for name in kept)])}", "--inh-caps=-all"]
-        given = {"PATH": IMAGE_PATH, **{pair["name"]: pair["value"] for pair in definition.get("environment", [])}}
-        variables = [f"{name}={value}" for name, value in (given | dict(self.environment)).items()]
-        script += 'shift 4; exec chroot . env -i "$@"\n'
-        usr, etc = (
-            "".join(f"{p}:" for layer in self.layers if (p := layer / part).is_dir()) for part in ("usr", "etc")
-        )
-        return [
-            *(
-                "setpriv",
-                "--pdeathsig",
-                "KILL",
-                "unshare",
-                "--mount",
-                "--uts",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "sh",
-                "-eu",
-                "-c",
-                script,
-                "sh",
-            ),
-            *(str(root), usr, etc, definition["name"], *variables, *identity, "--"),
-            *(*definition.get("entryPoint", []), *(command or definition.get("command", []))),
-        ]
+    def _end(self) -> int:
+        """Keeps what is known of a container that has ended, and removes it."""
+        assert self._running is not None
+        self._running.reload()
+        self._output, self.exit_code = self.output, int(self._running.attrs["State"]["ExitCode"])
+        self._running.remove()
+        self._running = None
+        return self.exit_code
 
 
-def check_possible() -> None:
-    """Raises ``NotPossibleError`` unless this is root on Linux with the commands that it takes."""
-    missing = [name for name in _COMMANDS if shutil.which(name) is None]
-    if missing:
-        raise NotPossibleError(f"running the candidate's container takes Linux with {', '.join(missing)}")
-    if os.geteuid() != 0:
-        raise NotPossibleError("running the candidate's container takes root, for its namespaces and mounts")
+def remove_all(engine: Engine) -> None:
+    """Removes every container that a test has left."""
+    for container in engine.client.containers.list(all=True, filters={"label": LABEL}):
+        container.remove(force=True)
 
 
 def wait_for(look: Callable[[], T | None], what: str, *, seconds: float = 60) -> T:

@@ -1,4 +1,4 @@
-"""A network of the test's own, with ECS's credentials endpoint at its real address and no way out."""
+"""A task's network, with ECS's credentials endpoint at its real address and no way out."""
 
 import ctypes
 import json
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.candidate.container import NotPossibleError
+from scripts.engine.engine import Engine
+from tests.candidate.container import LABEL
 
 CREDENTIALS_ADDRESS = "169.254.170.2"
 """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"""
@@ -20,24 +21,42 @@ _CLONE_NEWNET = 0x40000000
 
 
 @contextmanager
-def own_network() -> Iterator[None]:
-    """Moves this thread, and every process that it starts, to a network with nothing but a loopback interface.
+def task_network(engine: Engine, image: str) -> Iterator[str]:
+    """A network with nothing but a loopback interface, as containers name it, with this thread in it.
 
-    Raises ``NotPossibleError``. At the end the thread is back where it was.
+    Every process that the thread starts is in it too. At the end the thread is back where it was. Takes root.
     """
     libc = ctypes.CDLL(None, use_errno=True)
+    pause = engine.client.containers.run(
+        image,
+        entrypoint=["sleep", "infinity"],
+        network_mode="none",
+        ulimits=engine.ulimits(),
+        labels={LABEL: ""},
+        detach=True,
+    )
     outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        if libc.unshare(_CLONE_NEWNET) != 0:
-            raise NotPossibleError(f"a network of the test's own: {os.strerror(ctypes.get_errno())}")
+        pause.reload()
+        _enter(libc, f"/proc/{pause.attrs['State']['Pid']}/ns/net")
         try:
             for command in ("link set lo up", f"address add {CREDENTIALS_ADDRESS}/32 dev lo"):
                 subprocess.run(["ip", *command.split()], check=True)
-            yield
+            yield f"container:{pause.id}"
         finally:
             libc.setns(outside, _CLONE_NEWNET)
     finally:
         os.close(outside)
+        pause.remove(force=True)
+
+
+def _enter(libc: ctypes.CDLL, namespace: str) -> None:
+    inside = os.open(namespace, os.O_RDONLY)
+    try:
+        if libc.setns(inside, _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
+    finally:
+        os.close(inside)
 
 
 class CredentialsEndpoint:

@@ -9,9 +9,9 @@ from typing import Any
 from contract.names import PLACEHOLDERS, TEMPLATE_FILES
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.embedded.seed import seed_shared_infrastructure
+from scripts.engine.engine import Engine
 from scripts.project import PROJECT
 from scripts.terraform.process import Terraform
-from tests.candidate import install
 from tests.candidate.container import Container
 
 PASSWORD = "correct horse $(id) 'battery' \"staple\""
@@ -20,8 +20,14 @@ PASSWORD = "correct horse $(id) 'battery' \"staple\""
 
 @dataclass(frozen=True)
 class Interview:
-    """An interview that the real Terraform made on ``embedded``; ``credentials_path`` is what the ECS agent sets."""
+    """An interview that the real Terraform made on ``embedded``; ``credentials_path`` is what the ECS agent sets.
 
+    Its containers are ``image``, in ``network``.
+    """
+
+    engine: Engine
+    image: str
+    network: str
     embedded: EmbeddedAws
     id: str
     values: Mapping[str, Any]
@@ -48,21 +54,20 @@ class Interview:
         name = self._secrets("code-server")["PASSWORD"].partition(":parameter")[2]
         return str(self.embedded.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
 
-    def container(self, name: str, directory: Path, *layers: Path) -> Container:
-        """One of its containers; those that get the same ``directory`` share their volumes, as in one task.
-
-        ``layers`` come above those of the stock image.
-        """
-        image = install.loader() if name == "challenge" else install.code_server()
+    def container(self, name: str, directory: Path, *, image: str = "") -> Container:
+        """One of its containers; those that get the same ``directory`` share their volumes, as in one task."""
         volumes = {volume["name"]: directory / volume["name"] for volume in self.definition["volumes"]}
         for volume in volumes.values():
             volume.mkdir(mode=0o755, exist_ok=True)
         return Container(
+            self.engine,
             self.described(name),
-            (*layers, image),
+            image or self.image,
+            self.network,
             volumes,
             self._agent_environment | dict.fromkeys(self._secrets(name), self.password),
-            directory / f"{name}.log",
+            memory_mib=int(self.definition["memory"]),
+            cpu_units=int(self.definition["cpu"]),
         )
 
     def described(self, name: str) -> dict[str, Any]:
@@ -91,8 +96,11 @@ class Interview:
         }
 
 
-def create_interview(embedded: EmbeddedAws, directory: Path, *, challenge: str, credentials_path: str) -> Interview:
-    """Applies ``instance_templates/`` in ``directory``, after uploading ``challenge/`` with plain S3 calls."""
+def apply_templates(embedded: EmbeddedAws, directory: Path, *, challenge: str) -> dict[str, Any]:
+    """Applies ``instance_templates/`` in ``directory``, after uploading ``challenge/`` with plain S3 calls.
+
+    Returns the shared values of the interview ``ada``.
+    """
     values = seed_shared_infrastructure(embedded.aws)
     upload_challenges(embedded, values["instance_bucket_name"])
     for name in TEMPLATE_FILES:
@@ -107,7 +115,7 @@ def create_interview(embedded: EmbeddedAws, directory: Path, *, challenge: str, 
     terraform = Terraform(directory, embedded.environment)
     terraform.init()
     terraform.apply(variables={"password": PASSWORD})
-    return Interview(embedded, "ada", values, credentials_path)
+    return values
 
 
 def upload_challenges(embedded: EmbeddedAws, bucket: str) -> None:

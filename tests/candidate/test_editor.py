@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.candidate.container import Container, wait_for
-from tests.candidate.editor import Browser, browser, log_in, our_image, wait_until_healthy
+from tests.candidate.editor import Browser, browser, log_in, wait_until_healthy
 from tests.candidate.task import Interview
 
 pytestmark = pytest.mark.e2e
@@ -25,8 +25,8 @@ class Session:
 
 
 @pytest.fixture(scope="module")
-def running(interview: Interview, delivered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    container = interview.container("code-server", delivered, our_image(tmp_path_factory.mktemp("image")))
+def running(interview: Interview, delivered: Path) -> Iterator[Container]:
+    container = interview.container("code-server", delivered)
     container.start()
     yield container
     container.stop()

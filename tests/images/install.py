@@ -6,19 +6,22 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from constructs.image_build_spec import DEBIAN_MIRROR, SKOPEO_PACKAGES
-from tests.candidate import install
 
 REGISTRY_PACKAGE = (
     "f0577a2581fbf090716d8bd57f14d0b25a25eba6c87c3a8c252ddbf1a6bd0470",
     "d/docker-registry/docker-registry_2.8.3+ds1-2+b8_amd64.deb",
 )
 """SHA-256 as in Debian's signed package list, and path."""
+
+AWS_CLI = "awscli==1.46.3"
+"""Version 2, which CodeBuild's image holds, is not on PyPI; the commands of the build spec are the same in both."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def tools() -> Tools:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prequel" / "images"
     cache.mkdir(parents=True, exist_ok=True)
     packages = [REGISTRY_PACKAGE, *((sha256, path) for sha256, _, path in SKOPEO_PACKAGES)]
-    key = hashlib.sha256(repr(packages).encode()).hexdigest()[:12]
+    key = hashlib.sha256(repr([AWS_CLI, *packages]).encode()).hexdigest()[:12]
     root = cache / f"root-{key}"
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -47,6 +50,8 @@ def tools() -> Tools:
             shutil.rmtree(fresh, ignore_errors=True)
             for _, path in packages:
                 subprocess.run(["dpkg-deb", "--extract", cache / "mirror" / path, fresh], check=True)
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+            subprocess.run([*pip, "--target", fresh / "aws-cli", AWS_CLI], check=True)
             fresh.rename(root)
         return Tools(cache / "mirror", _commands(root))
 
@@ -74,8 +79,7 @@ def _commands(root: Path) -> Path:
     # Without root there is no /etc/containers/policy.json, which would say who must have signed an image.
     _write(commands / "skopeo", f"{run}/skopeo --insecure-policy")
     _write(commands / "docker-registry", f"{run}/docker-registry")
-    aws_cli = install.aws_cli() / "usr" / "lib" / "aws-cli"
-    _write(commands / "aws", f"PYTHONPATH={aws_cli} exec /usr/bin/env python3 -m awscli")
+    _write(commands / "aws", f"PYTHONPATH={root / 'aws-cli'} exec /usr/bin/env python3 -m awscli")
     return commands
 
 
