@@ -114,7 +114,7 @@ class Settings(BaseModel):
     code_server_memory: int = Field(default=2048, description="a whole number of MiB that Fargate offers")
     code_server_storage: int = _whole_number(21, STORAGE_GIB, " of GiB")
     code_server_image: str = Field(
-        default="docker.io/codercom/code-server:4.99.4",
+        default="",
         pattern=rf"^$|{_IMAGE}",
         description='an image with tag or digest, or "" for the newest in the stack\'s own repository',
     )

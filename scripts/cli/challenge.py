@@ -64,6 +64,8 @@ def publish(
             removed.append(name)
         except PrequelError as error:
             problems.append(str(error))
+    if session.context.releases.look().pointer is None:
+        session.console.warn("no templates are published yet; run `prequel templates publish`")
     session.console.result(
         {
             "challenges": [asdict(outcome) for outcome in outcomes],

@@ -85,7 +85,7 @@ def build(
 def status(*, json_lines: JsonOption = False) -> None:
     """Show each image of the stack's own repository.
 
-    Its tag, whether it is indexed and current, its size and its age.
+    Its tag, whether it is indexed and current, its size and its age, and the vulnerabilities that ECR's scan found.
 
     Example: prequel image status
     """
@@ -94,13 +94,17 @@ def status(*, json_lines: JsonOption = False) -> None:
     session = Session(json_lines=json_lines)
     catalog = _catalog(session)
     images = catalog.images()
+    findings = [catalog.findings(image) for image in images]
     if not session.configuration.settings.soci_indexing:
         session.console.warn("soci_indexing is false: no image is indexed, and none is made current by itself")
     session.console.result(
-        [asdict(image) | {"pushed_at": image.pushed_at.isoformat()} for image in images],
-        _listing(images).fitted
+        [
+            asdict(image) | {"pushed_at": image.pushed_at.isoformat(), "findings": found}
+            for image, found in zip(images, findings, strict=True)
+        ],
+        _listing(images, findings).fitted
         if images
-        else f"{catalog.repository.name} is empty; copy an image in: prequel image mirror",
+        else f"{catalog.repository.name} has no image; build one with `prequel image build`",
     )
 
 
@@ -148,9 +152,14 @@ def _catalog(session: Session) -> "Catalog":
     return Catalog(session.aws, session.configuration.settings.project_prefix)
 
 
-def _listing(images: list["Image"]) -> Grid:
-    """The images for people; ``*`` marks the current one."""
+_SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED")
+"""https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanFinding.html"""
+
+
+def _listing(images: list["Image"], findings: list[dict[str, int] | None]) -> Grid:
+    """The images for people, with ECR's ``findings`` in each; ``*`` marks the current one."""
     columns = [Column(" "), Column("tag"), Column("indexed", 1), Column("size", 3, right=True), Column("age", 2)]
+    columns.append(Column("findings", 4))
     rows = [
         {
             " ": "*" if image.current else "",
@@ -158,7 +167,15 @@ def _listing(images: list["Image"]) -> Grid:
             "indexed": image.index.removeprefix("sha256:")[:12] or "no",
             "size": f"{image.size / _MIB:.0f} MiB",
             "age": age(image.pushed_at),
+            "findings": _counted(found),
         }
-        for image in images
+        for image, found in zip(images, findings, strict=True)
     ]
     return Grid(columns, rows)
+
+
+def _counted(findings: dict[str, int] | None) -> str:
+    if findings is None:
+        return "not scanned"
+    found = (f"{findings[severity]} {severity.lower()}" for severity in _SEVERITIES if findings.get(severity))
+    return ", ".join(found) or "none"

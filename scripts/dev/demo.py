@@ -37,6 +37,8 @@ class Demo:
         """Every step; raises ``PrequelError`` at the first that fails."""
         with self._timed("shared stack: cdktf deploy"):
             deploy_shared(self._embedded, self._directory, self._console)
+        with self._timed("image: built"):
+            self._prequel("image", "build")
         with self._timed("templates: rehearsed and published"):
             self._prequel("templates", "publish", "--yes")
         with self._timed("challenges: published"):
@@ -114,7 +116,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="prequel-demo-") as scratch:
             directory = Path(scratch)
             with console.step("Starting an embedded AWS on this machine"):
-                embedded = EmbeddedAws.start(log=directory / "requests.log", account="new")
+                embedded = EmbeddedAws.start(log=directory / "requests.log")
             with embedded:
                 demo = Demo(embedded, directory, console)
                 demo.run()

@@ -4,6 +4,8 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+from scripts.embedded.images import build_images
+
 _FORGOTTEN_SERVICE_SETTINGS = {
     "deploymentConfiguration": "deployment_configuration",
     "availabilityZoneRebalancing": "availability_zone_rebalancing",
@@ -199,3 +201,4 @@ def repair() -> None:
     take_line_breaks_in_keys()
     encrypt_overwrites_with_the_named_key()
     name_linked_roles()
+    build_images()

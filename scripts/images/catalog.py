@@ -83,6 +83,25 @@ class Catalog:
                 found.append(Image(tag, image["imageDigest"], index, size, image["imagePushedAt"], is_current))
         return sorted(found, key=lambda image: (image.pushed_at, image.tag), reverse=True)
 
+    def findings(self, image: Image) -> dict[str, int] | None:
+        """How many vulnerabilities ECR found in ``image`` by severity; None if it was not scanned (yet)."""
+        with explained(f"read the scan of {image.tag}"):
+            return self.repository.findings(image.digest)
+
+    def architectures(self, digest: str) -> set[str]:
+        """The architectures that the image with ``digest`` is built for, as images name them; empty if unknown."""
+        with explained(f"read the manifest {digest}"):
+            manifest = self.repository.manifest(digest) or {}
+            if "manifests" not in manifest:
+                return {name for name in [self.repository.config(manifest).get("architecture")] if name}
+        platforms = [child.get("platform", {}) for child in manifest["manifests"]]
+        return {p["architecture"] for p in platforms if p.get("os") == "linux" and "architecture" in p}
+
+    def digest_of(self, image: str) -> str:
+        """The digest of ``image``, a tag or digest; raises ``ImageError`` for no such image."""
+        with explained(f"find the image {image}"):
+            return str(self._existing(image)["imageDigest"])
+
     def index_of(self, image: str) -> str:
         """The digest of the indexed image of ``image``, a tag or digest, or empty; ``ImageError`` for no such image."""
         index = self._index(image)
@@ -95,9 +114,7 @@ class Catalog:
 
     def _index(self, image: str) -> dict[str, Any] | None:
         with explained(f"find the image {image}"):
-            described = self._described(image)
-            if described is None:
-                raise ImageError(f"{self.repository.name} has no image {image}; see `prequel image status`")
+            described = self._existing(image)
             return next(self._indexed([described, *self.repository.beside(described.get("imageTags", []))]), None)
 
     def _indexed(self, described: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -131,6 +148,12 @@ class Catalog:
         """Whether the repository holds ``image``, a tag or a digest."""
         with explained(f"find the image {image}"):
             return self._described(image) is not None
+
+    def _existing(self, image: str) -> dict[str, Any]:
+        described = self._described(image)
+        if described is None:
+            raise ImageError(f"{self.repository.name} has no image {image}; see `prequel image status`")
+        return described
 
     def _described(self, image: str) -> dict[str, Any] | None:
         return self.repository.describe(**{"imageDigest" if ":" in image else "imageTag": image})

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from contract.names import VARIANT_PREFIX
+from contract.names import IMAGE_ARCHITECTURES, VARIANT_PREFIX
 from scripts.aws.clients import Aws
 from scripts.errors import ImageError
 from scripts.images.catalog import Catalog, Image
@@ -17,24 +17,27 @@ def with_existing_image(values: Outputs, catalog: Catalog, warn: Callable[[str],
 
     What a setting leaves open, ``latest``, is the current indexed image, or the newest one of all, by digest. Warns of
     everything that makes interviews start more slowly than ``indexing`` promises. Images of other registries are taken
-    on trust. Raises ``ImageError`` for an image that the repository has not, which no interview could start with.
+    on trust. Raises ``ImageError`` for an image that the repository has not, or that is built for another architecture,
+    which no interview could start with.
     """
     image, repository = str(values["code_server_image"]), str(values["code_server_repository_url"])
     warn = warn if indexing else (lambda _: None)  # without indexing, there is nothing to be slower than
     if not _is_own(image, repository):
         warn(
-            f"{image} is not in the stack's own repository, so {SLOWER}; copy it with `prequel image mirror {image}`"
-            ' and set code_server_image = ""'
+            f"{image} is not in the stack's own repository, so {SLOWER}; copy it with `prequel image mirror {image}`,"
+            ' or build one with `prequel image build`, and set code_server_image = ""'
         )
         return values
     named, pinned = image.removeprefix(repository)[1:], "@" in image
     if image == f"{repository}:latest":
         current = _current(catalog, warn) if indexing else ""
         if current:
+            _check_architecture(values, current.rpartition("@")[2], catalog)
             return values | {"code_server_image": current}
         named = _newest(catalog).digest
         image = f"{repository}@{named}"
     index = catalog.index_of(named)
+    _check_architecture(values, catalog.digest_of(named), catalog)
     if index and indexing and not pinned:
         image = f"{repository}@{index}"
     elif index != named:
@@ -63,6 +66,15 @@ def missing_image(values: Mapping[str, Any], aws: Aws) -> str:
         return ""
     catalog = Catalog(aws, str(values["project_prefix"]))
     return "" if catalog.has(image.removeprefix(repository)[1:]) else image
+
+
+def _check_architecture(values: Outputs, digest: str, catalog: Catalog) -> None:
+    wanted, found = IMAGE_ARCHITECTURES.get(str(values.get("cpu_architecture"))), catalog.architectures(digest)
+    if wanted and found and wanted not in found:
+        raise ImageError(
+            f"{digest} of {catalog.repository.name} is built for {', '.join(sorted(found))}, expected {wanted}, because"
+            " of cpu_architecture; build it again with `prequel image build --rebuild`, or change the setting"
+        )
 
 
 def _is_own(image: str, repository: str) -> bool:

@@ -4,6 +4,7 @@ Nothing but the standard library and boto3 is imported here (docs/decisions/0040
 """
 
 import json
+import urllib.request
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -55,6 +56,21 @@ class EcrRepository:
         """The manifest with ``digest``, or None when it is gone."""
         return self.manifests([digest]).get(digest)
 
+    def config(self, manifest: Json) -> Json:
+        """The configuration of the image with ``manifest``; empty if it cannot be downloaded.
+
+        https://github.com/opencontainers/image-spec/blob/main/config.md
+        """
+        try:
+            answer = self._ecr.get_download_url_for_layer(
+                repositoryName=self.name, layerDigest=manifest["config"]["digest"]
+            )
+            with urllib.request.urlopen(answer["downloadUrl"], timeout=10) as body:  # noqa: S310  (ECR's own address)
+                found: Json = json.load(body)
+        except (ClientError, KeyError, OSError, ValueError):
+            return {}
+        return found
+
     def describe(self, **image: str) -> Json | None:
         """ECR's description of the image with an ``imageDigest`` or ``imageTag``, or None when it is gone."""
         try:
@@ -64,6 +80,18 @@ class EcrRepository:
                 raise
             return None
         return dict(details[0]) if details else None
+
+    def findings(self, digest: str) -> dict[str, int] | None:
+        """How many vulnerabilities ECR's last scan found in an image by severity; None if there was no scan."""
+        try:
+            answer = self._ecr.describe_image_scan_findings(
+                repositoryName=self.name, imageId={"imageDigest": digest}, maxResults=1
+            )
+        except ClientError as error:
+            if error_code(error) != "ScanNotFoundException":
+                raise
+            return None
+        return dict(answer.get("imageScanFindings", {}).get("findingSeverityCounts", {}))
 
     def tagged(self) -> Iterator[Json]:
         """ECR's description of each image that has a tag."""

@@ -60,7 +60,7 @@ def _own(subject: Subject) -> Iterator[Finding]:
     if not images:
         yield warning(
             f'code_server_image is "", and the repository {name} has no image: no interview can start',
-            "after the deployment, run `prequel image mirror docker.io/codercom/code-server:4.99.4`",
+            "after the deployment, run `prequel image build`",
         )
 
 

@@ -70,6 +70,11 @@ def test_publish_names_what_is_left_out(run: Run, tree: Tree) -> None:
     assert result_of(run("publish", directory, "--json"))["left_out"] == {"python/sums": [".git", "deep/__pycache__"]}
 
 
+def test_publish_says_so_when_no_templates_are_published(run: Run, tree: Tree) -> None:
+    hint = "warning: no templates are published yet; run `prequel templates publish`"
+    assert hint in run("publish", tree(FILES)).stderr
+
+
 def test_publish_answers_machines_in_json(run: Run, tree: Tree) -> None:
     done = run("publish", tree(FILES), "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]

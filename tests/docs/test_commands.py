@@ -60,11 +60,15 @@ RUN_ELSEWHERE = {
     "::test_the_committed_templates_are_rehearsed_and_published_from_the_command_line",
     "prequel interview create --from interviews.csv": "tests/interviews/test_bulk.py"
     "::test_many_at_once_are_all_created_with_slots_of_their_own",
-    "prequel image mirror docker.io/codercom/code-server:4.99.4": "tests/images/test_commands.py"
-    "::test_mirror_copies_an_image_into_a_registry_without_docker",
+    "prequel image build": "tests/images/test_image_build.py"
+    "::test_a_build_uploads_the_source_pushes_the_image_and_ends_when_it_is_current",
+    "prequel image build --rebuild": "tests/images/test_image_build.py"
+    "::test_the_same_content_is_built_once_and_again_only_with_rebuild",
+    "prequel image build --variant go": "tests/images/test_image_build.py"
+    "::test_a_variant_is_indexed_never_current_and_run_by_its_name",
     "prequel image status": "tests/images/test_commands.py"
     "::test_status_shows_tag_index_size_and_age_and_marks_the_current_one",
-    "prequel image promote 4.99.4": "tests/images/test_commands.py"
+    "prequel image promote TAG": "tests/images/test_commands.py"
     "::test_promote_makes_the_index_current_by_digest_and_a_dry_run_changes_nothing",
     "prequel preflight": "tests/preflight/test_checks.py::test_the_command_exits_with_1_and_says_the_same_to_machines",
     "prequel preflight --policy deploy > policies.json": "tests/lifecycle/test_policies.py"
@@ -110,6 +114,15 @@ NOT_RUN = {
     **dict.fromkeys(
         ("cd docs/ci", "terraform init", "terraform apply -var repository=acme/interviews"),
         "needs the account's identity provider; tests/preflight checks the role's file",
+    ),
+    **dict.fromkeys(
+        (
+            "REGISTRY=$(aws sts get-caller-identity --query Account --output text).dkr.ecr.eu-central-1.amazonaws.com",
+            'aws ecr get-login-password | docker login --username AWS --password-stdin "$REGISTRY"',
+            'docker build --tag "$REGISTRY/prequel-code-server:1" image',
+            'docker push "$REGISTRY/prequel-code-server:1"',
+        ),
+        "needs Docker and a registry at AWS",
     ),
     "aws ecs describe-tasks --cluster PREFIX --tasks TASK --query 'tasks[0].[pullStartedAt,pullStoppedAt]'": "needs a"
     " task on AWS",

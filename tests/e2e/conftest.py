@@ -106,7 +106,9 @@ def whole_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
 
 @pytest.fixture(scope="session")
 def published(deployed: Deployed) -> Deployed:
-    """The deployed shared stack with the committed template set published on it."""
+    """The deployed shared stack with an image, and with the committed template set published on it."""
+    built = deployed.prequel("image", "build")
+    assert built.returncode == 0, built.stderr
     done = deployed.prequel("templates", "publish", "--yes", "--skip-rehearsal")
     assert done.returncode == 0, done.stderr
     return deployed

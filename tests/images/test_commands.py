@@ -64,15 +64,23 @@ def test_status_shows_tag_index_size_and_age_and_marks_the_current_one(ecr: Ecr,
     assert (rows["v2"]["digest"], rows["v2"]["index"], rows["v2"]["current"]) == (second, "", False)
     assert rows["v1"]["size"] > 0
     head, *lines = prequel("status").splitlines()
-    assert head.split() == ["TAG", "INDEXED", "SIZE", "AGE"]
+    assert head.split() == ["tag", "indexed", "size", "age", "findings"]
     (current,) = [line for line in lines if line.startswith("*")]
-    assert re.search(rf"v1 +{index[7:19]} +\d+ MiB +\d+ s$", current)
+    assert re.search(rf"v1 +{index[7:19]} +\d+ MiB +\d+ s +not scanned$", current)
     assert re.search(r"v2 +no ", prequel("status"))
+
+
+def test_status_shows_what_ecrs_scan_found_by_severity(ecr: Ecr, prequel: Prequel) -> None:
+    ecr.push(ecr.image(), "v1")
+    ecr.embedded.aws.client("ecr").start_image_scan(repositoryName=ecr.repository, imageId={"imageTag": "v1"})
+    (row,) = prequel.json("status")
+    assert row["findings"] == {"HIGH": 1}, "as moto answers for every scan"
+    assert prequel("status").splitlines()[1].rstrip().endswith("1 high")
 
 
 def test_status_of_an_empty_repository_says_what_to_do(prequel: Prequel) -> None:
     assert prequel.json("status") == []
-    assert "prequel image mirror" in prequel("status")
+    assert "prequel image build" in prequel("status")
 
 
 def test_status_without_a_stack_is_one_line(prequel: Prequel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,12 @@ from botocore.exceptions import ClientError
 from contract.names import image_builder, image_indexer
 from scripts.aws.bucket import Bucket
 from scripts.console import Console
+from scripts.embedded.images import manifests, push
 from scripts.errors import AwsError, BuildQuotaError, ImageError, InterruptedRunError
 from scripts.images.build import ImageBuilder
 from scripts.images.catalog import Catalog
 from scripts.images.choice import lazy_tag, with_existing_image
+from scripts.images.repository import EcrRepository
 from scripts.images.source import ImageSource
 from scripts.lambdas.image_index import Recorder, SkippedError
 from tests.images.conftest import Ecr, event_of
@@ -288,7 +290,8 @@ def test_a_quota_of_no_builds_is_the_same_line_as_the_runners(ecr: Ecr, source: 
     assert str(raised.value) == (
         "CodeBuild cannot start a build of the image: AccountLimitExceededException: Cannot have more than 0 builds in"
         " queue; raise the quota Concurrently running builds for Linux/Small environment (L-9D07B6EF) or"
-        " Concurrently running builds for ARM/Small environment (L-5ED1D25B) in Service Quotas; until then, build it with Docker: docs/operations.md, Images"
+        " Concurrently running builds for ARM/Small environment (L-5ED1D25B) in Service Quotas; until then, build it"
+        " with Docker: docs/operations.md, Images"
     )
 
 
@@ -364,3 +367,28 @@ def test_the_command_says_what_it_would_build(
     result = json.loads(capsys.readouterr().out.splitlines()[-1])["result"]
     assert result["would_build"] is True
     assert len(result["tag"]) == 12
+
+
+def test_an_image_for_another_architecture_is_not_published(ecr: Ecr) -> None:
+    image, index = manifests("arm", "ARM64")
+    client = ecr.embedded.aws.client("ecr")
+    push(client, ecr.repository, image, "arm")
+    push(client, ecr.repository, index, "arm-soci")
+    catalog = Catalog(ecr.embedded.aws, ecr.prefix)
+    catalog.promote("arm", dry_run=False)
+    for named in (f"{ecr.url}:latest", f"{ecr.url}:arm-soci"):
+        values = {"code_server_image": named, "code_server_repository_url": ecr.url, "cpu_architecture": "X86_64"}
+        with pytest.raises(ImageError, match=r"is built for arm64, expected amd64, because of cpu_architecture"):
+            with_existing_image(values, catalog, pytest.fail, indexing=True)
+        fitting = with_existing_image(values | {"cpu_architecture": "ARM64"}, catalog, pytest.fail, indexing=True)
+        assert fitting["code_server_image"] == ecr.current
+
+
+def test_the_architecture_of_an_image_without_index_is_in_its_configuration(
+    ecr: Ecr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ecr.push(ecr.image(), "v1")
+    monkeypatch.setattr(EcrRepository, "config", lambda *_: {"architecture": "arm64", "os": "linux"})
+    values = {"code_server_image": f"{ecr.url}:v1", "code_server_repository_url": ecr.url, "cpu_architecture": "X86_64"}
+    with pytest.raises(ImageError, match="is built for arm64"):
+        with_existing_image(values, Catalog(ecr.embedded.aws, ecr.prefix), pytest.fail, indexing=False)

@@ -96,6 +96,7 @@ def ready(embedded: EmbeddedAws) -> Ready:
             "environment": "prod",
             "domain_name": domain,
             "project_prefix": f"ready{number}",
+            "code_server_image": "ghcr.io/example/editor:1",
         }
         outside = {name: changes.pop(name) for name in ("nameservers", "manifest", "home") if name in changes}
         settings = Settings(**(given | changes))

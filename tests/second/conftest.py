@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from contract.names import code_server_repository
 from scripts.console import Console
+from scripts.embedded.images import manifests, push
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.embedded.local_stack import deploy_shared
 from scripts.project import PROJECT
@@ -115,6 +117,9 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondAws]:
 
 @pytest.fixture(scope="session")
 def published(second: SecondAws) -> SecondAws:
+    # Its CodeBuild builds nothing.
+    ecr, repository = second.embedded.aws.client("ecr"), code_server_repository("prequel")
+    push(ecr, repository, manifests("second")[0], "second")
     second.succeed("templates", "publish", "--yes", "--skip-rehearsal")
     second.succeed("challenge", "publish")
     return second
