@@ -2,10 +2,11 @@
 
 ``tests/snapshots/VERSION.json`` holds a release's settings files and, for each resource that they made, its address and
 the names that it cannot change. After a release, `python -m tests.test_upgrade` writes the snapshot of the version in
-pyproject.toml; the older ones stay.
+pyproject.toml, and copies its template set into ``tests/snapshots/VERSION``; the older ones stay.
 """
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         text = json.dumps(snapshot(Path(directory)), indent=2)
     (SNAPSHOTS / f"{version()}.json").write_text(f"{text}\n")
+    shutil.copytree(PROJECT / "instance_templates", SNAPSHOTS / version(), dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

@@ -185,11 +185,13 @@ class Place:
         return found
 
 
-def publish(place_values: dict[str, Any], aws: Aws, max_instances: int) -> str:
-    """Publishes the committed template set as it is, without the validation, and returns its digest."""
+def publish(
+    place_values: dict[str, Any], aws: Aws, max_instances: int, *, templates: Path = PROJECT / "instance_templates"
+) -> str:
+    """Publishes a template set as it is, without the validation, and returns its digest."""
     values = {name: value for name, value in place_values.items() if name not in LIMITS}
     limits = Limits(max_instances=max_instances, interview_default_minutes=90, interview_maximum_minutes=240)
-    release = Release.assemble(PROJECT / "instance_templates", values, limits)
+    release = Release.assemble(templates, values, limits)
     manifest = ReleaseManifest(
         digest=release.digest,
         target=release.target,
