@@ -1,19 +1,14 @@
-"""The contract with clients, kept by a client of the plainest kind.
-
-It knows only what docs/template-contract.md says: copy the prefix ``instance/``, replace three words in ``main.tf``,
-write ``terraform.tfvars``, run terraform.
-"""
+"""The contract with clients, kept by a client of the plainest kind."""
 
 import hashlib
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.terraform.providers import terraform_environment
 from tests.e2e.conftest import Deployed
+from tests.plain_client import PlainClient
 
 pytestmark = pytest.mark.e2e
 
@@ -23,42 +18,9 @@ EXPIRES_AT = "2027-01-31T12:00:00Z"
 RELEASE = 64 * "a"
 
 
-class PlainClient:
-    """Copies, substitutes and runs; nothing else. ``more`` goes into `terraform.tfvars`."""
-
-    def __init__(self, deployed: Deployed, directory: Path, *, interview: str, more: str) -> None:
-        self._directory = directory
-        self._environment = terraform_environment(deployed.environment)
-        s3 = deployed.embedded.aws.s3
-        bucket = deployed.outputs["instance_bucket_name"]
-        for found in s3.list_objects_v2(Bucket=bucket, Prefix="instance/")["Contents"]:
-            name = found["Key"].removeprefix("instance/")
-            (directory / name).write_bytes(s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
-        main = (directory / "main.tf").read_text()
-        for placeholder, value in {
-            "TERRAFORM_STATE_BUCKET_PLACEHOLDER": bucket,
-            "INTERVIEW_ID_PLACEHOLDER": interview,
-            "AWS_REGION_PLACEHOLDER": "us-east-1",
-        }.items():
-            assert main.count(placeholder) == 1
-            main = main.replace(placeholder, value)
-        (directory / "main.tf").write_text(main)
-        (directory / "terraform.tfvars").write_text(
-            f'interview_id = "{interview}"\ncandidate_name = "Grace Hopper"\nchallenge = "python"\n'
-            f'aws_region = "us-east-1"\n{more}'
-        )
-
-    def terraform(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ["terraform", *arguments],
-            cwd=self._directory,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+def plain_client(deployed: Deployed, directory: Path, *, more: str) -> PlainClient:
+    s3, bucket = deployed.embedded.aws.s3, deployed.outputs["instance_bucket_name"]
+    return PlainClient(deployed.environment, s3, bucket, directory, interview=INTERVIEW, more=more)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +29,7 @@ def created(published: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Pl
         f'password = "{PASSWORD}"\nimage_tag = "with-go"\nexpires_at = "{EXPIRES_AT}"\n'
         f'release_digest = "{RELEASE}"\nportal_session = "an unknown extra"\n'
     )
-    client = PlainClient(published, tmp_path_factory.mktemp("plain"), interview=INTERVIEW, more=more)
+    client = plain_client(published, tmp_path_factory.mktemp("plain"), more=more)
     client.terraform("init", "-input=false")
     client.terraform("plan", "-input=false", "-out=plan")
     client.terraform("apply", "-input=false", "plan")
@@ -137,7 +99,7 @@ def test_the_container_runs_in_the_shared_cluster_with_the_image_and_the_tags_th
 def test_after_a_destroy_from_a_new_directory_without_the_password_nothing_of_the_interview_is_left(
     outputs: dict[str, Any], published: Deployed, tmp_path: Path
 ) -> None:
-    other = PlainClient(published, tmp_path, interview=INTERVIEW, more="")
+    other = plain_client(published, tmp_path, more="")
     other.terraform("init", "-input=false")
     other.terraform("destroy", "-input=false", "-auto-approve")
     s3, bucket = published.embedded.aws.s3, published.outputs["instance_bucket_name"]

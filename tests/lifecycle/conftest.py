@@ -123,6 +123,7 @@ def shared(recording: RecordingAws, shared_stack: SharedStackFactory, tmp_path: 
         domain_name=domain,
         hosted_zone_name=domain,
         wildcard_domain=False,
+        portal_image="registry.example.com/portal:1",
     )
     settings = {"aws_region": "us-east-1", "environment": "test", "domain_name": domain, "project_prefix": prefix}
     lines = [f'{name} = "{value}"\n' for name, value in settings.items()]

@@ -41,19 +41,36 @@ def _service(call: Call) -> list[str]:
     return [_arn("ecs", f"service/{cluster}/{name.rsplit('/', 1)[-1]}") for name in names]
 
 
+def _tasks(call: Call) -> list[str]:
+    cluster = call["parameters"]["cluster"].rsplit("/", 1)[-1]
+    return [_arn("ecs", f"task/{cluster}/{task.rsplit('/', 1)[-1]}") for task in call["parameters"]["tasks"]]
+
+
 def _zone(call: Call) -> list[str]:
     kind, name = re.findall("/(hostedzone|change)/([^/?]+)", call["path"])[0]
     return [f"arn:aws:route53:::{kind}/{name}"]
+
+
+def _repository(call: Call) -> list[str]:
+    return [_arn("ecr", f"repository/{call['parameters']['repositoryName']}")]
+
+
+def _project(call: Call) -> list[str]:
+    return [_arn("codebuild", f"project/{call['parameters']['projectName']}")]
 
 
 RESOURCES: dict[str, Callable[[Call], list[str]]] = {
     "codebuild:BatchGetBuilds": lambda call: [
         _arn("codebuild", f"project/{build.split(':')[0]}") for build in call["parameters"]["ids"]
     ],
-    "codebuild:StartBuild": lambda call: [_arn("codebuild", f"project/{call['parameters']['projectName']}")],
+    "codebuild:ListBuildsForProject": _project,
+    "codebuild:StartBuild": _project,
+    "ecr:BatchGetImage": _repository,
+    "ecr:DescribeImages": _repository,
     "ecs:CreateService": _service,
     "ecs:DeleteService": _service,
     "ecs:DescribeServices": _service,
+    "ecs:DescribeTasks": _tasks,
     "ecs:RegisterTaskDefinition": lambda call: [
         _arn("ecs", f"task-definition/{call['parameters']['family']}:1"),
     ],
