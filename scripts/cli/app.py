@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import typer
 
 from scripts.aws.proxies import direct_here
 from scripts.cli import backend, challenge, cost, doctor, image, interview, local, preflight, templates
+from scripts.cli.conflicts import checked
+from scripts.cli.hints import hint
 from scripts.console import Console
 from scripts.errors import PrequelError
 
@@ -20,7 +23,6 @@ app = typer.Typer(
     # Plain help starts in half the time of the decorated one, and a traceback is for our own mistakes only.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
@@ -63,7 +65,7 @@ app.add_typer(templates.app, name="templates")
 app.add_typer(challenge.app, name="challenge")
 app.add_typer(interview.app, name="interview")
 app.command()(doctor.doctor)
-app.command()(cost.cost)
+app.command(cls=checked("cost"))(cost.cost)
 app.command()(preflight.preflight)
 app.add_typer(image.app, name="image")
 app.add_typer(local.app, name="local")
@@ -102,5 +104,10 @@ def misused(error: typer.TyperException) -> str:
     if hasattr(cause, "errors"):  # pydantic's, which knows the value
         words += f", got {json.dumps(cause.errors()[0]['input'], default=str)}"
     context: Any = getattr(error, "ctx", None)
-    command = context.command_path if context else app.info.name
+    command = str(context.command_path if context else app.info.name)
+    unknown = re.match("no such command '([^']*)'", words)
+    if unknown and context:
+        instead = hint(command, unknown[1], list(getattr(context.command, "commands", ())))
+        if instead:
+            words = f"{unknown[0]}, perhaps `{instead}`"
     return f"{' '.join(words.split())}; see `{command} --help`"

@@ -45,8 +45,6 @@ def cost(
     from contract.prices import BASE_REGION
     from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, estimates
 
-    if hours is not None and not interviews:
-        raise typer.BadParameter(f"--hours is {hours:g} without --interviews, expected both or neither")
     hours = USUAL_HOURS if hours is None else hours
     session = Session(json_lines=json_lines)
     if egress is not None and egress not in EGRESS:

@@ -65,8 +65,6 @@ def create(
     from scripts.interviews.request import Request, generated_id, generated_password, parsed_duration
     from scripts.interviews.times import parsed_time
 
-    if keep and remote:
-        raise typer.BadParameter("--keep is for terraform on this machine: a failed remote create is always destroyed")
     session = Session(json_lines=json_lines)
     if from_file is not None:
         requests = read_requests(from_file, keep=keep, wait_seconds=wait_seconds)

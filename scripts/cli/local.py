@@ -1,6 +1,9 @@
 """`prequel local`: the shared stack on an embedded AWS, for development."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from scripts.cli.session import DryRunOption, JsonOption, Session, command_group
 from scripts.errors import PrequelError
@@ -30,17 +33,26 @@ def up(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None
 
 
 @app.command()
-def env(*, json_lines: JsonOption = False) -> None:
+def env(
+    *,
+    unset: Annotated[bool, typer.Option("--unset", help="Print the commands that remove them again.")] = False,
+    json_lines: JsonOption = False,
+) -> None:
     """Print the environment variables with which other commands use it.
 
-    Example: eval "$(prequel local env)"
+    Example: eval "$(prequel local env)"; eval "$(prequel local env --unset)"
     """
     from scripts.embedded import local_stack
 
+    session = Session(json_lines=json_lines)
+    if unset:
+        names = local_stack.exported_names()
+        session.console.result(dict.fromkeys(names), f"unset {' '.join(names)}")
+        return
     running = local_stack.LocalAws.find(DIRECTORY.resolve())
     if running is None:
         raise PrequelError("no local AWS is running; start one with `prequel local up`")
-    Session(json_lines=json_lines).console.result(local_stack.exports(running), local_stack.shell_exports(running))
+    session.console.result(local_stack.exports(running), local_stack.shell_exports(running))
 
 
 @app.command()
@@ -59,4 +71,4 @@ def down(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> No
         console.say(f"would stop the embedded AWS at {running.endpoint}")
     else:
         running.stop()
-        console.say("stopped")
+        console.say('stopped; in a shell that used it, run: eval "$(prequel local env --unset)"')

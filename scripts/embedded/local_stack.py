@@ -101,6 +101,11 @@ def exports(local: LocalAws) -> dict[str, str]:
     return EmbeddedAws(local.endpoint, "us-east-1").variables | {"PREQUEL_CONFIG_DIR": str(local.directory)}
 
 
+def exported_names() -> list[str]:
+    """The names of ``exports``, which are the same whether it runs or not."""
+    return list(exports(LocalAws(Path(), "", 0)))
+
+
 def shell_exports(local: LocalAws) -> str:
     """``exports`` as lines for a shell to evaluate."""
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in exports(local).items())
