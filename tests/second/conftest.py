@@ -90,7 +90,7 @@ def ministack(directory: Path) -> Iterator[str]:
     }
     with (directory / "ministack.log").open("w") as log:
         process = subprocess.Popen(
-            [PROGRAMS / "ministack"],
+            [PROGRAMS / "python", Path(__file__).with_name("start.py")],
             cwd=directory,
             env=environment,
             stdout=log,
