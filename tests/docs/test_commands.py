@@ -115,15 +115,6 @@ NOT_RUN = {
         ("cd docs/ci", "terraform init", "terraform apply -var repository=acme/interviews"),
         "needs the account's identity provider; tests/preflight checks the role's file",
     ),
-    **dict.fromkeys(
-        (
-            "REGISTRY=$(aws sts get-caller-identity --query Account --output text).dkr.ecr.eu-central-1.amazonaws.com",
-            'aws ecr get-login-password | docker login --username AWS --password-stdin "$REGISTRY"',
-            'docker build --tag "$REGISTRY/prequel-code-server:1" image',
-            'docker push "$REGISTRY/prequel-code-server:1"',
-        ),
-        "needs Docker and a registry at AWS",
-    ),
     "aws ecs describe-tasks --cluster PREFIX --tasks TASK --query 'tasks[0].[pullStartedAt,pullStoppedAt]'": "needs a"
     " task on AWS",
 }
