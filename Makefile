@@ -27,8 +27,8 @@ check: setup lint types ## Run the linters, the type checker and the fast tests
 check-security: setup .venv-security/.ready ## Scan the plans of both stacks, the policies, the files and the locked packages
 	$(BIN)/pytest tests/security
 
-audit: setup .venv-security/.ready ## Query PyPI and npm for advisories of the locked packages; fail if they do not respond
-	PREQUEL_REQUIRE_ADVISORIES=1 $(BIN)/pytest tests/security/test_advisories.py
+audit: setup .venv-security/.ready ## Query PyPI, npm and Debian for advisories and newer versions; fail if they do not respond
+	PREQUEL_REQUIRE_ADVISORIES=1 $(BIN)/pytest tests/security/test_advisories.py tests/security/test_image_packages.py
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

@@ -25,10 +25,19 @@ from tests.security.conftest import security_tool
 
 pytestmark = pytest.mark.slow
 
-RUN_BY_US = ["requirements.txt", "requirements-runner.txt", "image/loader/requirements.txt"]
+RUN_BY_US = [
+    *("requirements.txt", "requirements-runner.txt"),
+    *("image/loader/requirements.txt", "image/editor/requirements.txt"),
+]
 RUN_ON_OUR_FILES = ["requirements-security.txt", "requirements-second.txt"]
-HASHED = ["requirements-runner.txt", "image/loader/requirements.txt", *RUN_ON_OUR_FILES]
-"""Installed with `pip install --require-hashes`."""
+HASHED = {
+    "requirements-runner.txt": "runner",
+    "image/loader/requirements.txt": "loader",
+    "image/editor/requirements.txt": "editor",
+    "requirements-security.txt": "security",
+    "requirements-second.txt": "second",
+}
+"""Installed with `pip install --require-hashes`, with the dependency group in pyproject.toml of each."""
 
 INSISTING = bool(os.environ.get("PREQUEL_REQUIRE_ADVISORIES"))
 
@@ -53,8 +62,11 @@ def requirements(lock: str) -> list[Requirement]:
     return [Requirement(line.rstrip("\\ ")) for line in lines if line and line[0].isalnum()]
 
 
-def node_packages() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = json.loads((PROJECT / "package-lock.json").read_text())["packages"]
+NODE_PROJECTS = [PROJECT, PROJECT / "image" / "editor"]
+
+
+def node_packages(project: Path = PROJECT) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads((project / "package-lock.json").read_text())["packages"]
     return {path: package for path, package in found.items() if path}
 
 
@@ -63,7 +75,7 @@ def pins() -> Iterator[Pin]:
         for requirement in requirements(lock):
             (version,) = (specifier.version for specifier in requirement.specifier)
             yield Pin("PyPI", requirement.name.lower(), version)
-    for path, package in node_packages().items():
+    for path, package in (item for project in NODE_PROJECTS for item in node_packages(project).items()):
         yield Pin("npm", path.rpartition("node_modules/")[2], package["version"])
 
 
@@ -99,13 +111,13 @@ def test_a_vulnerable_version_is_detected() -> None:
 
 def test_every_package_that_is_installed_by_hash_has_a_hash() -> None:
     groups = tomllib.loads((PROJECT / "pyproject.toml").read_text())["dependency-groups"]
-    for lock in HASHED:
+    for lock, group in HASHED.items():
         lines = [line for line in (PROJECT / lock).read_text().splitlines() if line[:1].isalnum()]
-        requested = {Requirement(text).name for text in groups[Path(lock).stem.removeprefix("requirements-")]}
+        requested = {Requirement(text).name for text in groups[group]}
         assert requested <= {requirement.name for requirement in requirements(lock)}
         assert all(line.endswith("\\") for line in lines), f"{lock}: a pin has no hash on the next line"
-    packages = node_packages()
-    unchecked = [path for path, package in packages.items() if not package.keys() & {"integrity", "inBundle"}]
+    packages = [item for project in NODE_PROJECTS for item in node_packages(project).items()]
+    unchecked = [path for path, package in packages if not package.keys() & {"integrity", "inBundle"}]
     assert len(packages) > 100
     assert not unchecked, "a package that is not bundled with another one needs a checksum"
 
@@ -159,9 +171,10 @@ def test_pypi_reports_no_vulnerability_that_is_not_accepted_if_it_responds(tmp_p
             )
 
 
-def test_npm_reports_no_vulnerability_that_is_not_accepted_if_it_responds() -> None:
+@pytest.mark.parametrize("project", NODE_PROJECTS, ids=["tools", "image"])
+def test_npm_reports_no_vulnerability_that_is_not_accepted_if_it_responds(project: Path) -> None:
     done = subprocess.run(
-        ["npm", "audit", "--package-lock-only", "--json"], cwd=PROJECT, capture_output=True, text=True, check=False
+        ["npm", "audit", "--package-lock-only", "--json"], cwd=project, capture_output=True, text=True, check=False
     )
     answer = json.loads(done.stdout)
     if "vulnerabilities" not in answer:
@@ -170,4 +183,8 @@ def test_npm_reports_no_vulnerability_that_is_not_accepted_if_it_responds() -> N
     advisories = [via for found in answer["vulnerabilities"].values() for via in found["via"] if isinstance(via, dict)]
     found = {(via["name"], via["url"]) for via in advisories if via["url"].rpartition("/")[2] not in EXCUSED}
     if found:
-        report(f"package-lock.json: update, or add them to advisories.toml with an excuse: {found}", fails=False)
+        report(
+            f"{project.relative_to(PROJECT) / 'package-lock.json'}: update, or add them to advisories.toml with an"
+            f" excuse: {found}",
+            fails=project != PROJECT,
+        )
