@@ -18,6 +18,7 @@ from constructs.security_groups import HTTP_PORT, HTTPS_PORT, SecurityGroups
 from constructs.storage import ALB_LOG_PREFIX, LogBucket
 from constructs.waiting_page import WAITING_PAGE
 from constructs.waivers import waive
+from contract.names import JOIN_LABEL
 
 IDLE_TIMEOUT_SECONDS = 3600
 """An editor's session is one websocket. Browsers slow a tab in the background down to one timer a minute
@@ -115,15 +116,18 @@ class LoadBalancer(Construct):
 
 
 class LoadBalancerRecords(Construct):
-    """Leads the certificate's domain to the load balancer, with ``wildcard`` every name one label below it too."""
+    """Leads the certificate's domain to the load balancer, with ``wildcard`` every name one label below it too.
+
+    Without it, at least the links that candidates get lead there.
+    """
 
     def __init__(
         self, scope: Construct, id: str, *, load_balancer: LoadBalancer, certificate: Certificate, wildcard: bool
     ) -> None:
         super().__init__(scope, id)
         self._record("apex", certificate.domain_name, load_balancer, certificate)
-        if wildcard:
-            self._record("wildcard", f"*.{certificate.domain_name}", load_balancer, certificate)
+        label, name = ("wildcard", "*") if wildcard else (JOIN_LABEL, JOIN_LABEL)
+        self._record(label, f"{name}.{certificate.domain_name}", load_balancer, certificate)
 
     def _record(self, label: str, name: str, load_balancer: LoadBalancer, certificate: Certificate) -> None:
         Route53Record(

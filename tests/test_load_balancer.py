@@ -76,9 +76,12 @@ def test_records_lead_domain_and_wildcard_to_the_load_balancer(default_stack: Sy
     assert aliases == {"interviews.example.com", "*.interviews.example.com"}
 
 
-def test_without_the_wildcard_only_the_domain_has_a_record(shared_stack: SharedStackFactory) -> None:
+def test_without_the_wildcard_the_domain_and_the_candidates_links_have_records(
+    shared_stack: SharedStackFactory,
+) -> None:
     stack = shared_stack(wildcard_domain=False)
-    assert set(stack.all("aws_route53_record")) == {"domain_validation", "records_apex"}
+    assert set(stack.all("aws_route53_record")) == {"domain_validation", "records_apex", "records_join"}
+    assert stack.one("aws_route53_record", "records_join")["name"] == "join.interviews.example.com"
     assert stack.outputs["create_dns_record"] is True
 
 

@@ -37,7 +37,8 @@ def created_card(created: "Created", region: str, seconds: float) -> Callable[[i
         {
             "interview": f"{intent.id} ({intent.status})",
             "url": created.access_url + ("" if intent.access_url else f" (not before {shown_time(intent.starts_at)})"),
-            "password": f"{created.password}   (shown once)",
+            "password": created.password,
+            "link": f"{created.link}   (opens it without the password)" if created.link else "",
             "starts": "" if intent.access_url else shown_time(intent.starts_at),
             "ends": shown_time(intent.deadline),
             "costs": f"about ${created.cost:.2f} until then{Rate(intent.hourly_price, region).whose}",

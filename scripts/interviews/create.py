@@ -17,6 +17,7 @@ from scripts.images.choice import lazy_tag
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.inventory import Inventory, priorities_of_others, take_inventory
+from scripts.interviews.link import interview_link
 from scripts.interviews.listing import planned_url
 from scripts.interviews.passwords import keep_key, write_password
 from scripts.interviews.rate import Rate
@@ -42,6 +43,11 @@ class Created:
         return self.intent.access_url or self.planned_url
 
     @property
+    def link(self) -> str:
+        """Opens the editor without typing the password."""
+        return interview_link(self.access_url, self.intent.id, self.password)
+
+    @property
     def cost(self) -> float:
         """US dollars until its deadline."""
         return cost_of(self.intent.deadline - self.intent.starts_at, self.intent.hourly_price)
@@ -54,6 +60,7 @@ class Created:
             "status": intent.status,
             "access_url": self.access_url,
             "password": self.password,
+            "link": self.link,
             "slot": intent.slot,
             "starts_at": timestamp(intent.starts_at),
             "deadline": timestamp(intent.deadline),
