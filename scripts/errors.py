@@ -1,5 +1,7 @@
 """The failures that a user can act on, and the exit code of each."""
 
+import errno
+
 
 class PrequelError(Exception):
     """A failure that the user can act on; its text is one clear line that says what to do next."""
@@ -87,3 +89,38 @@ class ImageError(PrequelError):
 
 class EngineError(PrequelError):
     """No container engine can be used; the text says what was looked for, what is missing, and what to do."""
+
+
+class MachineError(PrequelError):
+    """This machine has no disk space, memory, process or right left for what was to be done; the text says which."""
+
+
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space, or set TMPDIR or XDG_CACHE_HOME to another disk"),
+    **dict.fromkeys(
+        (errno.EROFS, errno.EACCES, errno.EPERM), "make it accessible, or set TMPDIR or XDG_CACHE_HOME to another place"
+    ),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "close other programs, or raise the limit of open files"),
+    **dict.fromkeys((errno.EAGAIN, errno.ENOMEM), "close other programs, or raise the limits of memory and processes"),
+}
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, on one line; for what this machine refused, with what to do."""
+    if isinstance(error, PrequelError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted by the user"
+    if isinstance(error, OSError) and error.errno is not None:
+        names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        remedy = _REMEDIES.get(error.errno, "")
+        text = f"this machine refused: {': '.join([error.strerror or str(error), *names])}" + (remedy and f"; {remedy}")
+    else:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return " ".join(text.split())
+
+
+def is_of_machine(error: BaseException) -> bool:
+    """Whether this machine is why, and not a mistake of ours."""
+    # Python's word for a thread that could not be started.
+    return isinstance(error, OSError | MemoryError) or "can't start new thread" in str(error)

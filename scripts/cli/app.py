@@ -6,16 +6,17 @@ import re
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from scripts import streams
 from scripts.aws.proxies import direct_here
 from scripts.cli import backend, challenge, cost, doctor, image, interview, local, preflight, templates
 from scripts.cli.conflicts import checked
 from scripts.cli.hints import hint
 from scripts.console import Console
-from scripts.errors import PrequelError
+from scripts.errors import InterruptedRunError, PrequelError, is_of_machine, reason
 
 app = typer.Typer(
     name="prequel",
@@ -74,26 +75,83 @@ app.add_typer(backend.app, name="backend")
 
 def main() -> None:
     """Runs the command line; every failure that the user can act on is one line and an exit code."""
+    streams.prepare()
     os.environ.update(direct_here(os.environ))
+    signals = _Signals()
+    message, exit_code = _run(signals)
+    # One more signal while this process ends must change neither its last line nor its exit code.
+    signals.ignore()
+    if message:
+        Console(json_lines="--json" in sys.argv).error(message)
+    if lost := streams.why_lost():
+        exit_code = exit_code or 1
+        Console().error(f"the result could not be written: {lost.strerror}; what was done stands")
+    sys.exit(exit_code)
+
+
+class _Signals:
+    """The signals that end a command, each like ctrl-C; ``received`` says whether one came.
+
+    While terraform runs, ``forward_interrupts`` has them instead.
+    """
+
+    _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self.received = False
+        for number in self._NUMBERS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+                signal.signal(number, self._receive)
+
+    def _receive(self, *_: object) -> None:
+        self.received = True
+        raise KeyboardInterrupt
+
+    def ignore(self) -> None:
+        for number in self._NUMBERS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _run(signals: _Signals) -> tuple[str, int]:
+    """Runs the command; gives why it failed, and the exit code."""
     try:
-        sys.exit(app(prog_name=app.info.name, standalone_mode=False))
-    except PrequelError as error:
-        _fail(str(error), error.exit_code)
-    except typer.TyperException as error:
+        exit_code = app(prog_name=app.info.name, standalone_mode=False) or 0
+    except BaseException as error:
+        failure = _failure(error)
+        if failure is None:
+            raise  # a mistake of ours, whose traceback is wanted
+        return failure
+    stopped = signals.received and exit_code == InterruptedRunError.exit_code
+    return "interrupted" if stopped else "", exit_code
+
+
+def _failure(error: BaseException) -> tuple[str, int] | None:
+    """The line and the exit code for a failure that the user can act on."""
+    failure: tuple[str, int] | None = None
+    if isinstance(error, PrequelError):
+        failure = str(error), error.exit_code
+    elif isinstance(error, typer.TyperException):
         words = error.format_message()
         if words.startswith("Usage: "):  # a group without a command, which is answered with its help
             Console().say(words)
-            sys.exit(error.exit_code)
-        _fail(misused(error), error.exit_code)
-    except typer.Abort:
-        _fail("not confirmed, so nothing was changed; answer y, or pass --yes", 1)
+            words = ""
+        failure = words and misused(error), error.exit_code
+    elif isinstance(error, typer.Abort):
+        failure = "not confirmed, so nothing was changed; answer y, or pass --yes", 1
+    elif isinstance(error, KeyboardInterrupt):
+        failure = "interrupted", InterruptedRunError.exit_code
+    elif isinstance(error, SystemExit) and isinstance(error.__context__, OSError):  # Typer's end for a broken pipe
+        failure = reason(error.__context__), 1
+    elif is_of_machine(error):
+        failure = reason(error), 1
+    elif "botocore" in sys.modules:
+        from botocore.exceptions import BotoCoreError, ClientError
 
+        from scripts.aws.clients import reason as aws_reason
 
-def _fail(message: str, exit_code: int) -> NoReturn:
-    # One more ctrl-C while this process ends must change neither its last line nor its exit code.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Console(json_lines="--json" in sys.argv).error(message)
-    sys.exit(exit_code)
+        if isinstance(error, BotoCoreError | ClientError):
+            failure = aws_reason(error), 1
+    return failure
 
 
 def misused(error: typer.TyperException) -> str:

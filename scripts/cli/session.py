@@ -31,7 +31,10 @@ class Session:
     """One call of a command; each part is made when first used, so that ``--help`` stays fast."""
 
     def __init__(self, *, json_lines: bool = False) -> None:
+        from scripts.private_files import remove_abandoned
+
         self.console = Console(json_lines=json_lines)
+        remove_abandoned()
 
     @property
     def directory(self) -> Path:

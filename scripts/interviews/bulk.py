@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from scripts.challenges.names import name_of
 from scripts.console import counted
-from scripts.errors import InterruptedRunError, NoFreeSlotError, PrequelError, RefusedError
+from scripts.errors import InterruptedRunError, NoFreeSlotError, PrequelError, RefusedError, reason
 from scripts.interviews.context import Context
 from scripts.interviews.create import CreatePlan, create, plan
 from scripts.interviews.csv_rows import read_rows
@@ -180,8 +180,7 @@ def create_all(
         except PrequelError as error:
             result = RowResult(number, request.id, "failed", error=str(error), exit_code=error.exit_code)
         except Exception as error:  # noqa: BLE001  (one row's surprise must not cost the others their passwords)
-            reason = f"{type(error).__name__}: {error}"
-            result = RowResult(number, request.id, "failed", error=reason, exit_code=1)
+            result = RowResult(number, request.id, "failed", error=reason(error), exit_code=1)
         text = result.error or f"{result.access_url}  {result.password or '(password in SSM)'}"
         context.console.part("row", f"{result.id}  {result.outcome}  {text}", **result.document())
         return result

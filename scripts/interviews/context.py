@@ -15,6 +15,7 @@ from scripts.console import Console
 from scripts.errors import RefusedError
 from scripts.interviews.slots import Slots
 from scripts.interviews.store import IntentStore
+from scripts.private_files import cache_directories, cache_directory
 from scripts.releases.release import Pointer
 from scripts.releases.store import ReleaseStore
 
@@ -73,8 +74,12 @@ class Context:
 
     @cached_property
     def runs_directory(self) -> Path:
-        """Where this machine remembers which of its runs are alive."""
-        cache = self.environment.get("XDG_CACHE_HOME") or Path(self.environment.get("HOME") or Path.home()) / ".cache"
-        directory = Path(cache) / "prequel" / "runs"
+        """Where this machine notes which of its runs are alive."""
+        directory = cache_directory(self.environment) / "runs"
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return directory
+
+    @property
+    def runs_directories(self) -> list[Path]:
+        """Where an earlier run may be noted: home may have been full or read-only then, or be so now."""
+        return [directory / "runs" for directory in cache_directories(self.environment)]

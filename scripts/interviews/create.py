@@ -11,7 +11,16 @@ from contract.names import LISTENER_PRIORITY_BASE, state_key, workspace_key
 from contract.prices import cost_of
 from scripts.challenges.catalog import ChallengeBucket
 from scripts.challenges.names import name_of
-from scripts.errors import AwsError, InterruptedRunError, PrequelError, RefusedError, TerraformError
+from scripts.errors import (
+    AwsError,
+    InterruptedRunError,
+    MachineError,
+    PrequelError,
+    RefusedError,
+    TerraformError,
+    is_of_machine,
+    reason,
+)
 from scripts.images.catalog import Catalog
 from scripts.images.choice import lazy_tag
 from scripts.interviews.context import Context
@@ -26,7 +35,8 @@ from scripts.interviews.records import Inputs, Intent, Status, timestamp
 from scripts.interviews.request import Request, checked_duration, refuse_reserved
 from scripts.interviews.run_lock import RunLock, run_lock
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
-from scripts.interviews.workspace import Workspace, check_here, private_directory
+from scripts.interviews.workspace import Workspace, check_here
+from scripts.private_files import private_directory
 
 
 @dataclass(frozen=True)
@@ -189,7 +199,7 @@ def _create_now(context: Context, run: RunLock, workspace: Workspace, request: R
         run.update(slot=slot, inputs=pinning.result())
     except ChangedMeanwhileError:
         raise  # it is another run's by now
-    except (PrequelError, KeyboardInterrupt):
+    except BaseException:
         run.remove()
         raise
     bring_up(context, run, workspace, request.password, keep=request.keep, wait_seconds=request.wait_seconds)
@@ -254,22 +264,22 @@ def bring_up(
         run.move(Status.ACTIVE, "ready", outputs=outputs, error="", failures=0, retry_at=None)
     except ChangedMeanwhileError:
         raise  # it is another run's by now, and so is what was created
-    except (PrequelError, KeyboardInterrupt) as error:
-        reason = _why(error)
+    except BaseException as error:  # a full disk, a closed terminal, a mistake of ours: nothing may be left
+        why = reason(error)
         if keep:
-            run.move(Status.FAILED, reason, error=reason)
+            run.move(Status.FAILED, why, error=why)
             context.console.warn(f"interview {interview_id} is kept as it is; destroy it, or complete it with recover")
             raise
-        context.console.warn(f"creating interview {interview_id} failed ({reason}); destroying what was created")
-        run.update(error=reason)
-        tear_down(context, run, workspace, note=reason)
+        context.console.warn(f"creating interview {interview_id} failed ({why}); destroying what was created")
+        run.update(error=why)
+        tear_down(context, run, workspace, note=why)
         if isinstance(error, InterruptedRunError | KeyboardInterrupt):
             raise InterruptedRunError(f"interrupted; interview {interview_id} is proven gone") from error
-        raise type(error)(f"{error}; what had been created is proven gone") from error
-
-
-def _why(error: BaseException) -> str:
-    return "interrupted by the user" if isinstance(error, KeyboardInterrupt) else str(error)
+        if isinstance(error, PrequelError):
+            raise type(error)(f"{error}; what had been created is proven gone") from error
+        if is_of_machine(error):
+            raise MachineError(f"{why}; what had been created is proven gone") from error
+        raise
 
 
 def _apply(context: Context, run: RunLock, workspace: Workspace, password: str) -> dict[str, Any]:
@@ -291,15 +301,15 @@ def _schedule(context: Context, run: RunLock, values: dict[str, Any], request: R
     try:
         refuse_foreign(take_inventory(context.aws, run.intent.id, values), request.id)
         run.update(inputs=pinned(context, run.intent))
-    except PrequelError:
+    except BaseException:
         run.remove()
         raise
     try:
         write_password(context.aws, request.id, values, request.password)
-    except (PrequelError, KeyboardInterrupt) as error:
+    except BaseException as error:
         # Not withdrawn: the parameter may be there, and only its answer be lost.
-        reason = _why(error)
-        context.console.warn(f"scheduling interview {request.id} failed ({reason}); taking it back")
-        run.update(error=reason)
-        tear_down(context, run, note=reason)
+        why = reason(error)
+        context.console.warn(f"scheduling interview {request.id} failed ({why}); taking it back")
+        run.update(error=why)
+        tear_down(context, run, note=why)
         raise

@@ -15,6 +15,8 @@ from scripts.errors import (
     PrequelError,
     RefusedError,
     TerraformError,
+    is_of_machine,
+    reason,
 )
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import Inventory, take_inventory
@@ -89,8 +91,10 @@ def tear_down(context: Context, run: RunLock, workspace: Workspace | None = None
             evidence = ("nothing had been created",)
     except (InterruptedRunError, BusyInterviewError, ChangedMeanwhileError):
         raise  # somebody else's turn, or the user's
-    except PrequelError as error:
-        raise _leaking(context, run, str(error)) from error
+    except Exception as error:
+        if isinstance(error, PrequelError) or is_of_machine(error):
+            raise _leaking(context, run, reason(error)) from error
+        raise
     _clean_up(context, run, evidence, log)
     return evidence
 
@@ -99,7 +103,7 @@ def _destroy_until_gone(context: Context, run: RunLock, workspace: Workspace) ->
     retrying = Retrying(
         stop=lambda state: state.attempt_number >= ATTEMPTS or run.seconds_left <= 0,
         wait=PAUSES,
-        retry=retry_if_exception_type((_NotGoneYetError, TerraformError)),
+        retry=retry_if_exception_type((_NotGoneYetError, TerraformError, OSError)),
         before_sleep=lambda state: _report_retry(context, run.intent.id, state),
         reraise=True,
     )
@@ -120,9 +124,10 @@ def _destroy_until_gone(context: Context, run: RunLock, workspace: Workspace) ->
 
 
 def _report_retry(context: Context, interview_id: str, state: RetryCallState) -> None:
-    reason = str(state.outcome.exception()) if state.outcome is not None else ""
-    text = f"trying again, {state.attempt_number + 1} of {ATTEMPTS}: {reason}"
-    context.console.progress("retry", text, interview=interview_id, attempt=state.attempt_number, reason=reason)
+    error = state.outcome.exception() if state.outcome is not None else None
+    why = reason(error) if error is not None else ""
+    text = f"trying again, {state.attempt_number + 1} of {ATTEMPTS}: {why}"
+    context.console.progress("retry", text, interview=interview_id, attempt=state.attempt_number, reason=why)
 
 
 def _proven(context: Context, intent: Intent, found: Inventory) -> bool:
@@ -143,11 +148,11 @@ def _destroy_once(run: RunLock, workspace: Workspace, found: Inventory) -> None:
     workspace.destroy(run)
 
 
-def _leaking(context: Context, run: RunLock, reason: str) -> LeakingError:
-    after = run.intent.failed(reason, context.now())
-    run.move(Status.LEAKING, reason, error=reason, failures=after.failures, retry_at=after.retry_at)
+def _leaking(context: Context, run: RunLock, why: str) -> LeakingError:
+    after = run.intent.failed(why, context.now())
+    run.move(Status.LEAKING, why, error=why, failures=after.failures, retry_at=after.retry_at)
     return LeakingError(
-        f"interview {run.intent.id} is not proven gone: {reason}; "
+        f"interview {run.intent.id} is not proven gone: {why}; "
         f"run `prequel interview destroy {run.intent.id}` again, or leave it to `prequel interview reap`"
     )
 

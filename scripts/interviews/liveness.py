@@ -39,7 +39,8 @@ class RunFiles:
 
     def note_terraform(self, process_group: int) -> None:
         """Remembers terraform's process group, so that a successor can end it if this process dies."""
-        os.pwrite(self.terraform_lock, f"{process_group:>10}".encode(), 0)
+        with contextlib.suppress(OSError):  # without it, a successor waits for terraform to end by itself
+            os.pwrite(self.terraform_lock, f"{process_group:>10}".encode(), 0)
 
     def forget(self) -> None:
         """Removes the files, once no mark names this run any more; without them its death cannot be proven."""

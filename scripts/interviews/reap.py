@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, NoFreeSlotError, PrequelError
+from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, NoFreeSlotError, PrequelError, reason
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import free_orphan, tear_down
 from scripts.interviews.pending import PendingAction, orphan_leases, pending_actions
@@ -81,16 +81,16 @@ def _finish(context: Context, action: PendingAction, report: Report) -> None:
     except (BusyInterviewError, ChangedMeanwhileError) as error:
         report.busy[action.interview_id] = str(error)  # somebody else is at it, or has ended it
     except Exception as error:  # noqa: BLE001  (a surprise with one interview must not hide what became of the others)
-        reason = str(error) if isinstance(error, PrequelError) else f"{type(error).__name__}: {error}"
-        report.failed[action.interview_id] = reason
-        context.console.warn(reason)
+        why = reason(error)
+        report.failed[action.interview_id] = why
+        context.console.warn(why)
         if isinstance(error, LeakingError):
             report.leaking.append(action.interview_id)  # its next try is written down already
         elif not isinstance(error, NoFreeSlotError):  # a slot may be free at the next pass
             with suppress(PrequelError):  # that it failed matters more than when the next pass tries again
                 stored = context.intents.load(action.interview_id)
                 if stored is not None and stored.intent.run is None:
-                    context.intents.replace(stored, stored.intent.failed(reason, context.now()))
+                    context.intents.replace(stored, stored.intent.failed(why, context.now()))
 
 
 def _do(context: Context, action: PendingAction, report: Report) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
@@ -129,7 +130,7 @@ def run_lock(context: Context, interview: str | Intent, purpose: str) -> Iterato
             yield run
         except BaseException:
             # The failure at hand matters more than a mark that the next run will find dead.
-            with suppress(PrequelError):
+            with suppress(PrequelError, OSError):
                 run.release()
             raise
         run.release()
@@ -150,9 +151,15 @@ def _take_over(context: Context, interview_id: str, files: RunFiles, mark: RunMa
         _refuse_if_alive(context, stored.intent, before)
     run = RunLock(context, context.intents.replace(stored, replace(stored.intent, run=mark)), files, mark, before)
     if before is not None:
-        forget(before.id, context.runs_directory)
+        forget(before.id, _noted_in(context, before))
         context.console.event("took-over", interview=interview_id, run=plain(before))
     return run
+
+
+def _noted_in(context: Context, run: RunMark) -> Path:
+    """The directory that holds the files of a run of this machine."""
+    found = (directory for directory in context.runs_directories if (directory / f"{run.id}.client").exists())
+    return next(found, context.runs_directory)
 
 
 def is_dead(context: Context, run: RunMark) -> bool:
@@ -160,15 +167,15 @@ def is_dead(context: Context, run: RunMark) -> bool:
 
     Its terraform may have outlived it, which is then ended before anybody takes over.
     """
-    life = liveness_of(run, context.runs_directory, context.host)
+    life = liveness_of(run, _noted_in(context, run), context.host)
     return life in {Liveness.DEAD, Liveness.ORPHANED} or (
         life is Liveness.UNKNOWN and context.now() >= run.started_at + LONGEST_RUN
     )
 
 
 def _refuse_if_alive(context: Context, intent: Intent, run: RunMark) -> None:
-    life = liveness_of(run, context.runs_directory, context.host)
-    if is_dead(context, run) and (life is not Liveness.ORPHANED or end_orphans(run, context.runs_directory)):
+    life = liveness_of(run, _noted_in(context, run), context.host)
+    if is_dead(context, run) and (life is not Liveness.ORPHANED or end_orphans(run, _noted_in(context, run))):
         return
     what_next = (
         f"if that process is lost, it can be taken over after {timestamp(run.started_at + LONGEST_RUN)}"

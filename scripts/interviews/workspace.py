@@ -1,7 +1,6 @@
 """One interview's Terraform directory on this machine: filled from its release, private, and gone afterwards."""
 
 import json
-import tempfile
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -11,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from contract.names import LISTENER_PRIORITY_BASE, SHARED_VALUES_FILE, TEMPLATE_FILES, workspace_key
-from scripts.errors import AlteredReleaseError, PrequelError, RefusedError
+from scripts.errors import AlteredReleaseError, PrequelError, RefusedError, reason
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import Inventory
 from scripts.interviews.records import LONGEST_RUN, Intent, timestamp
 from scripts.interviews.run_lock import RunLock
 from scripts.interviews.state import clear_stale_state_lock, state_addresses
 from scripts.interviews.store import LOG_FILE
+from scripts.private_files import lock_of, private_directory
 from scripts.releases.release import ReleaseManifest, render_main
 from scripts.shared_stack.values import check_deployment
 from scripts.terraform.process import Event, Terraform
@@ -171,8 +171,8 @@ class Workspace:
     def _save_log(self, interview_id: str) -> None:
         try:
             self._context.objects.write(workspace_key(interview_id, LOG_FILE), (self.log + "\n").encode())
-        except PrequelError as error:
-            self._context.console.warn(f"the log is not kept: {error}")
+        except (PrequelError, OSError) as error:
+            self._context.console.warn(f"the log is not kept: {reason(error)}")
 
     def _terraform(self, run: RunLock | None, *, share: float = 1.0) -> Terraform:
         # Without Terraform's debug logs, which hold whole requests, the one with the password included.
@@ -182,7 +182,7 @@ class Workspace:
             # Terraform and its provider collect garbage most of the time: this saves a third of a create's CPU time
             # for some 150 MB more memory (measured; the caller's own GOGC wins).
             {"GOGC": "400"} | environment,
-            inherited=(run.files.terraform_lock,) if run else (),
+            inherited=(*((run.files.terraform_lock,) if run else ()), *lock_of(self.directory)),
             on_start=run.files.note_terraform if run else None,
             timeout_seconds=run.seconds_for_terraform(share) if run else LONGEST_RUN.total_seconds(),
         )
@@ -211,13 +211,6 @@ class Workspace:
 
 
 _PAST = {"create": "created", "update": "updated", "delete": "destroyed", "replace": "replaced"}
-
-
-@contextmanager
-def private_directory() -> Iterator[Path]:
-    """A directory that only this user can read, and that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="prequel-", ignore_cleanup_errors=True) as directory:
-        yield Path(directory)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ Terraform's command line, which wins over ``shared.auto.tfvars.json``.
 
 import json
 import secrets
-import tempfile
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from scripts.console import Console
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import TemplateError, TerraformError
+from scripts.private_files import private_directory
 from scripts.releases.release import Rehearsal, Release, render_main
 from scripts.terraform.process import Terraform
 
@@ -52,7 +52,7 @@ def rehearse(release: Release, console: Console) -> Rehearsal:
     """Creates, plans again, destroys and looks for leftovers, in 15 s; raises ``TemplateError`` with what failed."""
     start = time.monotonic()
     values = release.shared_values
-    with tempfile.TemporaryDirectory(prefix="prequel-rehearsal-") as scratch:
+    with private_directory("rehearsal") as directory:
         with console.step("Rehearsal: starting an embedded AWS"):
             embedded = EmbeddedAws.start(_REGION)
         with embedded:
@@ -62,7 +62,6 @@ def rehearse(release: Release, console: Console) -> Rehearsal:
                 domain_name=values["domain_name"],
                 wildcard=not values["create_dns_record"],
             )
-            directory = Path(scratch)
             _prepare(release, directory, {name: seeded[name] for name in EMBEDDED_VALUES if name in values})
             resources, versions = _run(Terraform(directory, embedded.environment), embedded.aws, seeded, console)
     return Rehearsal(

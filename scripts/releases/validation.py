@@ -1,10 +1,8 @@
 """What a template set must pass before it may be published: the exact bytes, checked without AWS."""
 
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import hcl2
 
@@ -12,6 +10,7 @@ from contract.limits import AWS_CLI_PATTERN
 from contract.names import PLACEHOLDERS
 from scripts.console import Console
 from scripts.errors import ReleaseError, TemplateError, TerraformError
+from scripts.private_files import private_directory
 from scripts.releases.policy import POLICIES, SENTINEL_PASSWORD, Plan
 from scripts.releases.release import Release
 from scripts.secrets_scan import find_secrets
@@ -49,8 +48,7 @@ _ACCOUNT = "123456789012"
 def check(release: Release, console: Console) -> tuple[str, ...]:
     """Every check, in about 7 s; returns their names, or raises ``TemplateError`` with a line for each problem."""
     names = ["placeholders", "contract with clients", "no secrets", "formatted", "valid"]
-    with tempfile.TemporaryDirectory(prefix="prequel-validation-") as scratch, _as_problems():
-        directory = Path(scratch)
+    with private_directory("validation") as directory, _as_problems():
         release.write(directory)
         terraform = Terraform(directory)
         with console.step("Checking the text: placeholders, contract, secrets, format"):

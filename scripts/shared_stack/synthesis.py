@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scripts.errors import PrequelError
+from scripts.private_files import private_directory
 from scripts.project import PROJECT
 
 Document = dict[str, Any]
@@ -29,7 +29,7 @@ def synthesized(directory: Path | None, settings: Mapping[str, str]) -> tuple[Do
     Without a directory, of ``ASSUMED_SETTINGS``. Takes three seconds, in a process of its own because operations do
     not import cdktf. Raises ``PrequelError`` when synthesis fails.
     """
-    with tempfile.TemporaryDirectory(prefix="prequel-synthesis-") as scratch:
+    with private_directory("synthesis") as scratch:
         if directory is None:
             directory = Path(scratch)
             lines = [f"{name} = {json.dumps(value)}\n" for name, value in ASSUMED_SETTINGS.items()]

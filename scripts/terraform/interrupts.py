@@ -91,7 +91,7 @@ def interrupted() -> bool:
 
 @contextmanager
 def forward_interrupts() -> Iterator[Callable[[], bool]]:
-    """While open, SIGINT and SIGTERM go to every terraform that this process runs, in whatever thread.
+    """While open, SIGINT, SIGTERM and SIGHUP go to every terraform that this process runs, in whatever thread.
 
     Only for the main thread, which alone receives signals; elsewhere, and inside another one, it does nothing. Gives a
     function that says whether a signal came.
@@ -101,7 +101,10 @@ def forward_interrupts() -> Iterator[Callable[[], bool]]:
         yield lambda: _signals.received > before
         return
     _signals.received, before, _signals.forwarding = 0, 0, True
-    previous = {number: signal.signal(number, _signals.receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, _signals.receive) for number in numbers}
     try:
         yield lambda: _signals.received > 0
     finally:
@@ -119,9 +122,9 @@ def supervised(
 ) -> Iterator[SupervisedProcess]:
     """While open, signals go to ``process``, which outlives neither the block nor its time limit."""
     supervisor = SupervisedProcess(process, timeout_seconds, grace_seconds)
-    threading.Thread(target=supervisor.watch, daemon=True).start()
     _signals.running.add(supervisor)
     try:
+        threading.Thread(target=supervisor.watch, daemon=True).start()
         if interrupted():
             supervisor.interrupt()  # the signal came while it was being started
         yield supervisor

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.errors import InterruptedRunError, TerraformError
+from scripts.private_files import private_directory
 from scripts.terraform.binary import first_error, terraform_binary
 from scripts.terraform.environment import own_environment
 from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS, forward_interrupts, supervised
@@ -120,7 +120,7 @@ class Terraform:
 
         Shape: https://developer.hashicorp.com/terraform/internals/json-format#change-representation
         """
-        with tempfile.TemporaryDirectory() as scratch:
+        with private_directory("plan") as scratch:
             plan = Path(scratch) / "plan"
             self._run("plan", "-json", f"-out={plan}", *arguments, variables=variables)
             document = json.loads(self._run("show", "-json", str(plan), json_events=False).stdout)
@@ -138,15 +138,19 @@ class Terraform:
         run = TerraformRun()
         lines: list[str] = []
         binary = terraform_binary()
+        environment = self._environment | given
+        if not json_events:  # its output is read whole, without what is logged
+            environment = {name: value for name, value in environment.items() if not name.startswith("TF_LOG")}
         with forward_interrupts() as interrupted:
             process = subprocess.Popen(
                 [binary, *arguments],
                 cwd=self.directory,
-                env=self._environment | given,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 # Ctrl-C reaches this process alone, which passes it on once (see SupervisedProcess).
                 start_new_session=True,
                 pass_fds=self._inherited,

@@ -14,6 +14,7 @@ from pathlib import Path
 from contract.limits import TESTED_PROVIDER
 from scripts.aws.proxies import direct_here
 from scripts.errors import MissingToolError, TerraformError
+from scripts.private_files import cache_directory
 from scripts.terraform.binary import first_error, terraform_binary, unattended
 from scripts.terraform.environment import own_environment, with_absolute_paths
 
@@ -153,9 +154,7 @@ def _cli_config(mirror: Path | None) -> Path:
 
 
 def _cache_home() -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "prequel"
-    home.mkdir(parents=True, exist_ok=True)
-    return home
+    return cache_directory(os.environ)
 
 
 def _plugin_cache() -> Path:

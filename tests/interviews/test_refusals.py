@@ -14,7 +14,8 @@ from scripts.interviews.destroy import destroy
 from scripts.interviews.records import LONGEST_RUN, Status
 from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import run_lock
-from scripts.interviews.workspace import Workspace, private_directory
+from scripts.interviews.workspace import Workspace
+from scripts.private_files import private_directory
 from tests.interviews.conftest import Place, PlaceFactory, publish
 from tests.interviews.test_absence import a_target_group
 

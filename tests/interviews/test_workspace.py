@@ -16,9 +16,9 @@ from scripts.interviews.workspace import (
     LONGEST_LOG,
     Workspace,
     hcl_string,
-    private_directory,
     render_tfvars,
 )
+from scripts.private_files import private_directory
 from scripts.project import PROJECT
 from scripts.releases.release import Rehearsal, render_main
 from scripts.terraform.binary import terraform_binary
