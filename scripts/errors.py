@@ -124,3 +124,10 @@ def is_of_machine(error: BaseException) -> bool:
     """Whether this machine is why, and not a mistake of ours."""
     # Python's word for a thread that could not be started.
     return isinstance(error, OSError | MemoryError) or "can't start new thread" in str(error)
+
+
+def extended(error: BaseException, more: str) -> BaseException:
+    """``error`` with ``more`` in its text, if the user can act on it; a mistake of ours as it is."""
+    if isinstance(error, PrequelError):
+        return type(error)(f"{error}; {more}")
+    return MachineError(f"{reason(error)}; {more}") if is_of_machine(error) else error

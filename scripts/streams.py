@@ -50,9 +50,8 @@ def prepare() -> None:
             os.fstat(descriptor)
         except OSError:  # closed: else the next file that is opened would be taken for it, here and in a child
             os.open(os.devnull, os.O_RDWR)  # the lowest free descriptor
-    # Python has no stream for a descriptor that was closed when it began.
-    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        # Python has no stream for a descriptor that was closed when it began.
         stream: Any = getattr(sys, name) or open(descriptor, "w", closefd=False)  # noqa: SIM115
         if isinstance(stream, DurableStream):
             continue

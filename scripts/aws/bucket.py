@@ -183,7 +183,8 @@ class Bucket:
     def delete(self, key: str, *, if_match: str = "") -> None:
         """Deletes an object; one that is already gone is no error, and the bucket's versioning can bring it back.
 
-        With ``if_match`` only the object with that ETag; otherwise raises ``LostRaceError``.
+        With ``if_match`` only the object with that ETag; otherwise raises ``LostRaceError``. A deletion that S3 made
+        but whose answer was lost counts as made.
         """
         condition: dict[str, Any] = {"IfMatch": if_match} if if_match else {}
         try:
@@ -192,6 +193,8 @@ class Bucket:
         except AwsError as error:
             if not condition or _code(error) not in CONFLICTS | _GONE:
                 raise
+            if _repeated(error) and self.read(key) is None:
+                return  # the first request's answer was lost, and the repetition found nothing any more
             raise LostRaceError(f"{self._address(key)} was just written by somebody else; try again") from error
 
     def delete_all(self, keys: Iterable[str]) -> None:
@@ -242,6 +245,12 @@ class Bucket:
         if code in REFUSED_CREDENTIALS:
             return reason(error)
         return f"{permission} on {self._address(key)} failed: {reason(error)}"
+
+
+def _repeated(error: BaseException) -> bool:
+    """Whether botocore sent the request behind an ``AwsError`` more than once."""
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and bool(cause.response.get("ResponseMetadata", {}).get("RetryAttempts"))
 
 
 def _code(error: BaseException) -> str:

@@ -1,8 +1,10 @@
 """AWS's own API, one client a service, all from the caller's ordinary credentials."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -69,6 +71,37 @@ CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412"
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)."""
 
 
+class Clock:
+    """The time by AWS: this machine's, corrected by what AWS's answers say if it differs by more than a minute.
+
+    ``report`` gets one line about the difference, once.
+    """
+
+    TOLERANCE = timedelta(minutes=1)
+
+    def __init__(self, report: Callable[[str], None] | None = None) -> None:
+        self._report = report
+        self._difference = timedelta()
+
+    def __call__(self) -> datetime:
+        """The time now, in UTC."""
+        return datetime.now(UTC) + self._difference
+
+    def hear(self, http_response: Any, **_: Any) -> None:
+        """Compares the clocks by the Date of an answer (https://www.rfc-editor.org/rfc/rfc9110#field.date)."""
+        try:
+            date = parsedate_to_datetime(http_response.headers["date"])
+            difference = date - datetime.now(UTC)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return
+        self._difference = difference if abs(difference) > self.TOLERANCE else timedelta()
+        if self._difference and self._report is not None:
+            side = "behind" if difference > timedelta() else "ahead of"
+            amount = timedelta(seconds=round(abs(difference).total_seconds()))
+            report, self._report = self._report, None
+            report(f"this machine's clock is {amount} {side} AWS's, whose time is used; set the clock")
+
+
 class OwnBucket(TypedDict):
     """What names a bucket in a request, so that S3 refuses it when it is another account's
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html)."""
@@ -94,8 +127,16 @@ class Aws:
     ssm: "cached_property[SSMClient]" = cached_property(lambda aws: aws.client("ssm"))
     sts: "cached_property[STSClient]" = cached_property(lambda aws: aws.client("sts"))
 
-    def __init__(self, region: str, *, session: boto3.Session | None = None, endpoint: str | None = None) -> None:
+    def __init__(
+        self,
+        region: str,
+        *,
+        session: boto3.Session | None = None,
+        endpoint: str | None = None,
+        report_clock: Callable[[str], None] | None = None,
+    ) -> None:
         self.region = region
+        self.now = Clock(report_clock)
         self._session = session or boto_session()
         self._making = Lock()
         self._endpoint = endpoint
@@ -114,7 +155,9 @@ class Aws:
         # Clients are made for threads, sessions are not
         # (https://boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html#multithreading-or-multiprocessing-with-clients).
         with self._making:
-            return self._session.client(service, self.region, endpoint_url=self._endpoint, config=config)  # type: ignore[call-overload]
+            made: Any = self._session.client(service, self.region, endpoint_url=self._endpoint, config=config)  # type: ignore[call-overload]
+        made.meta.events.register("after-call", self.now.hear)
+        return made
 
     @cached_property
     def _caller(self) -> "GetCallerIdentityResponseTypeDef":

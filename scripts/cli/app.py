@@ -77,7 +77,7 @@ def main() -> None:
     """Runs the command line; every failure that the user can act on is one line and an exit code."""
     streams.prepare()
     os.environ.update(direct_here(os.environ))
-    signals = _Signals()
+    signals = _EndSignals()
     message, exit_code = _run(signals)
     # One more signal while this process ends must change neither its last line nor its exit code.
     signals.ignore()
@@ -89,7 +89,7 @@ def main() -> None:
     sys.exit(exit_code)
 
 
-class _Signals:
+class _EndSignals:
     """The signals that end a command, each like ctrl-C; ``received`` says whether one came.
 
     While terraform runs, ``forward_interrupts`` has them instead.
@@ -112,7 +112,7 @@ class _Signals:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _run(signals: _Signals) -> tuple[str, int]:
+def _run(signals: _EndSignals) -> tuple[str, int]:
     """Runs the command; gives why it failed, and the exit code."""
     try:
         exit_code = app(prog_name=app.info.name, standalone_mode=False) or 0

@@ -59,7 +59,7 @@ class Session:
         """Clients for the configured region."""
         from scripts.aws.clients import Aws
 
-        return Aws(self.configuration.settings.aws_region)
+        return Aws(self.configuration.settings.aws_region, report_clock=self.console.warn)
 
     @property
     def bucket(self) -> str:
@@ -87,6 +87,6 @@ class Session:
 
     def confirm(self, question: str) -> bool:
         """Whether the user says yes; raises ``PrequelError`` where there is no terminal to ask at."""
-        if self.console.json_lines or not sys.stdin.isatty():
+        if self.console.json_lines or sys.stdin is None or not sys.stdin.isatty():
             raise PrequelError(f"not interactive: pass --yes, or look with --dry-run ({question})")
         return typer.confirm(question, err=True)

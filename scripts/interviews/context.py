@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from scripts.aws.bucket import Bucket
@@ -28,6 +28,10 @@ def _actor() -> str:
     return f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
 
 
+def _local_time() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass
 class Context:
     """One shared stack, and the console and the clock of this process.
@@ -40,10 +44,14 @@ class Context:
     bucket: str
     console: Console
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
-    now: Callable[[], datetime] = field(default=partial(datetime.now, UTC))
+    now: Callable[[], datetime] = field(default=_local_time)
     actor: str = field(default_factory=_actor)
     host: str = field(default_factory=socket.gethostname)
     settling_seconds: float = SETTLING_SECONDS
+
+    def __post_init__(self) -> None:
+        if self.now is _local_time:
+            self.now = self.aws.now  # a laptop's clock may be wrong, and decides when interviews end
 
     @cached_property
     def objects(self) -> Bucket:

@@ -11,16 +11,7 @@ from contract.names import LISTENER_PRIORITY_BASE, state_key, workspace_key
 from contract.prices import cost_of
 from scripts.challenges.catalog import ChallengeBucket
 from scripts.challenges.names import name_of
-from scripts.errors import (
-    AwsError,
-    InterruptedRunError,
-    MachineError,
-    PrequelError,
-    RefusedError,
-    TerraformError,
-    is_of_machine,
-    reason,
-)
+from scripts.errors import AwsError, InterruptedRunError, RefusedError, TerraformError, extended, reason
 from scripts.images.catalog import Catalog
 from scripts.images.choice import lazy_tag
 from scripts.interviews.context import Context
@@ -275,11 +266,7 @@ def bring_up(
         tear_down(context, run, workspace, note=why)
         if isinstance(error, InterruptedRunError | KeyboardInterrupt):
             raise InterruptedRunError(f"interrupted; interview {interview_id} is proven gone") from error
-        if isinstance(error, PrequelError):
-            raise type(error)(f"{error}; what had been created is proven gone") from error
-        if is_of_machine(error):
-            raise MachineError(f"{why}; what had been created is proven gone") from error
-        raise
+        raise extended(error, "what had been created is proven gone") from error.__cause__
 
 
 def _apply(context: Context, run: RunLock, workspace: Workspace, password: str) -> dict[str, Any]:

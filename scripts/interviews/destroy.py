@@ -25,7 +25,7 @@ from scripts.interviews.records import Inputs, Intent, Status, Tombstone
 from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.run_lock import RunLock, run_lock
 from scripts.interviews.slots import HeldSlot
-from scripts.interviews.state import state_addresses
+from scripts.interviews.state import UnreadableStateError, state_addresses
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
 from scripts.interviews.workspace import Workspace, check_here, current_workspace, workspace_of
 
@@ -93,7 +93,7 @@ def tear_down(context: Context, run: RunLock, workspace: Workspace | None = None
         raise  # somebody else's turn, or the user's
     except Exception as error:
         if isinstance(error, PrequelError) or is_of_machine(error):
-            raise _leaking(context, run, reason(error)) from error
+            raise _leaking(context, run, error) from error
         raise
     _clean_up(context, run, evidence, log)
     return evidence
@@ -148,13 +148,13 @@ def _destroy_once(run: RunLock, workspace: Workspace, found: Inventory) -> None:
     workspace.destroy(run)
 
 
-def _leaking(context: Context, run: RunLock, why: str) -> LeakingError:
+def _leaking(context: Context, run: RunLock, error: Exception) -> LeakingError:
+    why = reason(error)
     after = run.intent.failed(why, context.now())
     run.move(Status.LEAKING, why, error=why, failures=after.failures, retry_at=after.retry_at)
-    return LeakingError(
-        f"interview {run.intent.id} is not proven gone: {why}; "
-        f"run `prequel interview destroy {run.intent.id}` again, or leave it to `prequel interview reap`"
-    )
+    again = f"; run `prequel interview destroy {run.intent.id}` again, or leave it to `prequel interview reap`"
+    what_next = "" if isinstance(error, UnreadableStateError) else again  # its text says what helps
+    return LeakingError(f"interview {run.intent.id} is not proven gone: {why}{what_next}")
 
 
 def _clean_up(context: Context, run: RunLock, evidence: tuple[str, ...], log: str) -> None:

@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any, Literal
 
 from contract.limits import INTERVIEW_ID_PATTERN
-from contract.names import HISTORY, INTENT_FILE, STATES, WORKSPACES, lock_key, workspace_key
+from contract.names import HISTORY, INTENT_FILE, STATES, WORKSPACES, lock_key, state_key, workspace_key
 from scripts.aws.clients import explained
 from scripts.errors import PrequelError
 from scripts.images.choice import missing_image
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import destroy, free_orphan
+from scripts.interviews.inventory import TASKS, kinds_of
 from scripts.interviews.pending import orphan_leases
 from scripts.interviews.rate import Rate
 from scripts.interviews.records import ENDING, Intent, Status, timestamp
@@ -20,7 +21,14 @@ from scripts.interviews.recover import recover
 from scripts.interviews.run_lock import is_dead, run_lock
 from scripts.interviews.services import stopped_services
 from scripts.interviews.stack_inventory import live_by_interview
-from scripts.interviews.state import OLDEST_FOREIGN_LOCK, StateLock, clear_stale_state_lock
+from scripts.interviews.state import (
+    OLDEST_FOREIGN_LOCK,
+    StateLock,
+    UnreadableStateError,
+    addresses_in,
+    clear_stale_state_lock,
+    is_empty,
+)
 from scripts.interviews.workspace import current_workspace
 
 _ESSENTIAL = frozenset({"service", "target group", "listener rule", "password"})
@@ -100,6 +108,7 @@ class _Comparison:
             self._stopped = stopped_services(context.aws, self._values["ecs_cluster_arn"], services)
         self._leases = context.slots.all()
         self._keys = [*context.objects.listing(STATES), *context.objects.listing(WORKSPACES)]
+        self._states = context.objects.read_all(key for key in self._keys if key.endswith(".tfstate"))
         self._listing = context.intents.all()
 
     def differences(self) -> Iterator[Difference]:
@@ -135,6 +144,8 @@ class _Comparison:
             if is_dead(self._context, run):  # otherwise somebody may be at work
                 detail = f"process {run.pid} of {run.actor} died during {run.purpose}; it is {status}"
                 yield self._repaired("recover", "dead run", name, detail)
+        elif unreadable := self._unreadable_state(name):
+            yield self._repaired("recover", "wrong state", name, f"{status}, but {unreadable}")
         elif status is Status.LEAKING:
             yield self._repaired("destroy", "leaking", name, intent.error or "not proven gone")
         elif intent.overdue(self._context.now()):
@@ -148,6 +159,35 @@ class _Comparison:
             yield self._repaired("recover", kind, name, f"active, but it has no {', no '.join(lacking)}")
         elif status is Status.ACTIVE and name in self._stopped:
             yield self._repaired("recover", "stopped", name, "active, but its service is set to 0 tasks")
+        elif status is Status.ACTIVE and (problem := self._problem_of_state(name)):
+            yield self._repaired("recover", "wrong state", name, f"active, but {problem}")
+
+    def _problem_of_state(self, name: str) -> str:
+        """What is wrong with the Terraform state of an interview that is otherwise whole."""
+        key = state_key(name)
+        stored = self._states.get(key) or self._context.objects.read(key)  # it may be younger than the listing
+        if stored is None:
+            # Terraform had written one by the time that the create stored these files.
+            return f"its state {key} is gone" if workspace_key(name, "main.tf") in self._keys else ""
+        unknown = {*kinds_of(self._values)} - {TASKS} - addresses_in(stored.body, key)
+        return f"its state does not hold {', '.join(sorted(unknown))}" if unknown else ""
+
+    def _is_empty_state(self, name: str) -> bool:
+        """Whether this is all that is there: what Terraform leaves of an interview that another client destroyed."""
+        stored = self._states.get(state_key(name))
+        traces = [key for key in self._keys if key.startswith((workspace_key(name), lock_key(name)))]
+        if stored is None or traces or name in self._live:
+            return False
+        return not self._unreadable_state(name) and is_empty(stored.body, name)
+
+    def _unreadable_state(self, name: str) -> str:
+        stored = self._states.get(state_key(name))
+        try:
+            if stored is not None:
+                addresses_in(stored.body, state_key(name))
+        except UnreadableStateError as error:
+            return str(error)
+        return ""
 
     def _without_intent(self) -> Iterator[Difference]:
         """Resources, states and workspaces without an intent, fixed only if a lease or tombstone shows they were ours.
@@ -160,6 +200,8 @@ class _Comparison:
             (states | workspaces | self._live.keys()) - self._listing.intents.keys() - self._listing.unreadable.keys()
         )
         for name in sorted(name for name in names if re.fullmatch(INTERVIEW_ID_PATTERN, name)):
+            if self._is_empty_state(name):
+                continue  # as the template contract says
             resources = ", ".join(sorted(self._live.get(name, ())))
             # Of ours, the intent is the first object of a workspace and the last.
             if any(f"{WORKSPACES}{name}/{file}" in self._keys for file in ("main.tf", "terraform.tfvars")):

@@ -16,7 +16,7 @@ from scripts.interviews.records import ENDING, Status
 from scripts.interviews.request import DEFAULT_WAIT_SECONDS, checked_id, generated_password
 from scripts.interviews.run_lock import RunLock, run_lock
 from scripts.interviews.services import stopped_services
-from scripts.interviews.state import clear_stale_state_lock
+from scripts.interviews.state import clear_stale_state_lock, set_aside_unreadable_state
 from scripts.interviews.workspace import Workspace, workspace_of
 
 
@@ -57,7 +57,7 @@ def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAUL
             f"`prequel interview destroy {interview_id}` removes it"
         )
     with run_lock(context, interview_id, "recover") as run:
-        intent = run.intent
+        intent, unreadable = run.intent, set_aside_unreadable_state(context, interview_id)
         if intent.status in ENDING or intent.overdue(context.now()):
             tear_down(context, run, note="overdue" if intent.status not in ENDING else "recovered")
             return Recovered(interview_id, "destroyed", "destroyed")
@@ -66,6 +66,7 @@ def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAUL
         with workspace_of(context, intent) as workspace:
             if intent.status is Status.ACTIVE:
                 did, password = _repair(context, run, workspace, wait_seconds), ""
+                did = f"set aside a state that could not be read; {did}" if unreadable else did
             else:
                 did, password = _complete(context, run, workspace, wait_seconds)
         return Recovered(interview_id, "active", did, run.intent.access_url, password)

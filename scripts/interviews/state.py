@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contract.names import lock_key, state_key
-from scripts.errors import BusyInterviewError, PrequelError
+from scripts.errors import BusyInterviewError, PrequelError, reason
 from scripts.interviews.context import Context
 from scripts.interviews.records import timestamp
 from scripts.interviews.run_lock import RunLock
@@ -14,28 +14,60 @@ OLDEST_FOREIGN_LOCK = timedelta(hours=1)
 """After that a state lock of a client that is not ours counts as stale; none of its creates takes as long."""
 
 
+FORMAT_VERSION = 4
+"""Of the state documents that Terraform 1.x writes."""
+
+
+class UnreadableStateError(PrequelError):
+    """What is stored as an interview's Terraform state is none, or of a format that is not known here."""
+
+
 def state_addresses(context: Context, interview_id: str) -> frozenset[str]:
     """What the interview's Terraform state holds, by address; empty without a state.
 
-    Read from the state document itself (format version 4), which takes no terraform process. Raises ``PrequelError``
-    when it is no such document.
+    Read from the state document itself, which takes no terraform process. Raises ``UnreadableStateError``.
     """
     key = state_key(interview_id)
     found = context.objects.read(key)
-    if found is None:
-        return frozenset()
+    return frozenset() if found is None else addresses_in(found.body, key)
+
+
+def addresses_in(body: bytes, key: str) -> frozenset[str]:
+    """What a state document holds, by address; raises ``UnreadableStateError``."""
     addresses = set()
+    name = key.rpartition("/")[2].removesuffix(".tfstate")
+    remedy = f"`prequel interview recover {name}` sets it aside and finds by name what it listed"
     try:
-        for resource in json.loads(found.body).get("resources", []):
+        document = json.loads(body)
+        version = document["version"]
+        if version != FORMAT_VERSION:
+            raise UnreadableStateError(f"{key} has the format version {version}, expected {FORMAT_VERSION}; {remedy}")
+        for resource in document.get("resources") or []:
             for instance in resource.get("instances", []):
                 index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
                 addresses.add(f"{resource['type']}.{resource['name']}{index}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PrequelError(
-            f"{key} is not a Terraform state ({error}); restore an earlier version of it, or delete it: "
-            f"what it listed is then found by name"
-        ) from error
+        raise UnreadableStateError(f"{key} is not a Terraform state ({reason(error)}); {remedy}") from error
     return frozenset(addresses)
+
+
+def is_empty(body: bytes, key: str) -> bool:
+    """Whether a state document is what Terraform itself leaves after a destroy; raises ``UnreadableStateError``."""
+    return not addresses_in(body, key) and "lineage" in json.loads(body)
+
+
+def set_aside_unreadable_state(context: Context, interview_id: str) -> bool:
+    """Deletes a state that cannot be read, of which the bucket keeps the version; whether there was one.
+
+    An interview's resources are all found by name, so the next terraform takes them into a new state.
+    """
+    try:
+        state_addresses(context, interview_id)
+    except UnreadableStateError as error:
+        context.console.event("state-set-aside", interview=interview_id, why=str(error))
+        context.objects.delete(state_key(interview_id))
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -81,4 +113,22 @@ def clear_stale_state_lock(context: Context, run: RunLock) -> bool:
         )
     context.objects.delete(lock_key(intent.id))
     context.console.event("lock-cleared", interview=intent.id, who=info.who)
+    return True
+
+
+def clear_own_state_lock(context: Context, run: RunLock, since: datetime) -> bool:
+    """Removes the lock that a terraform of ``run`` took after ``since`` and did not know of; whether there was one.
+
+    When the answer to its request is lost, the request is sent again and meets its own lock. No other terraform of this
+    machine works on the interview meanwhile. Both times are of this machine's clock.
+    """
+    found = context.objects.read(lock_key(run.intent.id))
+    if found is None:
+        return True  # released meanwhile, by whoever had it
+    info = StateLock.parse(found.body)
+    is_own = info.who.rsplit("@", 1)[-1] == context.host
+    if not is_own or info.created is None or info.created < since.replace(microsecond=0):
+        return False
+    context.objects.delete(lock_key(run.intent.id), if_match=found.etag)
+    context.console.event("lock-cleared", interview=run.intent.id, who=info.who)
     return True

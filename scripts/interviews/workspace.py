@@ -3,19 +3,24 @@
 import json
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from contract.names import LISTENER_PRIORITY_BASE, SHARED_VALUES_FILE, TEMPLATE_FILES, workspace_key
-from scripts.errors import AlteredReleaseError, PrequelError, RefusedError, reason
+from scripts.errors import AlteredReleaseError, PrequelError, RefusedError, TerraformError, reason
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import Inventory
 from scripts.interviews.records import LONGEST_RUN, Intent, timestamp
 from scripts.interviews.run_lock import RunLock
-from scripts.interviews.state import clear_stale_state_lock, state_addresses
+from scripts.interviews.state import (
+    clear_own_state_lock,
+    clear_stale_state_lock,
+    state_addresses,
+)
 from scripts.interviews.store import LOG_FILE
 from scripts.private_files import lock_of, private_directory
 from scripts.releases.release import ReleaseManifest, render_main
@@ -25,6 +30,8 @@ from scripts.terraform.providers import pin_provider
 
 LONGEST_LOG = 20_000
 """Bytes of log kept in the workspace, which may hold 50 kB in all."""
+
+_Result = TypeVar("_Result")
 
 ADOPTION_FILE = "prequel_adoption.tf"
 
@@ -106,15 +113,17 @@ class Workspace:
     def apply(self, run: RunLock, password: str, *arguments: str) -> dict[str, Any]:
         """Creates or completes the interview and returns its outputs."""
         self._secrets.append(password)
-        with self._ready(run, share=0.5) as terraform:  # the other half is for taking back what this began
-            return terraform.apply(
-                *arguments, on_event=partial(self._report, run.intent.id), variables={"password": password}
-            )
+        report = partial(self._report, run.intent.id)
+
+        def work(terraform: Terraform) -> dict[str, Any]:
+            return terraform.apply(*arguments, on_event=report, variables={"password": password})
+
+        return self._change(run, work, share=0.5)  # the other half is for taking back what this began
 
     def destroy(self, run: RunLock) -> None:
         """Destroys what the state holds."""
-        with self._ready(run) as terraform:
-            terraform.destroy(on_event=partial(self._report, run.intent.id))
+        report = partial(self._report, run.intent.id)
+        self._change(run, lambda terraform: terraform.destroy(on_event=report))
 
     def changes(self) -> list[dict[str, Any]]:
         """What a plan would change, read-only: without a lock, so that it disturbs nobody."""
@@ -131,8 +140,7 @@ class Workspace:
         gone = sorted(known & {item.address for item in found.items if item.gone})
         lost = {address: identity for address, identity in found.live.items() if address not in known}
         if gone:
-            with self._ready(run) as terraform:
-                terraform.forget(*gone)
+            self._change(run, lambda terraform: terraform.forget(*gone))
         if lost:
             blocks = [
                 f"import {{\n  to = {address}\n  id = {hcl_string(found)}\n}}\n" for address, found in lost.items()
@@ -157,13 +165,18 @@ class Workspace:
             text = text.replace(secret, "(redacted)")
         return text.encode()[-LONGEST_LOG:].decode(errors="ignore")
 
-    @contextmanager
-    def _ready(self, run: RunLock, *, share: float = 1.0) -> Iterator[Terraform]:
-        """Terraform that may change the held interview's state; the log is kept, and failing at that is no failure."""
+    def _change(self, run: RunLock, work: Callable[[Terraform], _Result], *, share: float = 1.0) -> _Result:
+        """Runs ``work``, which may change the held interview's state; failing to keep the log is no failure."""
         self.init(run)
         clear_stale_state_lock(self._context, run)
+        began = datetime.now(UTC)
         try:
-            yield self._terraform(run, share=share)
+            try:
+                return work(self._terraform(run, share=share))
+            except TerraformError as error:
+                if "state lock" not in str(error) or not clear_own_state_lock(self._context, run, began):
+                    raise
+            return work(self._terraform(run, share=share))
         finally:
             if self._log:
                 self._save_log(run.intent.id)
