@@ -113,6 +113,13 @@ def quotas(subject: Subject) -> tuple[Quota, ...]:
             *("codebuild", *BUILD_QUOTAS[subject.settings.runner_architecture], lambda _: 1),
             lack="no build can start: overdue interviews are stopped but not removed, and scheduled ones do not begin",
         ),
+        *(
+            Quota(
+                *("codebuild", *BUILD_QUOTAS[architecture], lambda _: 1),
+                lack="`prequel image build` cannot build for cpu_architecture",
+            )
+            for architecture in {subject.settings.cpu_architecture} - {subject.settings.runner_architecture}
+        ),
     )
 
 

@@ -184,6 +184,13 @@ def test_a_stack_that_runs_is_told_of_quotas_and_images_and_of_nothing_that_coul
             "the quota Concurrently running builds for ARM/Small environment (L-5ED1D25B) is 0, expected 1: no build"
             " can start: overdue interviews are stopped but not removed, and scheduled ones do not begin",
         ),
+        (
+            {"L_5ED1D25B": 0},
+            {"cpu_architecture": "ARM64"},
+            Severity.WARNING,
+            "the quota Concurrently running builds for ARM/Small environment (L-5ED1D25B) is 0, expected 1:"
+            " `prequel image build` cannot build for cpu_architecture",
+        ),
     ],
 )
 def test_a_quota_that_is_too_low_is_named_with_its_code_and_what_it_stops(
