@@ -29,7 +29,7 @@ from constructs.aws import (
 from constructs.policy import Principals, Statement, allow, condition, service
 from constructs.project import Project
 from constructs.waivers import waive
-from contract.names import bucket_name
+from contract.names import HISTORY, bucket_name
 
 ALB_LOG_PREFIX = "alb"
 S3_LOG_PREFIX = "s3"
@@ -123,27 +123,33 @@ class PrivateBucket(Construct):
         )
         self.name = policy.bucket
 
-    def _expire(self, rule: str, *, depends_on: list[S3BucketVersioningA] | None = None, **expiration: Any) -> None:
-        """Applies ``expiration`` to every object, and ends uploads that nobody finishes."""
+    def _expire(
+        self,
+        *rules: S3BucketLifecycleConfigurationRule,
+        depends_on: list[S3BucketVersioningA] | None = None,
+    ) -> None:
         S3BucketLifecycleConfiguration(
-            self,
-            "lifecycle",
-            bucket=self._bucket.id,
-            rule=[
-                S3BucketLifecycleConfigurationRule(
-                    id=rule,
-                    status="Enabled",
-                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
-                    abort_incomplete_multipart_upload=[
-                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
-                            days_after_initiation=UNFINISHED_UPLOAD_DAYS
-                        )
-                    ],
-                    **expiration,
-                )
-            ],
-            depends_on=depends_on,
+            self, "lifecycle", bucket=self._bucket.id, rule=list(rules), depends_on=depends_on
         )
+
+
+def _rule(id: str, *, prefix: str = "", **expiration: Any) -> S3BucketLifecycleConfigurationRule:
+    """Applies ``expiration`` to every object below ``prefix``, and ends uploads that nobody finishes."""
+    return S3BucketLifecycleConfigurationRule(
+        id=id,
+        status="Enabled",
+        filter=[S3BucketLifecycleConfigurationRuleFilter(prefix=prefix)],
+        abort_incomplete_multipart_upload=[
+            S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
+                days_after_initiation=UNFINISHED_UPLOAD_DAYS
+            )
+        ],
+        **expiration,
+    )
+
+
+def _kept_versions(days: int) -> list[S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration]:
+    return [S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(noncurrent_days=days)]
 
 
 class LogBucket(PrivateBucket):
@@ -177,7 +183,10 @@ class LogBucket(PrivateBucket):
             "https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html",
         )
         self._expire(
-            "expire-logs", expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=project.log_retention_days)]
+            _rule(
+                "expire-logs",
+                expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=project.log_retention_days)],
+            )
         )
 
 
@@ -212,12 +221,13 @@ def _logs_of_bucket(arn: str, account: Account, logged_bucket: PrivateBucket) ->
 class InstanceBucket(PrivateBucket):
     """Holds ``instance/``, ``releases/``, ``challenge/``, ``workspaces/`` and the interviews' state, versioned.
 
-    No current object ever expires. CloudWatch counts its requests, in metrics that have a price
+    Of its current objects only those in ``history/`` expire, after ``history_retention_days``, because they name
+    candidates. CloudWatch counts its requests, in metrics that have a price
     (``prequel cost``). Outputs: ``name``, ``arn``, and
     ``versioning`` (for whoever must not write before it).
     """
 
-    def __init__(self, scope: Construct, id: str, *, project: Project) -> None:
+    def __init__(self, scope: Construct, id: str, *, project: Project, history_retention_days: int) -> None:
         super().__init__(scope, id, project=project, name=bucket_name(project.prefix))
         self.versioning = S3BucketVersioningA(
             self,
@@ -226,10 +236,13 @@ class InstanceBucket(PrivateBucket):
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
         )
         self._expire(
-            "expire-noncurrent-versions",
-            noncurrent_version_expiration=[
-                S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(noncurrent_days=NONCURRENT_VERSION_DAYS)
-            ],
+            _rule("expire-noncurrent-versions", noncurrent_version_expiration=_kept_versions(NONCURRENT_VERSION_DAYS)),
+            _rule(
+                "expire-history",
+                prefix=HISTORY,
+                expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=history_retention_days)],
+                noncurrent_version_expiration=_kept_versions(1),
+            ),
             depends_on=[self.versioning],
         )
         S3BucketMetric(self, "requests", bucket=self._bucket.id, name=REQUEST_METRICS)

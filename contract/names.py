@@ -66,6 +66,7 @@ STATES = "instances/"
 SLOTS = "slots/"
 DISPATCHES = "dispatches/"
 HISTORY = "history/"
+WORK = "work/"
 """Prefixes of interviews' objects in the instance bucket: docs/interviews.md, Objects."""
 
 INTENT_FILE = "interview.json"

@@ -140,6 +140,7 @@ class Settings(BaseModel):
         default="", pattern=r"^$|^[^@\s]+@[^@\s]+\.[^@\s]+$", description='an e-mail address, or "" for none'
     )
     log_retention_days: int = Field(default=30, description=f"one of {_list(LOG_RETENTION_DAYS)}")
+    history_retention_days: int = _whole_number(180, (1, 3650))
     deletion_protection: bool = Field(default=True, description="true or false")
     tags: dict[str, str] = Field(default_factory=dict, description='a map of text such as { Team = "hiring" }')
 

@@ -44,7 +44,7 @@ class SharedStack(ReadableStack):
         self.add_override("terraform.required_providers.aws.version", settings.aws_provider_version)
         keep_state(self, configuration)
         self._project = self._add_project(settings)
-        self._add_buckets()
+        self._add_buckets(settings)
         self._add_network(settings)
         self._add_load_balancer(settings)
         self._add_interviews(settings)
@@ -77,8 +77,10 @@ class SharedStack(ReadableStack):
             deletion_protection=settings.deletion_protection,
         )
 
-    def _add_buckets(self) -> None:
-        self._bucket = InstanceBucket(self, "storage", project=self._project)
+    def _add_buckets(self, settings: Settings) -> None:
+        self._bucket = InstanceBucket(
+            self, "storage", project=self._project, history_retention_days=settings.history_retention_days
+        )
         self._log_bucket = LogBucket(self, "access_logs", project=self._project, logged_bucket=self._bucket)
         self._bucket.log_to(self._log_bucket)
 

@@ -53,12 +53,20 @@ def test_requests_to_the_instance_bucket_are_logged(default_stack: SynthesizedSt
     assert logging["target_bucket"] == "${aws_s3_bucket_policy.access_logs_policy.bucket}"
 
 
-def test_nothing_current_in_the_instance_bucket_ever_expires(default_stack: SynthesizedStack) -> None:
-    (rule,) = default_stack.one("aws_s3_bucket_lifecycle_configuration", "storage_lifecycle")["rule"]
-    assert "expiration" not in rule
-    assert rule["noncurrent_version_expiration"] == [{"noncurrent_days": 90}]
+def test_of_the_instance_bucket_only_the_history_expires(
+    default_stack: SynthesizedStack, shared_stack: SharedStackFactory
+) -> None:
+    versions, history = default_stack.one("aws_s3_bucket_lifecycle_configuration", "storage_lifecycle")["rule"]
+    assert "expiration" not in versions
+    assert versions["noncurrent_version_expiration"] == [{"noncurrent_days": 90}]
+    assert history["filter"] == [{"prefix": "history/"}]
+    assert history["expiration"] == [{"days": 180}]
+    assert history["noncurrent_version_expiration"] == [{"noncurrent_days": 1}]
     versioning = default_stack.one("aws_s3_bucket_versioning", "storage_versioning")
     assert versioning["versioning_configuration"] == {"status": "Enabled"}
+    shorter = shared_stack(history_retention_days=30)
+    _, history = shorter.one("aws_s3_bucket_lifecycle_configuration", "storage_lifecycle")["rule"]
+    assert history["expiration"] == [{"days": 30}]
 
 
 def test_access_logs_expire_with_all_other_logs(shared_stack: SharedStackFactory) -> None:

@@ -208,6 +208,23 @@ class Bucket:
             address = self._address(problem.get("Key", ""))
             raise AwsError(f"cannot delete {address}: {problem.get('Code')}: {problem.get('Message')}")
 
+    def versions(self, prefix: str) -> list[tuple[str, str]]:
+        """The key and the version id of everything below ``prefix`` that was ever there, deletions included."""
+        with self._explained("s3:ListBucketVersions"):
+            pages = self.aws.s3.get_paginator("list_object_versions").paginate(Prefix=prefix, **self._place)
+            return [
+                (entry["Key"], entry["VersionId"])
+                for page in pages
+                for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
+            ]
+
+    def purge(self, key: str) -> None:
+        """Deletes every version of an object, for good."""
+        for found, version in self.versions(key):
+            if found == key:
+                with self._explained("s3:DeleteObjectVersion", key):
+                    self.aws.s3.delete_object(Key=key, VersionId=version, **self._place)
+
     def in_parallel(self, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """What ``work`` gives for each of ``items``, ``WORKERS`` at a time; raises the first failure."""
         _ = self.aws.s3, self._place  # made once, before the threads

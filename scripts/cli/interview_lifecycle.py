@@ -1,4 +1,4 @@
-"""`prequel interview` destroy, recover, extend and reap."""
+"""`prequel interview` destroy, forget, recover, extend and reap."""
 
 import time
 from typing import Annotated, Any
@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from scripts.cli.interview_options import IdArgument, IdsArgument, RemoteOption, WaitOption, for_each, graceful
-from scripts.cli.session import DryRunOption, JsonOption, Session
+from scripts.cli.session import DryRunOption, JsonOption, Session, YesOption
+from scripts.console import counted
 
 
 def destroy(ids: IdsArgument, *, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
@@ -37,6 +38,30 @@ def destroy(ids: IdsArgument, *, json_lines: JsonOption = False, dry_run: DryRun
         return value, gone if done.existed else f"There is no interview {id}."
 
     for_each(session, ids, look if dry_run else one, leftovers=True)
+
+
+def forget(
+    id: IdArgument, *, yes: YesOption = False, dry_run: DryRunOption = False, json_lines: JsonOption = False
+) -> None:
+    """Delete what remains of an interview that is over, with the candidate's name.
+
+    Its history, log, state and inputs, in every version; nothing can bring them back. Takes s3:ListBucketVersions and
+    s3:DeleteObjectVersion on the bucket. docs/privacy.md says what is kept elsewhere.
+
+    Example: prequel interview forget demo --dry-run
+    """
+    from scripts.interviews import forget as operation
+    from scripts.interviews.lookup import full_id
+
+    session = Session(json_lines=json_lines)
+    whole = full_id(session.context, id, ended=True)
+    keys = operation.remains(session.context, whole)
+    if not dry_run:
+        if keys and not yes and not session.confirm(f"Delete {counted(len(keys), 'object')} of {whole} for good?"):
+            raise typer.Abort
+        keys = operation.forget(session.context, whole)
+    text = f"{counted(len(keys), 'object')} of interview {whole} {'would be' if dry_run else 'are'} deleted for good."
+    session.console.result({"id": whole, "deleted": keys, "dry_run": dry_run}, text)
 
 
 def recover(
