@@ -135,7 +135,7 @@ def pytest_configure() -> None:
         raise pytest.UsageError(str(error)) from error
 
 
-_ONE_WORKER = ("candidate", "e2e", "lifecycle", "second", "security")
+_ONE_WORKER = ("candidate", "e2e", "lifecycle", "live", "second", "security")
 """Directories whose tests share something that is dear to set up, such as the deployed shared stack."""
 
 

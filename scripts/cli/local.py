@@ -17,6 +17,8 @@ DIRECTORY = Path(".prequel/local")
 def up(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
     """Start an embedded AWS with the shared stack (two minutes).
 
+    With Docker or podman and HAProxy, its interviews run: editors open in a browser on this machine.
+
     Example: prequel local up && eval "$(prequel local env)" && prequel interview list
     """
     from scripts.embedded import local_stack
@@ -28,7 +30,8 @@ def up(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None
     running = local_stack.up(DIRECTORY.resolve(), session.console)
     session.console.result(
         local_stack.exports(running),
-        f'The embedded AWS answers at {running.endpoint}.\nUse it: eval "$(prequel local env)"',
+        f'The embedded AWS answers at {running.endpoint}.\nUse it: eval "$(prequel local env)"'
+        + local_stack.hint(running),
     )
 
 
@@ -66,6 +69,7 @@ def down(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> No
     console = Session(json_lines=json_lines).console
     running = local_stack.LocalAws.find(DIRECTORY.resolve())
     if running is None:
+        local_stack.clean(DIRECTORY.resolve())  # what one left that was killed
         console.say("no local AWS is running")
     elif dry_run:
         console.say(f"would stop the embedded AWS at {running.endpoint}")

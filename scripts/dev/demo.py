@@ -1,6 +1,7 @@
 """`make demo`: deploys everything on an embedded AWS, runs two interviews, and checks that nothing is left.
 
-It runs `cdktf deploy` and the `prequel` command as a user would; only the endpoint is on this machine.
+It runs `cdktf deploy` and the `prequel` command as a user would; only the endpoint is on this machine. With a container
+engine the editors run, a picture of one is taken, and the reaper ends an overdue interview by itself.
 """
 
 import json
@@ -13,15 +14,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import requests
+
+from contract.names import password_parameter
 from scripts.console import Console
+from scripts.dev.photograph import photograph
 from scripts.embedded.launcher import EmbeddedAws
-from scripts.embedded.local_stack import deploy_shared
+from scripts.embedded.live.ownership import containers, owner
+from scripts.embedded.local_stack import DEFAULT_PREFIX, deploy_shared, interview_url, live_image
+from scripts.engine.engine import Engine
 from scripts.errors import InterruptedRunError, PrequelError
 from scripts.project import PROJECT
 
 CHALLENGE = "python/rate-limiter"
 BUCKET = "prequel-instance"
+PICTURE = PROJECT / ".prequel" / "editor.png"
+
+_REAPED_SECONDS = 600
+"""The reaper's minute, a build with Terraform, and a proof of absence, on a slow machine."""
 
 
 class Demo:
@@ -43,22 +55,55 @@ class Demo:
             self._prequel("templates", "publish", "--yes")
         with self._timed("challenges: published"):
             self._prequel("challenge", "publish")
-        with self._timed("an interview of one minute: created"):
+        with self._timed("an interview of a minute: created"):
             self._create("short", "Grace Hopper", "1m")
         with self._timed("an interview of an hour: created"):
             self._create("demo", "Ada Lovelace", "60m")
         with self._timed("interviews: listed and shown"):
             self._prequel("interview", "list")
             self._prequel("interview", "show", "demo")
+        if self._embedded.live:
+            with self._timed("the interview of an hour: visited"):
+                self._visit("demo")
         with self._timed("the interview of an hour: destroyed"):
             self._prequel("interview", "destroy", "demo")
-        with self._timed("the interview of one minute: expired"):
+        with self._timed("the interview of a minute: expired"):
             self._wait_for_deadline("short")
-        with self._timed("the interview of one minute: reaped"):
-            self._prequel("interview", "reap")
+        with self._timed("the interview of a minute: reaped"):
+            if self._embedded.live:
+                self._wait_for_reaper("short")
+            else:
+                self._prequel("interview", "reap")
         with self._timed("check: nothing is left"):
             self._prequel("doctor")
             self._check_that_nothing_is_left()
+
+    def _visit(self, interview: str) -> None:
+        """Says where the editor is, and takes a picture of it."""
+        url = interview_url(self._embedded, interview)
+        parameter = self._embedded.aws.ssm.get_parameter(
+            Name=password_parameter(DEFAULT_PREFIX, interview), WithDecryption=True
+        )
+        password = parameter["Parameter"]["Value"]
+        self._console.say(f"\nThe editor is at {url} in any browser on this machine; its password is {password}")
+        if photograph(url, password, PICTURE):
+            self._console.say(f"A picture of it: {PICTURE}")
+        else:
+            self._console.say("With chromium and chromedriver on this machine, a picture of it would be taken.")
+
+    def _wait_for_reaper(self, interview: str) -> None:
+        """The reaper looks once a minute and starts a build; nobody calls either."""
+        self._console.say(f"\nwaiting until the reaper has destroyed {interview}: it looks once a minute …")
+        records = f"workspaces/{interview}/interview.json"
+        deadline = time.monotonic() + _REAPED_SECONDS
+        while self._embedded.aws.s3.list_objects_v2(Bucket=BUCKET, Prefix=records).get("KeyCount"):
+            if time.monotonic() > deadline:
+                raise PrequelError(f"the reaper did not destroy {interview} within {_REAPED_SECONDS} s")
+            time.sleep(2)
+        # Browsers find names under .localhost by themselves; not every program does.
+        url = urlsplit(interview_url(self._embedded, interview))
+        answer = requests.get(f"http://127.0.0.1:{url.port}", headers={"Host": url.netloc}, timeout=30)
+        self._console.say(f"{url.geturl()} answers {answer.status_code}, the page for interviews that are not there.")
 
     def _create(self, interview: str, candidate: str, duration: str) -> None:
         self._prequel(
@@ -67,8 +112,12 @@ class Demo:
         )  # fmt: skip
 
     def _wait_for_deadline(self, interview: str) -> None:
-        body = self._embedded.aws.s3.get_object(Bucket=BUCKET, Key=f"workspaces/{interview}/interview.json")["Body"]
-        deadline = datetime.fromisoformat(json.loads(body.read())["deadline"])
+        s3, record = self._embedded.aws.s3, f"workspaces/{interview}/interview.json"
+        if not s3.list_objects_v2(Bucket=BUCKET, Prefix=record).get("KeyCount"):
+            return  # the reaper was faster than the steps before
+        deadline = datetime.fromisoformat(
+            json.loads(s3.get_object(Bucket=BUCKET, Key=record)["Body"].read())["deadline"]
+        )
         remaining = max((deadline - datetime.now(UTC)).total_seconds(), 0) + 0.1
         self._console.say(f"\nwaiting {remaining:.0f} s for the deadline of {interview} …")
         time.sleep(remaining)
@@ -105,6 +154,10 @@ class Demo:
         left = {"services": services, "target groups": groups, "passwords": parameters}
         if any(left.values()):
             raise PrequelError(f"something is left: {json.dumps(left)}")
+        if self._embedded.live and self._embedded.process:
+            with Engine.find() as engine:
+                if running := containers(engine, owner(self._embedded.process.pid)):
+                    raise PrequelError(f"containers are left: {', '.join(running)}")
         self._console.say("\nAWS lists no service, no target group and no password of any interview.")
 
 
@@ -115,8 +168,9 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="prequel-demo-") as scratch:
             directory = Path(scratch)
+            image = live_image(console)
             with console.step("Starting an embedded AWS on this machine"):
-                embedded = EmbeddedAws.start(log=directory / "requests.log")
+                embedded = EmbeddedAws.start(log=directory / "requests.log", live=image)
             with embedded:
                 demo = Demo(embedded, directory, console)
                 demo.run()

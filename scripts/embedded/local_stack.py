@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,11 @@ import psutil
 
 from scripts.console import Console
 from scripts.embedded.launcher import SERVER_MODULE, EmbeddedAws
-from scripts.errors import InterruptedRunError, MissingToolError, PrequelError
+from scripts.embedded.live.ownership import sweep
+from scripts.engine.engine import Engine
+from scripts.engine.haproxy import haproxy
+from scripts.engine.image import editor_image
+from scripts.errors import EngineError, InterruptedRunError, MissingToolError, PrequelError
 from scripts.project import PROJECT
 from scripts.terraform.binary import terraform_binary
 from scripts.terraform.environment import own_environment
@@ -36,6 +41,10 @@ _RESOURCE_DONE = re.compile(
     r"(?P<address>[a-z0-9_]+\.[a-z0-9_]+(?:\[\S+\])?)\b.*: Creation complete after (?P<time>\S+)"
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_STOP_SECONDS = 120
+"""A task is given its stop timeout, and removing containers takes a busy machine a while."""
+
+DEFAULT_PREFIX = "prequel"
 _DURATION = re.compile(r"(?:(\d+)m)?(\d+)s")
 
 
@@ -46,6 +55,7 @@ class LocalAws:
     directory: Path
     endpoint: str
     pid: int
+    live: bool = False
 
     @classmethod
     def find(cls, directory: Path) -> "LocalAws | None":
@@ -58,7 +68,9 @@ class LocalAws:
 
     def record(self) -> None:
         """Writes what ``find`` reads."""
-        (self.directory / "embedded.json").write_text(json.dumps({"endpoint": self.endpoint, "pid": self.pid}))
+        (self.directory / "embedded.json").write_text(
+            json.dumps({"endpoint": self.endpoint, "pid": self.pid, "live": self.live})
+        )
 
     def _process(self) -> psutil.Process | None:
         try:
@@ -72,27 +84,52 @@ class LocalAws:
         process = self._process()
         if process is not None:
             process.terminate()
-            psutil.wait_procs([process], timeout=10)
-        shutil.rmtree(self.directory, ignore_errors=True)
+            _, left = psutil.wait_procs([process], timeout=_STOP_SECONDS)
+            for one in left:
+                one.kill()
+        clean(self.directory)
+
+
+def clean(directory: Path) -> None:
+    """Deletes what a local AWS left that runs no more: its files, and its containers if there is an engine."""
+    if directory.exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        with suppress(EngineError), Engine.find() as engine:
+            sweep(engine)
+
+
+def live_image(console: Console) -> str | None:
+    """The candidate's image in this machine's container engine, for ``EmbeddedAws.start``; built when it is missing.
+
+    None where tasks cannot run, after one line that says why.
+    """
+    try:
+        haproxy()
+        with Engine.find() as engine, console.step("Building the candidate's image, if it is not there yet"):
+            return editor_image(engine, report=console.say)
+    except EngineError as error:
+        console.say(f"no editor will run: {error}")
+        return None
 
 
 def up(directory: Path, console: Console) -> LocalAws:
     """Deploys the shared stack on an embedded AWS that outlives this command; leaves nothing running when it fails."""
     if running := LocalAws.find(directory):
         raise PrequelError(f"a local AWS already runs at {running.endpoint}; stop it with `prequel local down`")
-    shutil.rmtree(directory, ignore_errors=True)
+    clean(directory)
     directory.mkdir(parents=True)
+    image = live_image(console)
     with console.step("Starting the embedded AWS"):
-        embedded = EmbeddedAws.start(log=directory / "requests.log", detach=True)
+        embedded = EmbeddedAws.start(log=directory / "requests.log", detach=True, live=image)
+    assert embedded.process is not None  # noqa: S101  (it was just started)
+    local = LocalAws(directory, embedded.endpoint, embedded.process.pid, embedded.live)
+    local.record()  # at once, so that `prequel local down` ends it also if this command is killed
     try:
         deploy_shared(embedded, directory, console)
     except BaseException:
         embedded.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+        clean(directory)
         raise
-    assert embedded.process is not None  # noqa: S101  (it was just started)
-    local = LocalAws(directory, embedded.endpoint, embedded.process.pid)
-    local.record()
     return local
 
 
@@ -112,11 +149,30 @@ def shell_exports(local: LocalAws) -> str:
 
 
 def deploy_shared(embedded: EmbeddedAws, directory: Path, console: Console) -> None:
-    """Runs `cdktf deploy shared` with ``EMBEDDED_SETTINGS``; ``directory`` receives them, state and output."""
-    (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS)
-    embedded.aws.route53.create_hosted_zone(Name=DOMAIN, CallerReference=DOMAIN)
+    """Runs `cdktf deploy shared` with ``EMBEDDED_SETTINGS``; ``directory`` receives them, state and output.
+
+    Where editors run there is no domain, because every browser finds names under ``.localhost`` by itself.
+    """
+    settings = EMBEDDED_SETTINGS.replace(DOMAIN, "") if embedded.live else EMBEDDED_SETTINGS
+    (directory / "terraform.tfvars").write_text(settings)
+    if not embedded.live:
+        embedded.aws.route53.create_hosted_zone(Name=DOMAIN, CallerReference=DOMAIN)
     with console.step("Deploying the shared stack with cdktf deploy"):
         _cdktf_deploy(directory, embedded.environment, console)
+
+
+def hint(local: LocalAws) -> str:
+    """Where editors are reached, as a further line; nothing where none run."""
+    if not local.live:
+        return ""
+    url = interview_url(EmbeddedAws(local.endpoint, "us-east-1", live=True), "ID")
+    return f"\nThe interview ID is at {url} in any browser on this machine."
+
+
+def interview_url(embedded: EmbeddedAws, interview_id: str) -> str:
+    """Where any browser on this machine reaches an interview of a live one."""
+    port = next(one["localPort"] for one in embedded.listeners if one["port"] == 80)
+    return f"http://{interview_id}.{DEFAULT_PREFIX}.localhost:{port}"
 
 
 def _cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Console) -> None:

@@ -56,7 +56,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         return subprocess.run(
             [sys.executable, "-m", "scripts", "local", command],
             cwd=elsewhere,
-            env=os.environ | {"PYTHONPATH": str(PROJECT)},
+            env=os.environ | {"PYTHONPATH": str(PROJECT), "DOCKER_HOST": "unix:///none"},  # as without an engine
             capture_output=True,
             text=True,
             check=False,
