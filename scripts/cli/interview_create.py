@@ -22,7 +22,13 @@ AtOption = Annotated[
     str | None, typer.Option(metavar="TIME", help="Start later, at this ISO 8601 time; `reap` starts it.")
 ]
 NewIdOption = Annotated[str | None, typer.Option(metavar="ID", help="A DNS label; generated if not given.")]
-ImageTagOption = Annotated[str, typer.Option(metavar="TAG", help="A tag of the stack's own code-server repository.")]
+ImageTagOption = Annotated[
+    str,
+    typer.Option(
+        metavar="TAG",
+        help="A tag of the stack's own repository; by default the challenge's, or else the release's image.",
+    ),
+]
 PasswordOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password; generated if not given.")]
 KeepOption = Annotated[bool, typer.Option("--keep", help="Leave a failed create as it is.")]
 FileOption = Annotated[
@@ -61,7 +67,7 @@ def create(
     Example: prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace" --duration 90m
     """
     from scripts.interviews.bulk import read_requests
-    from scripts.interviews.create import with_lazy_tags
+    from scripts.interviews.inputs import with_image_tags
     from scripts.interviews.request import Request, generated_id, generated_password, parsed_duration
     from scripts.interviews.times import parsed_time
 
@@ -85,7 +91,7 @@ def create(
         request.check()
         requests = [request]
     settings = session.configuration.settings
-    requests = with_lazy_tags(
+    requests = with_image_tags(
         session.context, requests, project_prefix=settings.project_prefix, indexing=settings.soci_indexing
     )
     if from_file is not None:

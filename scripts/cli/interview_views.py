@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from scripts.challenges.definition import Size
 from scripts.cli.tables import Cell, Column, Grid, card
 from scripts.interviews.listing import when
 from scripts.interviews.rate import Rate
@@ -86,6 +87,8 @@ def sheet(value: dict[str, Any]) -> Callable[[int], str]:
         "password": "" if ended else f"printed by `prequel interview password {value['id']}`",
         "candidate": " ".join(value["candidate_name"].split()),
         "challenge": value["challenge"],
+        "size": str(Size(**value["size"])),
+        "image": value["image_tag"],
         "slot": "" if value["slot"] is None else value["slot"],
         "starts": shown_time(starts),
         "ends": "" if ended else f"{shown_time(deadline)} ({when(value['remaining_seconds'])})",

@@ -2,7 +2,7 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,10 @@ from typing import Any
 from contract.names import LISTENER_PRIORITY_BASE, state_key, workspace_key
 from contract.prices import cost_of
 from scripts.challenges.catalog import ChallengeBucket
-from scripts.challenges.names import name_of
 from scripts.errors import AwsError, InterruptedRunError, RefusedError, TerraformError, extended, reason
-from scripts.images.catalog import Catalog
-from scripts.images.choice import lazy_tag
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import tear_down
+from scripts.interviews.inputs import asked_inputs, pinned
 from scripts.interviews.inventory import Inventory, priorities_of_others, take_inventory
 from scripts.interviews.link import interview_link
 from scripts.interviews.listing import planned_url
@@ -71,14 +69,6 @@ class Created:
         }
 
 
-def with_lazy_tags(context: Context, requests: list[Request], *, project_prefix: str, indexing: bool) -> list[Request]:
-    """``requests`` with image tags that load lazily where they can; raises ``ImageError`` for an unknown tag."""
-    catalog = Catalog(context.aws, project_prefix)
-    tags = {request.image_tag for request in requests} - {""}
-    lazy = {tag: lazy_tag(tag, catalog, context.console.warn, indexing=indexing) for tag in sorted(tags)}
-    return [replace(request, image_tag=lazy.get(request.image_tag, "")) for request in requests]
-
-
 @dataclass(frozen=True)
 class CreatePlan:
     """What a create would do: the interview as asked for, at what rate, and how many slots of how many are free."""
@@ -114,7 +104,7 @@ def create(context: Context, request: Request) -> Created:
         try:
             with run_lock(context, planned.intent, "create") as run:
                 if request.starts_at is not None:
-                    _schedule(context, run, workspace.values, request)
+                    _schedule(context, run, workspace, request)
                 else:
                     _create_now(context, run, workspace, request)
                 return Created(run.intent, request.password, planned_url(workspace.values, request.id))
@@ -137,7 +127,7 @@ def _prepared(context: Context, request: Request, directory: Path) -> tuple[Work
     limits = workspace.manifest.limits
     usual = timedelta(minutes=limits.interview_default_minutes)
     duration = checked_duration(request.duration or usual, limits.interview_maximum_minutes)
-    known.result()
+    manifest = known.result()
     if traces.result():
         raise RefusedError(
             f"the id {request.id} is in use ({traces.result()[0]}); choose another, "
@@ -147,13 +137,15 @@ def _prepared(context: Context, request: Request, directory: Path) -> tuple[Work
     free = limits.max_instances - len(taken.result())
     if is_due and free <= 0:
         raise context.slots.refusal(limits.max_instances, context.now())
-    rate = Rate.of(workspace.values)
-    return workspace, CreatePlan(
-        _asked_for(context, request, pointer.digest, duration, rate), rate, free, limits.max_instances
-    )
+    inputs = asked_inputs(request, manifest)
+    rate = Rate.of(workspace.values, inputs)
+    intent = _asked_for(context, request, pointer.digest, duration=duration, inputs=inputs, rate=rate)
+    return workspace, CreatePlan(intent, rate, free, limits.max_instances)
 
 
-def _asked_for(context: Context, request: Request, digest: str, duration: timedelta, rate: Rate) -> Intent:
+def _asked_for(
+    context: Context, request: Request, digest: str, *, duration: timedelta, inputs: Inputs, rate: Rate
+) -> Intent:
     now = context.now()
     starts_at = request.starts_at or now
     status = Status.SCHEDULED if request.starts_at else Status.CREATING
@@ -161,7 +153,7 @@ def _asked_for(context: Context, request: Request, digest: str, duration: timede
         id=request.id,
         incarnation=uuid.uuid4().hex,
         release_digest=digest,
-        inputs=Inputs(candidate_name=request.candidate_name, challenge=request.challenge, image_tag=request.image_tag),
+        inputs=inputs,
         created_at=now,
         starts_at=starts_at,
         deadline=starts_at + duration,
@@ -183,26 +175,18 @@ def _create_now(context: Context, run: RunLock, workspace: Workspace, request: R
         with ThreadPoolExecutor(4) as pool:
             claiming = pool.submit(slot_for, context, run, workspace.manifest.limits.max_instances, workspace.values)
             listing = pool.submit(take_inventory, context.aws, run.intent.id, workspace.values)
-            pinning = pool.submit(pinned, context, run.intent)
+            pinning = pool.submit(pinned, context, run.intent, workspace)
             workspace.init(run)
         slot = claiming.result()
         refuse_foreign(listing.result(), request.id)
-        run.update(slot=slot, inputs=pinning.result())
+        inputs = pinning.result()
+        run.update(slot=slot, inputs=inputs, hourly_price=Rate.of(workspace.values, inputs).per_hour)
     except ChangedMeanwhileError:
         raise  # it is another run's by now
     except BaseException:
         run.remove()
         raise
     bring_up(context, run, workspace, request.password, keep=request.keep, wait_seconds=request.wait_seconds)
-
-
-def pinned(context: Context, intent: Intent) -> Inputs:
-    """The inputs with the challenge's present version, so that every task of the interview gets that one, whole.
-
-    Asked after the intent is written: `challenge remove` either sees the interview, or has been seen here.
-    """
-    manifest = ChallengeBucket(context.aws, context.bucket).find(name_of(intent.inputs.challenge))
-    return replace(intent.inputs, challenge=manifest.path)
 
 
 def refuse_foreign(found: Inventory, interview_id: str, *, expected: frozenset[str] = frozenset()) -> None:
@@ -283,11 +267,13 @@ def _apply(context: Context, run: RunLock, workspace: Workspace, password: str) 
         return workspace.apply(run, password)
 
 
-def _schedule(context: Context, run: RunLock, values: dict[str, Any], request: Request) -> None:
+def _schedule(context: Context, run: RunLock, workspace: Workspace, request: Request) -> None:
     """Puts the password where the start will find it; Terraform adopts the parameter then."""
+    values = workspace.values
     try:
         refuse_foreign(take_inventory(context.aws, run.intent.id, values), request.id)
-        run.update(inputs=pinned(context, run.intent))
+        inputs = pinned(context, run.intent, workspace)
+        run.update(inputs=inputs, hourly_price=Rate.of(values, inputs).per_hour)
     except BaseException:
         run.remove()
         raise

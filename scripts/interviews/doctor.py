@@ -126,7 +126,8 @@ class _Comparison:
         """A difference that `prequel interview ACTION` repairs, and `doctor --fix` too if it may do so ``unasked``."""
         work = partial(destroy, note="doctor") if action == "destroy" else recover
         runs = "service" in self._live.get(name, ()) and name not in self._stopped
-        price = Rate.of(self._values).per_hour if runs else 0.0
+        known = self._listing.intents.get(name)
+        price = (known.intent.hourly_price if known else Rate.of(self._values).per_hour) if runs else 0.0
         fix = partial(work, self._context, name) if unasked else None
         return Difference(kind, name, detail, f"prequel interview {action} {name}", price, fix)
 

@@ -1,7 +1,7 @@
 """Records as JSON documents, and back: dataclasses that are read strictly."""
 
 import json
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -23,10 +23,15 @@ def to_json(record: object) -> bytes:
 def plain(value: Any) -> Any:
     """``value`` as JSON knows it: records as objects, times in RFC 3339."""
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value) if not _is_left_out(value, f)}
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _is_left_out(record: Any, field: Field[Any]) -> bool:
+    """An optional field with its default value, which documents of earlier versions do not have."""
+    return bool(field.metadata.get("optional")) and getattr(record, field.name) == field.default
 
 
 def from_json(kind: type[_Record], content: bytes) -> _Record:

@@ -41,6 +41,8 @@ def row(
         "cost_usd": round(intent.cost(now), 4),
         "hourly_price_usd": round(intent.hourly_price, 4),
         "release_digest": intent.release_digest,
+        "image_tag": intent.inputs.image_tag,
+        "size": {name.removeprefix("task_"): size for name, size in intent.inputs.size.items()},
         "working": intent.run.purpose if intent.run else "",
         "error": intent.error,
     } | ({"ended_at": timestamp(ended)} if ended else {})

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from contract.prices import BASE_REGION, cost_of, interview_per_hour, is_priced
+from scripts.interviews.records import Inputs
 from scripts.interviews.request import shown_duration
 
 
@@ -17,13 +18,13 @@ class Rate:
     region: str
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """The rate of an interview with a release's shared ``values``."""
+    def of(cls, values: Mapping[str, Any], inputs: Inputs | None = None) -> Self:
+        """The rate of an interview with a release's shared ``values``, and with ``inputs`` that may give it a size."""
         per_hour = interview_per_hour(
-            cpu=values["code_server_cpu"],
-            memory=values["code_server_memory"],
+            cpu=(inputs and inputs.task_cpu) or values["code_server_cpu"],
+            memory=(inputs and inputs.task_memory) or values["code_server_memory"],
             architecture=values["cpu_architecture"],
-            storage=values["code_server_storage"],
+            storage=(inputs and inputs.task_storage) or values["code_server_storage"],
             region=values["aws_region"],
         )
         return cls(per_hour, values["aws_region"])

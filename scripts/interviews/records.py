@@ -9,6 +9,9 @@ from contract.names import LONGEST_RUN_MINUTES
 from contract.prices import cost_of
 from scripts.errors import RefusedError
 
+OPTIONAL = {"optional": True}
+"""Marks a field that a document holds only when it is not the default."""
+
 LONGEST_HISTORY = 40
 """Transitions kept in an intent, so that endless retries do not fill it; see ``_trimmed``."""
 
@@ -51,11 +54,24 @@ ENDING = frozenset({Status.DESTROYING, Status.LEAKING, Status.DESTROYED})
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What the template is given, apart from the password, which is kept in SSM only."""
+    """What the template is given, apart from the password, which is kept in SSM only.
+
+    The size is in CPU units, MiB and GiB, 0 for the shared stack's; only another one is written down, so that an older
+    prequel reads the rest, and refuses what it could not recreate.
+    """
 
     candidate_name: str
     challenge: str
     image_tag: str = ""
+    task_cpu: int = field(default=0, metadata=OPTIONAL)
+    task_memory: int = field(default=0, metadata=OPTIONAL)
+    task_storage: int = field(default=0, metadata=OPTIONAL)
+
+    @property
+    def size(self) -> dict[str, int]:
+        """The dimensions that are the interview's own, by the template's variables."""
+        sizes = {"task_cpu": self.task_cpu, "task_memory": self.task_memory, "task_storage": self.task_storage}
+        return {name: size for name, size in sizes.items() if size}
 
 
 @dataclass(frozen=True, kw_only=True)

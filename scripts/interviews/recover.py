@@ -7,10 +7,12 @@ from scripts.aws.clients import explained
 from scripts.challenges.names import name_of
 from scripts.errors import AwsError, NoFreeSlotError, RefusedError
 from scripts.interviews.context import Context
-from scripts.interviews.create import bring_up, pinned, refuse_foreign, slot_for
+from scripts.interviews.create import bring_up, refuse_foreign, slot_for
 from scripts.interviews.destroy import destroy_orphan, tear_down
+from scripts.interviews.inputs import pinned
 from scripts.interviews.inventory import PASSWORD, TASKS, kinds_of, take_inventory
 from scripts.interviews.passwords import keep_key, read_password
+from scripts.interviews.rate import Rate
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import ENDING, Status
 from scripts.interviews.request import DEFAULT_WAIT_SECONDS, checked_id, generated_password
@@ -85,8 +87,9 @@ def _complete(context: Context, run: RunLock, workspace: Workspace, wait_seconds
             tear_down(context, run, note="no slot was free")
         raise
     known = run.intent.inputs
-    inputs = known if name_of(known.challenge) != known.challenge else pinned(context, run.intent)
-    run.move(Status.CREATING, f"recovered from {before}", slot=slot, inputs=inputs)
+    inputs = known if name_of(known.challenge) != known.challenge else pinned(context, run.intent, workspace)
+    price = Rate.of(workspace.values, inputs).per_hour
+    run.move(Status.CREATING, f"recovered from {before}", slot=slot, inputs=inputs, hourly_price=price)
     password = read_password(context.aws, run.intent.id, workspace.values) or generated_password()
     _reconcile(context, run, workspace)
     bring_up(context, run, workspace, password, keep=before is Status.FAILED, wait_seconds=wait_seconds)

@@ -54,6 +54,7 @@ def render_tfvars(intent: Intent, region: str) -> str:
         "expires_at": timestamp(intent.expires_at),
         "image_tag": intent.inputs.image_tag,
         "release_digest": intent.release_digest,
+        **intent.inputs.size,
     }
     width = max(map(len, values))
     lines = [f"{k:<{width}} = {v if isinstance(v, int) else hcl_string(v)}" for k, v in values.items()]
@@ -84,6 +85,11 @@ class Workspace:
         """The shared values by name."""
         values: dict[str, Any] = json.loads((self.directory / SHARED_VALUES_FILE).read_text())
         return values
+
+    @cached_property
+    def extracts_archives(self) -> bool:
+        """Whether the release delivers a challenge with `prequel-load`; those of version 0.2 copy plain files."""
+        return 'variable "task_cpu"' in (self.directory / "variables.tf").read_text()
 
     def render(self, intent: Intent) -> None:
         """Makes the release this interview's own."""

@@ -8,7 +8,10 @@ from math import ceil
 from botocore.exceptions import ClientError
 
 from contract.limits import BUILD_QUOTAS
+from contract.names import bucket_name
 from scripts.aws.clients import error_code
+from scripts.challenges.catalog import ChallengeBucket
+from scripts.errors import PrequelError
 from scripts.preflight.findings import Finding, Severity, Subject, unanswered
 from scripts.preflight.zones import chosen_zones
 
@@ -35,10 +38,21 @@ def _gateways(subject: Subject) -> int:
 
 
 def _processors(subject: Subject) -> int:
+    """For interviews that all have the size of the largest, the shared stack's or a published challenge's."""
     settings = subject.settings
     # Two tasks of 256 CPU units: a portal, and its successor while it is replaced (constructs/portal.py).
     portal = 512 if settings.portal_image else 0
-    return ceil((settings.max_instances * settings.code_server_cpu + portal) / 1024)
+    largest = max([settings.code_server_cpu, *_sizes_of_challenges(subject)])
+    return ceil((settings.max_instances * largest + portal) / 1024)
+
+
+def _sizes_of_challenges(subject: Subject) -> list[int]:
+    """CPU units of the published challenges; none where there is no bucket, or none that may be read."""
+    bucket = ChallengeBucket(subject.aws, bucket_name(subject.settings.project_prefix))
+    try:
+        return [manifest.definition.size.cpu for manifest in bucket.manifests()]
+    except PrequelError:
+        return []
 
 
 def _target_groups(subject: Subject) -> int:

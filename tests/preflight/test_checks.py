@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from scripts.challenges.catalog import ChallengeBucket
+from scripts.challenges.publish import publish
+from scripts.challenges.source import read_challenges
 from scripts.embedded.launcher import EmbeddedAws
 from scripts.preflight.checks import CHECKS, limits_of, run
 from scripts.preflight.findings import Severity, Subject, UnansweredError
@@ -342,3 +345,21 @@ def test_without_credentials_the_one_finding_says_how_to_get_some(embedded: Embe
     assert "there are no AWS credentials" in done.stdout
     assert "set AWS_PROFILE, or run `aws configure`" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_the_vcpu_quota_is_compared_with_the_largest_published_challenge(
+    ready: Ready, embedded: EmbeddedAws, tmp_path: Path
+) -> None:
+    subject = ready(answers=quotas(L_3032A538=10), max_instances=10)
+    assert found(subject, "quotas") == []
+    bucket = ChallengeBucket(embedded.aws, f"{subject.settings.project_prefix}-instance")
+    bucket.aws.s3.create_bucket(Bucket=bucket.name)
+    home = tmp_path / "python" / "large"
+    home.mkdir(parents=True)
+    (home / "README.md").write_text("# Large\n")
+    (home / "challenge.toml").write_text("size = { cpu = 4096, memory = 8192 }\n")
+    publish(bucket, read_challenges(tmp_path)[0])
+    assert only(subject, "quotas", Severity.WARNING) == (
+        "the quota Fargate On-Demand vCPU resource count (L-3032A538) is 10, expected 40: "
+        "fewer interviews than max_instances can run"
+    )
