@@ -4,13 +4,13 @@ import gzip
 import io
 import tarfile
 
-from scripts.challenges.tree import Tree
+from scripts.challenges.tree import ChallengeTree
 
 FILE_MODE, PROGRAM_MODE = 0o644, 0o755
 """What a file gets, as in Git: whether it can be executed is the author's, the rest is the candidate's."""
 
 
-def pack(tree: Tree) -> bytes:
+def pack(tree: ChallengeTree) -> bytes:
     """``tree`` as a compressed tar file; raises ``ChallengeError`` when a file has changed since it was read.
 
     In the POSIX format, which has no limits for paths, in the order of the paths, with no time and no owner.
@@ -36,7 +36,7 @@ def pack(tree: Tree) -> bytes:
     return buffer.getvalue()
 
 
-def packed_size(tree: Tree) -> int:
+def packed_size(tree: ChallengeTree) -> int:
     """Bytes of the tar file before it is compressed, at least: each entry has a header, and content in whole blocks."""
     block = tarfile.BLOCKSIZE
     entries = len(tree.files) + len(tree.links) + len(tree.directories)

@@ -8,7 +8,7 @@ from pathlib import Path
 from scripts.challenges.archive import packed_size
 from scripts.challenges.definition import DEFINITION, README, Definition, parse
 from scripts.challenges.names import checked_name
-from scripts.challenges.tree import MIB, Tree, is_left_out, mib, read_tree
+from scripts.challenges.tree import MIB, ChallengeTree, is_left_out, mib, read_tree
 from scripts.errors import ChallengeError
 
 CHALLENGE_LIMIT = 50 * MIB
@@ -21,7 +21,7 @@ class Challenge:
 
     name: str
     title: str
-    tree: Tree
+    tree: ChallengeTree
     definition: Definition
 
     @property
@@ -42,7 +42,7 @@ class Challenge:
 def read_challenges(directory: Path) -> list[Challenge]:
     """Every challenge ``directory/{kind}/{name}/`` with instructions, by name.
 
-    Caches are left out (see ``Tree.left_out``), and so are directories that hold nothing else. Raises
+    Caches are left out (see ``ChallengeTree.left_out``), and so are directories that hold nothing else. Raises
     ``ChallengeError`` with a line for every problem in any of them.
     """
     if not directory.is_dir():

@@ -64,7 +64,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class Tree:
+class ChallengeTree:
     """A directory's content by paths within it: ``links`` with their targets, ``directories`` that are empty.
 
     ``left_out`` are the caches that were found.
@@ -105,9 +105,9 @@ class Tree:
         return "/".join(here)
 
 
-def read_tree(home: Path, problems: list[str]) -> Tree:
+def read_tree(home: Path, problems: list[str]) -> ChallengeTree:
     """The content of ``home``; adds a line to ``problems`` for whatever is wrong with something in it."""
-    tree = Tree()
+    tree = ChallengeTree()
     for location in _walk(home, tree, problems):
         path = location.relative_to(home).as_posix()
         problem = name_problem(path) or _read(location, path, tree, problems)
@@ -147,7 +147,7 @@ def mib(size: int) -> str:
     return f"{math.ceil(10 * size / MIB) / 10:g} MiB"
 
 
-def _walk(home: Path, tree: Tree, problems: list[str]) -> Iterator[Path]:
+def _walk(home: Path, tree: ChallengeTree, problems: list[str]) -> Iterator[Path]:
     """Everything below ``home`` but caches and directories that are not empty."""
 
     def unreadable(error: OSError) -> None:
@@ -165,7 +165,7 @@ def _walk(home: Path, tree: Tree, problems: list[str]) -> Iterator[Path]:
         yield from (here / name for name in sorted([*names, *links]) if not is_left_out(name))
 
 
-def _read(location: Path, path: str, tree: Tree, problems: list[str]) -> str | None:
+def _read(location: Path, path: str, tree: ChallengeTree, problems: list[str]) -> str | None:
     """Adds what is at ``location`` to ``tree``; returns what is wrong with it."""
     try:
         status = location.lstat()

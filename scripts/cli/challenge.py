@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scripts.cli.challenge_try import try_
 from scripts.cli.session import DryRunOption, JsonOption, Session, YesOption, command_group
 from scripts.cli.tables import Column, Grid
 from scripts.console import Console, counted
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from scripts.challenges.publish import ChallengeResult
     from scripts.challenges.source import Challenge
 
-app = command_group("Publish, list and remove the challenges that candidates get.")
+app = command_group("Try, publish, list and remove the challenges that candidates get.")
+app.command("try")(try_)
 
 DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The directory with {kind}/{name}/README.md.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The challenge, such as python/rate-limiter.")]

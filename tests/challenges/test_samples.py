@@ -11,10 +11,14 @@ from scripts.challenges.catalog import ChallengeBucket
 from scripts.challenges.publish import publish
 from scripts.challenges.source import Challenge, read_challenges
 from scripts.project import PROJECT
+from tests import machine
 from tests.challenges.conftest import delivered
 
 SAMPLES = {challenge.name: challenge for challenge in read_challenges(PROJECT / "challenge")}
 SOLUTIONS = Path(__file__).parent / "solutions"
+
+PACKAGES = {"go": "golang-go", "gofmt": "golang-go", "node": "nodejs"}
+"""Of Debian, by command, where they are called otherwise."""
 
 _TEST_COMMAND = re.compile(r"^Run the tests:\n\n```sh\n(.+)\n```$", re.MULTILINE)
 
@@ -34,8 +38,7 @@ def sample(request: pytest.FixtureRequest) -> Challenge:
 @pytest.fixture
 def home(sample: Challenge, bucket: ChallengeBucket, tmp_path: Path) -> Path:
     """The sample as a candidate gets it: published, delivered and set up, with the tools that it names."""
-    missing = [tool for tool in sample.definition.tools if shutil.which(tool) is None]
-    assert not missing, f"install {', '.join(missing)}"
+    machine.require({tool: PACKAGES.get(tool, tool) for tool in sample.definition.tools})
     publish(bucket, sample)
     target = delivered(bucket, sample.name, tmp_path / "delivered")
     done = run(sample.definition.setup or "true", target)

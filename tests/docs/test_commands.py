@@ -56,6 +56,8 @@ STORY = (
 RUN_ELSEWHERE = {
     "make deploy": "tests/e2e/test_shared_stack.py::test_the_outputs_that_the_specification_names_are_there",
     "make diff": "tests/e2e/test_shared_stack.py::test_after_a_deployment_there_is_no_difference",
+    "prequel challenge try challenge/python/rate-limiter": "tests/challenges/test_trial.py"
+    "::test_a_sample_fails_as_it_comes_and_passes_with_its_solution",
     "prequel templates publish": "tests/releases/test_rehearsal.py"
     "::test_the_committed_templates_are_rehearsed_and_published_from_the_command_line",
     "prequel interview create --from interviews.csv": "tests/interviews/test_bulk.py"

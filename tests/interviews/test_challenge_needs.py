@@ -102,7 +102,14 @@ def test_the_challenges_image_is_the_default_and_the_requests_own_wins(place: Pl
     repository = f"{place.prefix}-code-server"
     place.aws.client("ecr").create_repository(repositoryName=repository)
     for tag in ("go", "own"):
-        manifest = json.dumps({"schemaVersion": 2, "layers": [], "config": {"digest": f"sha256:{tag}"}})
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "layers": [],
+                "config": {"digest": f"sha256:{tag}"},
+            }
+        )
         place.aws.client("ecr").put_image(repositoryName=repository, imageManifest=manifest, imageTag=tag)
     requests = [place.request(), place.request(image_tag="own"), place.request(challenge="python/nowhere")]
     found = with_image_tags(place.context(), requests, project_prefix=place.prefix, indexing=False)
