@@ -55,8 +55,9 @@ class Demo:
             self._prequel("templates", "publish", "--yes")
         with self._timed("challenges: published"):
             self._prequel("challenge", "publish")
-        with self._timed("an interview of a minute: created"):
-            self._create("short", "Grace Hopper", "1m")
+        with self._timed("a short interview: created"):
+            # The reaper ends it at its deadline, ready or not, and a busy machine takes a minute to start an editor.
+            self._create("short", "Grace Hopper", "3m" if self._embedded.live else "1m")
         with self._timed("an interview of an hour: created"):
             self._create("demo", "Ada Lovelace", "60m")
         with self._timed("interviews: listed and shown"):
@@ -67,9 +68,9 @@ class Demo:
                 self._visit("demo")
         with self._timed("the interview of an hour: destroyed"):
             self._prequel("interview", "destroy", "demo")
-        with self._timed("the interview of a minute: expired"):
+        with self._timed("the short interview: expired"):
             self._wait_for_deadline("short")
-        with self._timed("the interview of a minute: reaped"):
+        with self._timed("the short interview: reaped"):
             if self._embedded.live:
                 self._wait_for_reaper("short")
             else:

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_the_demo_runs_to_its_end_from_any_directory_and_leaves_no_process_and_no_file(whole_demo: DemoRun) -> None:
-    exit_code = whole_demo.process.wait(timeout=600)
+    exit_code = whole_demo.process.wait(timeout=1800)
     said = whole_demo.said.read_text()
     assert exit_code == 0, said
     assert "check: nothing is left" in said

@@ -72,3 +72,20 @@ def test_a_stopped_one_leaves_no_container_no_network_and_no_file(
         run_a_task(embedded, "sleep", "1000")
     assert containers(engine, server) == []
     assert list(scratch.iterdir()) == []
+
+
+def test_an_engine_that_dies_in_between_is_said_and_what_it_ran_is_removed_by_the_next(
+    engine: Engine, editor_image: str, tmp_path: Path
+) -> None:
+    machine.require(machine.PROXY)
+    log = tmp_path / "log"
+    with EmbeddedAws.start(live=editor_image, log=log) as embedded:
+        assert embedded.process is not None
+        server = owner(embedded.process.pid)
+        run_a_task(embedded, "sleep", "1000")
+        for child in psutil.Process(embedded.process.pid).children(recursive=True):
+            if child.name() == "podman":  # the service that this embedded AWS started for itself
+                child.kill()
+    assert "Traceback" not in log.read_text()
+    sweep(engine)
+    assert containers(engine, server) == []
