@@ -1,6 +1,6 @@
 """`prequel cost`: estimates costs without a deployment."""
 
-from pathlib import Path
+import re
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,8 +42,11 @@ def cost(
 
     Example: prequel cost --region eu-west-1 --egress nat_per_az --interviews 40 --hours 1.5
     """
+    from contract.limits import REGION_DESCRIPTION, REGION_PATTERN
     from contract.prices import BASE_REGION
-    from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, estimates
+    from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, estimate_of
+    from scripts.costs.summary import covers
+    from stacks.configuration import SETTINGS_FILE, other_values
 
     hours = USUAL_HOURS if hours is None else hours
     session = Session(json_lines=json_lines)
@@ -51,18 +54,22 @@ def cost(
         raise typer.BadParameter(f'--egress is "{egress}", expected {" or ".join(EGRESS)}')
     if architecture is not None and architecture not in ARCHITECTURES:
         raise typer.BadParameter(f'--architecture is "{architecture}", expected {" or ".join(ARCHITECTURES)}')
-    directory: Path | None = session.directory
     given = {"aws_region": BASE_REGION, "egress": EGRESS[0], "cpu_architecture": "X86_64", **ASSUMED_TASK}
-    if (session.directory / "terraform.tfvars").exists():
-        given = session.configuration.settings.model_dump(include=set(given))
-    else:
-        directory = None
-    (found,) = estimates(
+    directory, usual = None, True
+    if (session.directory / SETTINGS_FILE).exists() or other_values(session.directory):
+        settings = session.configuration.settings.model_dump()
+        directory, usual = session.directory, covers(settings)
+        given = {name: settings[name] for name in given}
+    where = region or given["aws_region"]
+    if not re.fullmatch(REGION_PATTERN, where):
+        raise typer.BadParameter(f'--region is "{where}", expected {REGION_DESCRIPTION}')
+    found = estimate_of(
         directory,
-        [region or given["aws_region"]],
+        where,
         egress=egress or given["egress"],
         architecture=ARCHITECTURES[architecture] if architecture else given["cpu_architecture"],
         task={name: given[name] for name in ASSUMED_TASK},
+        usual=usual,
     )
     value = found.machine() | {
         "interviews": interviews,
@@ -73,7 +80,7 @@ def cost(
 
 
 def _sheet(found: "Estimate", value: dict[str, Any]) -> str:
-    from contract.prices import HOURS_A_MONTH, PRICED_ON
+    from contract.prices import HOURS_A_MONTH, PRICED_ON, PRICES
     from scripts.costs.estimate import by_heading
 
     lines = [f"{found.region}, list prices in US dollars, none later than {PRICED_ON}", ""]
@@ -84,5 +91,13 @@ def _sheet(found: "Estimate", value: dict[str, Any]) -> str:
     if value["interviews"]:
         what = f"{value['interviews']} interviews of {value['hours']:g} h a month"
         lines += [f"{what}, with the base: ${value['month_usd']:.2f}", ""]
+    if found.missing:
+        lines.append(
+            fill(
+                f"No source was found for the price in {found.region} of: {', '.join(found.missing)}. The sums are "
+                f"without them, and too low. Regions with every price: {', '.join(PRICES)}.",
+                80,
+            )
+        )
     lines.append(fill(f"Not included: data transfer, and charges by usage for {found.by_use_names}.", 80))
     return "\n".join(lines)

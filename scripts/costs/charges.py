@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contract.names import IMAGE_ARCHITECTURES
 from contract.prices import (
     ALARM_METRIC_MONTH,
     CLUSTER_METRICS,
@@ -87,6 +88,12 @@ PASS_SECONDS = 1.0
 LISTS_A_PASS = 3
 """Of the leases, the dispatches and the interviews, as long as none has more than 1000; a test counts them."""
 
+REAPER_METRICS = 11
+"""Of a pass of the reaper (scripts/lambdas/reaper.py); a test counts them."""
+
+NO_PRICE = Price(float("nan"), "", "")
+"""Stands for a price that nobody has found a source for (docs/decisions/0070-prices.md)."""
+
 _MINUTELY = "rate(1 minute)"
 _MINUTES_AN_HOUR = 60
 
@@ -101,9 +108,14 @@ class Charge:
     price: Price
 
     @property
+    def is_priced(self) -> bool:
+        """Whether the price has a source; of what costs nothing anyway, none is missing."""
+        return self.price is not NO_PRICE or not self.quantity
+
+    @property
     def usd_hour(self) -> float:
         """US dollars an hour."""
-        return self.quantity * self.price.usd
+        return self.quantity * self.price.usd if self.quantity else 0
 
     def machine(self, key: str, hours: int, digits: int) -> dict[str, Any]:
         """The charge for machines: US dollars for ``hours`` under ``key``, rounded to ``digits``."""
@@ -122,7 +134,7 @@ Pricing = Callable[[Resource, Sequence[Resource], RegionPrices], Iterator[Charge
 def charges(resources: Sequence[Resource], region: str) -> list[Charge]:
     """What ``resources`` cost while they exist.
 
-    Raises ``PrequelError`` for a region without prices and for resources of a type, or in a variant, that has none.
+    Raises ``PrequelError`` for resources of a type, or in a variant, that has no price.
     """
     prices = prices_of(region)
     unknown = sorted({r.type for r in resources} - PRICED.keys() - FREE.keys() - BY_USE.keys())
@@ -135,13 +147,9 @@ def charges(resources: Sequence[Resource], region: str) -> list[Charge]:
 
 
 def prices_of(region: str) -> RegionPrices:
-    """The prices of ``region``; raises ``PrequelError`` when it has none."""
-    if region not in PRICES:
-        raise PrequelError(
-            f'the region is "{region}", expected one with prices: {", ".join(PRICES)}; '
-            "docs/decisions/0070-prices.md says why the others have none"
-        )
-    return PRICES[region]
+    """The prices of ``region``; of one without sources, ``NO_PRICE`` for all that differ by region."""
+    unknown = dict.fromkeys(IMAGE_ARCHITECTURES, NO_PRICE)
+    return PRICES.get(region) or RegionPrices(unknown, unknown, NO_PRICE, NO_PRICE, NO_PRICE)
 
 
 def _fixed(what: str, quantity: float, price: Price) -> Pricing:
@@ -172,9 +180,6 @@ def _rule(resource: Resource, resources: Sequence[Resource], _: RegionPrices) ->
         return
     if schedule != _MINUTELY:
         raise PrequelError(f"no price is known for {resource.address}, which fires at {schedule}, not {_MINUTELY}")
-    # The reaper's module needs boto3, which takes longer to import than all of this.
-    from scripts.lambdas.reaper import Pass
-
     for target in resources:
         if target.type == "aws_cloudwatch_event_target" and resource in referred(resources, target.body["rule"]):
             for function in referred(resources, target.body["arn"]):
@@ -182,7 +187,7 @@ def _rule(resource: Resource, resources: Sequence[Resource], _: RegionPrices) ->
                 yield Charge(function.address, "reaper", _MINUTES_AN_HOUR, FUNCTION_CALL)
                 yield Charge(function.address, "reaper", _MINUTES_AN_HOUR * gb_seconds, FUNCTION_GB_SECOND)
                 yield Charge(function.address, "reaper", _MINUTES_AN_HOUR * LISTS_A_PASS, LIST_REQUEST)
-                yield Charge(function.address, "reaper's metrics", len(Pass().metrics()) / HOURS_A_MONTH, METRIC_MONTH)
+                yield Charge(function.address, "reaper's metrics", REAPER_METRICS / HOURS_A_MONTH, METRIC_MONTH)
 
 
 def _service(resource: Resource, resources: Sequence[Resource], prices: RegionPrices) -> Iterator[Charge]:

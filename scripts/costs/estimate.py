@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from contract.prices import HOURS_A_MONTH, PRICED_ON
-from scripts.costs.charges import BY_USE, Charge, charges, prices_of
-from scripts.costs.resources import Resource, interview_resources, shared_resources
+from scripts.costs.charges import BY_USE, Charge, charges
+from scripts.costs.resources import Resource, shared_resources, with_variables
+from scripts.costs.summary import kept_interview, kept_shared
 
 EGRESS = ("single_nat", "nat_per_az")
 ARCHITECTURES = {"x86": "X86_64", "arm": "ARM64"}
@@ -28,12 +29,17 @@ class Estimate:
     @property
     def base_month(self) -> float:
         """Cost of the shared stack per month, without interviews and traffic."""
-        return sum(charge.usd_hour for charge in self.base) * HOURS_A_MONTH
+        return sum(charge.usd_hour for charge in self.base if charge.is_priced) * HOURS_A_MONTH
 
     @property
     def interview_hour(self) -> float:
         """Cost of one interview per hour."""
-        return sum(charge.usd_hour for charge in self.interview)
+        return sum(charge.usd_hour for charge in self.interview if charge.is_priced)
+
+    @property
+    def missing(self) -> list[str]:
+        """The headings whose price in this region has no source; no figure contains them."""
+        return list(dict.fromkeys(c.what for c in (*self.base, *self.interview) if not c.is_priced))
 
     def month(self, interviews: int, hours: float) -> float:
         """Cost of a month with ``interviews`` of ``hours`` each."""
@@ -51,8 +57,9 @@ class Estimate:
             "priced_on": PRICED_ON,
             "base_month_usd": round(self.base_month, 2),
             "interview_hour_usd": round(self.interview_hour, 5),
-            "base": [charge.machine("month_usd", HOURS_A_MONTH, 4) for charge in self.base],
-            "interview": [charge.machine("hour_usd", 1, 6) for charge in self.interview],
+            "base": [charge.machine("month_usd", HOURS_A_MONTH, 4) for charge in self.base if charge.is_priced],
+            "interview": [charge.machine("hour_usd", 1, 6) for charge in self.interview if charge.is_priced],
+            "missing": self.missing,
             "by_use": {kind: BY_USE[kind] for kind in self.by_use},
         }
 
@@ -62,7 +69,7 @@ def estimate(
 ) -> Estimate:
     """Prices ``shared`` and one interview of the size ``task``; raises ``PrequelError`` like ``charges``."""
     variables = {"cpu_architecture": architecture, "create_dns_record": False, **task}
-    interview = interview_resources(variables)
+    interview = with_variables(kept_interview(), variables)
     used = {r.type for r in (*shared, *interview)} & BY_USE.keys()
     return Estimate(region, charges(shared, region), charges(interview, region), sorted(used))
 
@@ -71,15 +78,24 @@ def by_heading(found: Sequence[Charge]) -> dict[str, float]:
     """US dollars an hour by heading, most expensive first."""
     sums: dict[str, float] = {}
     for charge in found:
+        if not charge.is_priced:
+            continue
         sums[charge.what] = sums.get(charge.what, 0) + charge.usd_hour
     return dict(sorted(sums.items(), key=lambda each: -each[1]))
 
 
-def estimates(
-    directory: Path | None, regions: Sequence[str], *, egress: str, architecture: str, task: Mapping[str, Any]
-) -> list[Estimate]:
-    """One estimate per region, from one synthesis; raises ``PrequelError`` like ``charges``."""
-    for region in regions:
-        prices_of(region)
-    shared = shared_resources(directory, {"egress": egress, "cpu_architecture": architecture})
-    return [estimate(region, shared, architecture=architecture, task=task) for region in regions]
+def estimate_of(
+    directory: Path | None,
+    region: str,
+    *,
+    egress: str,
+    architecture: str,
+    task: Mapping[str, Any],
+    usual: bool,
+) -> Estimate:
+    """The estimate for ``region``; takes a synthesis unless the stack in ``directory`` is a ``usual`` one."""
+    if usual:
+        shared: Sequence[Resource] = kept_shared(egress)
+    else:
+        shared = shared_resources(directory, {"egress": egress, "cpu_architecture": architecture})
+    return estimate(region, shared, architecture=architecture, task=task)

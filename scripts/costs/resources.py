@@ -37,10 +37,19 @@ def shared_resources(directory: Path | None, settings: Mapping[str, str]) -> lis
 
 
 def interview_resources(variables: Mapping[str, Any]) -> list[Resource]:
-    """The resources in ``instance_templates/``, with ``variables`` inserted as arguments.
+    """The resources in ``instance_templates/``, as ``with_variables`` gives them."""
+    return with_variables(template_resources(), variables)
 
-    Resources whose ``count`` is then 0 are omitted.
-    """
+
+def with_variables(resources: Sequence[Resource], variables: Mapping[str, Any]) -> list[Resource]:
+    """``resources`` with ``variables`` inserted as arguments; those whose ``count`` is then 0 are omitted."""
+    return [
+        Resource(each.address, _resolved(each.body, variables)) for each in resources if not _left_out(each, variables)
+    ]
+
+
+def template_resources() -> list[Resource]:
+    """The resources in ``instance_templates/``, in which ``${var.…}`` stands for a variable."""
     import hcl2
 
     found: list[Resource] = []
@@ -48,9 +57,7 @@ def interview_resources(variables: Mapping[str, Any]) -> list[Resource]:
         for block in hcl2.loads(path.read_text()).get("resource", []):
             for kind, named in block.items():
                 for name, body in named.items():
-                    resource = Resource(f"{_plain(kind)}.{_plain(name)}", _resolved(body, variables))
-                    if not _left_out(resource, variables):
-                        found.append(resource)
+                    found.append(Resource(f"{_plain(kind)}.{_plain(name)}", _resolved(body, {})))
     return found
 
 

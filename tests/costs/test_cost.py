@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
 
@@ -26,9 +27,10 @@ from contract.prices import (
     interview_per_hour,
     standing_per_day,
 )
-from scripts.costs.charges import BY_USE, FREE, PRICED, charges
-from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, by_heading, estimate
-from scripts.costs.resources import Resource, interview_resources
+from scripts.costs.charges import BY_USE, FREE, PRICED, REAPER_METRICS, charges
+from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, by_heading, estimate
+from scripts.costs.resources import Resource, interview_resources, with_variables
+from scripts.costs.summary import kept_interview, kept_shared
 from scripts.errors import PrequelError
 from scripts.lambdas.reaper import Pass
 from scripts.project import PROJECT
@@ -100,10 +102,49 @@ def test_every_price_has_a_source_and_a_date_that_is_not_after_the_tables() -> N
         assert price.as_of <= PRICED_ON
 
 
-def test_at_least_five_regions_are_offered_and_another_one_is_refused() -> None:
+def test_a_region_without_sources_gets_every_other_price_and_says_which_are_missing(
+    default_stack: SynthesizedStack,
+) -> None:
     assert len(PRICES) >= 5
-    with pytest.raises(PrequelError, match=r'the region is "eu-central-1", expected one with prices: us-east-1, '):
-        charges([], "eu-central-1")
+    known, unknown = (
+        estimate(region, resources(default_stack), architecture="X86_64") for region in ("us-east-1", "eu-central-1")
+    )
+    missing = ["NAT gateways", "load balancer", "vCPU", "memory", "storage"]
+    assert (known.missing, sorted(unknown.missing)) == ([], sorted(missing))
+    assert by_heading(unknown.base) == {k: v for k, v in by_heading(known.base).items() if k not in missing}
+    assert by_heading(unknown.interview) == {k: v for k, v in by_heading(known.interview).items() if k not in missing}
+    assert unknown.base_month == pytest.approx(known.base_month - 32.85 - 16.425)
+    json.dumps(unknown.machine(), allow_nan=False)
+    without_extra = ASSUMED_TASK | {"code_server_storage": 20}
+    assert "storage" not in estimate("eu-central-1", [], architecture="X86_64", task=without_extra).missing
+
+
+@pytest.mark.parametrize("egress", EGRESS)
+def test_the_kept_summary_has_the_charges_of_the_synthesized_stacks(
+    shared_stack: SharedStackFactory, egress: str
+) -> None:
+    def amounts(found: list[Resource]) -> list[tuple[str, str, float]]:
+        return sorted((c.address, c.what, c.usd_hour) for c in charges(found, "us-east-1"))
+
+    # Of other settings than the summary is made with, which change nothing that is charged for.
+    others = {"vpc_cidr": "10.7.0.0/16", "max_instances": 40, "tags": {"Team": "x"}, "history_retention_days": 7}
+    synthesized = resources(shared_stack(egress=egress, alarm_email="", **others))
+    kept = kept_shared(egress)
+    assert {r.address for r in kept} == {r.address for r in synthesized}
+    assert amounts(kept) == amounts(synthesized)
+    assert amounts(with_variables(kept_interview(), NO_TABLE)) == amounts(interview_resources(NO_TABLE))
+
+
+def test_an_estimate_of_the_usual_stack_takes_no_second_and_no_synthesis(tmp_path: Path) -> None:
+    (tmp_path / "terraform.tfvars").write_text(
+        'aws_region = "eu-west-2"\nenvironment = "test"\ndomain_name = "i.example.com"\n'
+    )
+    before = getrusage(RUSAGE_CHILDREN)
+    done = prequel("--json", "--interviews", "3", directory=tmp_path)
+    after = getrusage(RUSAGE_CHILDREN)
+    assert json.loads(done.stdout)["result"]["region"] == "eu-west-2"
+    # Of a processor, because the clock also counts what else this machine does.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 
 
 def test_the_base_is_the_sum_of_what_aws_charges_by_the_hour(shared_stack: SharedStackFactory) -> None:
@@ -127,6 +168,7 @@ def test_the_base_has_what_the_reaper_uses_when_there_are_no_interviews(default_
     # 43,800 passes of a second at 256 MB, and three listings each: 0.0088 + 0.146 + 0.657.
     assert month["reaper"] == pytest.approx(0.812, abs=0.001)
     assert month["reaper's metrics"] == pytest.approx(0.30 * len(Pass().metrics()))
+    assert len(Pass().metrics()) == REAPER_METRICS
     assert month["bucket's metrics, at most"] == pytest.approx(4.80)
 
 
@@ -203,11 +245,9 @@ def test_the_command_prices_the_configuration_that_it_finds(tmp_path: Path) -> N
 
 
 def test_the_command_refuses_what_it_does_not_know_in_one_line(tmp_path: Path) -> None:
-    unknown = prequel("--region", "eu-central-1", directory=tmp_path)
-    assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
-    assert "expected one with prices: us-east-1" in unknown.stderr
     for wrong, answer in (
-        (["--hours", "2"], "--hours is 2 without --interviews"),
+        (["--hours", "2"], "--hours needs --interviews: they are the hours of each interview"),
+        (["--region", "eusc-de-east-1"], '--region is "eusc-de-east-1", expected a region of the partition aws'),
         (["--interviews", "1", "--hours", "inf"], 'less than or equal to 744, got "inf"'),
     ):
         done = prequel(*wrong, directory=tmp_path)

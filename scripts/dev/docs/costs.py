@@ -14,7 +14,8 @@ from contract.prices import (
     PRICES,
 )
 from scripts.costs.estimate import ARCHITECTURES, ASSUMED_TASK, EGRESS, Estimate, by_heading, estimate
-from scripts.costs.resources import Resource, shared_resources
+from scripts.costs.resources import Resource, shared_resources, template_resources
+from scripts.costs.summary import SUMMARY, summary_of
 
 SPECIFIED_BASE_MONTH = 50
 SPECIFIED_INTERVIEW_HOUR = 0.50
@@ -35,8 +36,12 @@ BUILDS, BUILD_MINUTES = 2, 2
 
 
 def parts() -> tuple[str, str]:
-    """The README's section in Markdown and docs/scale.md's table; takes some six seconds to synthesize."""
+    """The README's section in Markdown and docs/scale.md's table; takes some six seconds to synthesize.
+
+    Writes ``SUMMARY`` too, which both are computed with.
+    """
     shared = {egress: shared_resources(None, {"egress": egress}) for egress in EGRESS}
+    SUMMARY.write_text(summary_of(shared, template_resources()))
     default = estimate(BASE_REGION, shared[EGRESS[0]], architecture=ARCHITECTURES["x86"])
     return _section(shared), _many(default)
 
