@@ -1,4 +1,4 @@
-"""The two containers of an interview's task: one delivers the challenge, then the other runs the editor.
+"""The containers of an interview's task: one delivers the challenge, one runs the editor, one saves the work.
 
 ``text`` are the template's string variables by name.
 """
@@ -8,7 +8,7 @@ from typing import Any
 from cdktf import Fn
 
 from constructs.aws import SsmParameter
-from contract.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT
+from contract.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, SAVER_CONTAINER
 
 HOME = "/home/coder"
 CANDIDATE_USER = "1000:1000"
@@ -49,10 +49,24 @@ _START = (
 )
 
 
-def challenge_container(text: dict[str, str], image: str) -> dict[str, Any]:
-    """Delivers this interview's challenge and gives both volumes to the candidate's user; then it is gone.
+SESSION_FOLDER = "/run/prequel"
+"""Where the editor reads how old the saved work is."""
 
-    The image must have ``prequel-load`` (image/loader/) on its PATH.
+SAVER_MEMORY_MIB = 128
+SAVER_STOP_SECONDS = 60
+"""For the last save, after the editor has stopped: ECS stops containers in the reverse order of ``dependsOn``
+(https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html)."""
+
+
+def volumes() -> list[str]:
+    """The names of the task's volumes."""
+    return [_HOME["sourceVolume"], _TMP["sourceVolume"], _SESSION["sourceVolume"]]
+
+
+def challenge_container(text: dict[str, str], image: str, work: str, password: SsmParameter) -> dict[str, Any]:
+    """Restores the work at ``work``, or else delivers the challenge, and gives the volumes to the candidate's user.
+
+    Then it is gone. The image must have ``prequel-load`` (image/loader/) on its PATH.
     """
     source = f"s3://{text['instance_bucket_name']}/challenge/{text['challenge']}/"
     return {
@@ -60,14 +74,42 @@ def challenge_container(text: dict[str, str], image: str) -> dict[str, Any]:
         "image": image,
         "essential": False,
         "entryPoint": ["prequel-load"],
-        "environment": [{"name": "CHALLENGE", "value": source}],
+        "environment": [{"name": "CHALLENGE", "value": source}, *_work(text, work)],
+        "secrets": [{"name": "PASSWORD", "valueFrom": password.arn}],
         # Root, because Fargate's volumes are root's; nothing of the candidate's runs here.
         "user": "0:0",
         "privileged": False,
         "readonlyRootFilesystem": True,
         "linuxParameters": {"capabilities": {"drop": _NOT_NEEDED_TO_DELIVER}},
         "stopTimeout": STOP_SECONDS,
-        "mountPoints": _mount_points(),
+        "mountPoints": [_HOME, _TMP, _SESSION],
+        "logConfiguration": _logs(text),
+    }
+
+
+def saver_container(text: dict[str, str], image: str, work: str, password: SsmParameter) -> dict[str, Any]:
+    """Saves what the candidate changes below ``work``, which it can read and not write.
+
+    It has the task role's credentials, and shares with the editor neither processes nor a folder that both can write.
+    The image must have ``prequel-save`` (image/saver/) on its PATH.
+    """
+    return {
+        "name": SAVER_CONTAINER,
+        "image": image,
+        # The session goes on without it, and ECS starts it again.
+        "essential": False,
+        "restartPolicy": {"enabled": True},
+        "dependsOn": [{"containerName": "challenge", "condition": "SUCCESS"}],
+        "entryPoint": ["setpriv", "--no-new-privs", "prequel-save"],
+        "environment": _work(text, work),
+        "secrets": [{"name": "PASSWORD", "valueFrom": password.arn}],
+        "user": CANDIDATE_USER,
+        "privileged": False,
+        "readonlyRootFilesystem": True,
+        "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+        "memory": SAVER_MEMORY_MIB,
+        "stopTimeout": SAVER_STOP_SECONDS,
+        "mountPoints": [_read_only(_HOME), _SESSION],
         "logConfiguration": _logs(text),
     }
 
@@ -83,7 +125,11 @@ def code_server_container(text: dict[str, str], image: str, password: SsmParamet
         "name": CODE_SERVER_CONTAINER,
         "image": image,
         "essential": True,
-        "dependsOn": [{"containerName": "challenge", "condition": "SUCCESS"}],
+        "dependsOn": [
+            {"containerName": "challenge", "condition": "SUCCESS"},
+            # So that it is stopped before the saver, which then saves the last change.
+            {"containerName": SAVER_CONTAINER, "condition": "START"},
+        ],
         "entryPoint": ["/bin/sh", "-euc", Fn.raw_string(_START), "start"],
         "command": [
             "code-server",
@@ -105,16 +151,26 @@ def code_server_container(text: dict[str, str], image: str, password: SsmParamet
         "ulimits": [{"name": "nofile", "softLimit": OPEN_FILES, "hardLimit": OPEN_FILES}],
         "stopTimeout": STOP_SECONDS,
         "portMappings": [{"containerPort": CODE_SERVER_PORT, "protocol": "tcp"}],
-        "mountPoints": _mount_points(),
+        "mountPoints": [_HOME, _TMP, _read_only(_SESSION)],
         "secrets": [{"name": "PASSWORD", "valueFrom": password.arn}],
         "logConfiguration": _logs(text),
     }
 
 
-def _mount_points() -> list[dict[str, Any]]:
+_HOME: dict[str, Any] = {"sourceVolume": "home", "containerPath": HOME, "readOnly": False}
+_TMP: dict[str, Any] = {"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False}  # noqa: S108  (a volume)
+_SESSION: dict[str, Any] = {"sourceVolume": "session", "containerPath": SESSION_FOLDER, "readOnly": False}
+
+
+def _read_only(mount: dict[str, Any]) -> dict[str, Any]:
+    return mount | {"readOnly": True}
+
+
+def _work(text: dict[str, str], work: str) -> list[dict[str, str]]:
+    """Where states are kept, and the key that encrypts them."""
     return [
-        {"sourceVolume": "home", "containerPath": HOME, "readOnly": False},
-        {"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False},  # noqa: S108  (the container's own volume)
+        {"name": "WORK", "value": f"s3://{text['instance_bucket_name']}/{work}"},
+        {"name": "WORK_KEY", "value": text["kms_key_arn"]},
     ]
 
 

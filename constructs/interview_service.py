@@ -24,16 +24,21 @@ from constructs.aws import (
     Route53RecordAlias,
     SsmParameter,
 )
-from constructs.interview_containers import challenge_container, code_server_container
+from constructs.interview_containers import (
+    challenge_container,
+    code_server_container,
+    saver_container,
+    volumes,
+)
 from constructs.waivers import TLS_ENDS_BEFORE, waive
-from contract.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, password_parameter, task_family
+from contract.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, WORK, password_parameter, task_family
 
 
 class InterviewService(Construct):
     """One candidate's code-server on Fargate, reached by host name through the shared load balancer.
 
-    ``variables`` are the template's input variables by name. Outputs: ``hostname`` (an expression), ``service``,
-    ``target_group`` and ``listener_rule``.
+    ``variables`` are the template's input variables by name. Outputs: ``hostname`` and ``work``, the
+    prefix of its saved states (both expressions), ``service``, ``target_group`` and ``listener_rule``.
     """
 
     def __init__(self, scope: Construct, id: str, *, variables: dict[str, TerraformVariable]) -> None:
@@ -65,7 +70,15 @@ class InterviewService(Construct):
         )
         self.target_group = self._target_group(text)
         self.listener_rule = self._listener_rule(text)
-        containers = [challenge_container(text, loader_image), code_server_container(text, image, password)]
+        # The ARN that AWS makes up for the target group tells two interviews of the same id apart.
+        self.work = TerraformLocal(
+            self, "work", f"{WORK}{Fn.trimprefix(self.target_group.arn_suffix, 'targetgroup/')}/"
+        ).as_string
+        containers = [
+            challenge_container(text, loader_image, self.work, password),
+            saver_container(text, loader_image, self.work, password),
+            code_server_container(text, image, password),
+        ]
         task_definition = self._task_definition(text, containers)
         self.service = self._service(variables, text, task_definition)
         self._record(text)
@@ -112,7 +125,7 @@ class InterviewService(Construct):
                 operating_system_family="LINUX", cpu_architecture=text["cpu_architecture"]
             ),
             ephemeral_storage=EcsTaskDefinitionEphemeralStorage(size_in_gib=Token.as_number(_own_or_shared("storage"))),
-            volume=[EcsTaskDefinitionVolume(name="home"), EcsTaskDefinitionVolume(name="tmp")],
+            volume=[EcsTaskDefinitionVolume(name=name) for name in volumes()],
             container_definitions=Fn.jsonencode(containers),
         )
 

@@ -28,6 +28,7 @@ from contract.names import (
     RELEASES,
     SLOTS,
     STATES,
+    WORK,
     WORKSPACES,
     runner_project,
 )
@@ -99,7 +100,7 @@ class Runner(Construct):
         program: str,
         bucket: InstanceBucket,
         architecture: str,
-        settings: Mapping[str, str],
+        settings: Mapping[str, str | int],
         permissions: InterviewPermissions,
         alarm_topic: AlarmTopic,
     ) -> None:
@@ -152,7 +153,7 @@ class Runner(Construct):
                 "TERRAFORM_URL": f"https://releases.hashicorp.com/terraform/{TERRAFORM_VERSION}/{download}",
                 "TERRAFORM_SHA256": TERRAFORM_SHA256[architecture],
             }
-            | {f"PREQUEL_{name.upper()}": value for name, value in settings.items()},
+            | {f"PREQUEL_{name.upper()}": str(value) for name, value in settings.items()},
             build_spec=build_spec(program),
             build_minutes=BUILD_MINUTES,
             queued_minutes=QUEUED_MINUTES,
@@ -188,6 +189,9 @@ def _documents(bucket: InstanceBucket) -> list[Statement]:
         allow("FetchSource", ["s3:GetObjectVersion"], [f"{bucket.arn}/runner/*"]),
         allow("IdentifyBucket", ["s3:GetBucketAcl", "s3:GetBucketLocation"], [bucket.arn]),
         allow("KeepInterviews", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], kept),
+        # The last state of a candidate's work, and to delete all states where none is to be kept.
+        allow("KeepWork", ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject"], [f"{bucket.arn}/{WORK}*"]),
+        allow("ListVersions", ["s3:ListBucketVersions"], [bucket.arn]),
         allow("WriteHistory", ["s3:PutObject"], [f"{bucket.arn}/{HISTORY}*"]),
         list_bucket(bucket.arn),
     ]

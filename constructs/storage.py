@@ -29,7 +29,7 @@ from constructs.aws import (
 from constructs.policy import Principals, Statement, allow, condition, service
 from constructs.project import Project
 from constructs.waivers import waive
-from contract.names import HISTORY, bucket_name
+from contract.names import HISTORY, WORK, bucket_name
 
 ALB_LOG_PREFIX = "alb"
 S3_LOG_PREFIX = "s3"
@@ -38,6 +38,9 @@ NONCURRENT_VERSION_DAYS = 90
 """How long a replaced or deleted template, workspace or state can be brought back."""
 
 UNFINISHED_UPLOAD_DAYS = 1
+
+UNKEPT_WORK_DAYS = 2
+"""No interview is longer than a day, whose first states must not expire while it lasts."""
 
 REQUEST_METRICS = "EntireBucket"
 """The name that the S3 console gives to request metrics of a whole bucket."""
@@ -221,13 +224,15 @@ def _logs_of_bucket(arn: str, account: Account, logged_bucket: PrivateBucket) ->
 class InstanceBucket(PrivateBucket):
     """Holds ``instance/``, ``releases/``, ``challenge/``, ``workspaces/`` and the interviews' state, versioned.
 
-    Of its current objects only those in ``history/`` expire, after ``history_retention_days``, because they name
-    candidates. CloudWatch counts its requests, in metrics that have a price
-    (``prequel cost``). Outputs: ``name``, ``arn``, and
-    ``versioning`` (for whoever must not write before it).
+    Only two kinds of current objects expire, which are of candidates: ``history/`` after ``history_retention_days``,
+    and saved work, ``work/``, after ``work_retention_days``, or after two days where it is deleted with the interview
+    and a deletion failed. CloudWatch counts the bucket's requests, in metrics that have a price (``prequel cost``).
+    Outputs: ``name``, ``arn``, and ``versioning`` (for whoever must not write before it).
     """
 
-    def __init__(self, scope: Construct, id: str, *, project: Project, history_retention_days: int) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, project: Project, history_retention_days: int, work_retention_days: int
+    ) -> None:
         super().__init__(scope, id, project=project, name=bucket_name(project.prefix))
         self.versioning = S3BucketVersioningA(
             self,
@@ -242,6 +247,18 @@ class InstanceBucket(PrivateBucket):
                 prefix=HISTORY,
                 expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=history_retention_days)],
                 noncurrent_version_expiration=_kept_versions(1),
+            ),
+            _rule(
+                "expire-work",
+                prefix=WORK,
+                expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=work_retention_days or UNKEPT_WORK_DAYS)],
+                noncurrent_version_expiration=_kept_versions(1),
+            ),
+            # S3 takes it in no rule that has days.
+            _rule(
+                "remove-delete-markers-of-work",
+                prefix=WORK,
+                expiration=[S3BucketLifecycleConfigurationRuleExpiration(expired_object_delete_marker=True)],
             ),
             depends_on=[self.versioning],
         )

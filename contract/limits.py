@@ -45,6 +45,9 @@ INTERVIEWS = (1, 99)
 INTERVIEW_MINUTES = (1, 24 * 60)
 """Duration of an interview in minutes; at most a day, because it is not a workstation."""
 
+WORK_RETENTION_DAYS = (0, 3650)
+"""How long candidates' saved work is kept; 0 deletes it with the interview."""
+
 LISTENER_PRIORITY = (1, 50_000)
 """https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html"""
 

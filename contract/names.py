@@ -42,6 +42,7 @@ LONGEST_RUN_MINUTES = 30
 
 CODE_SERVER_PORT = 8443
 CODE_SERVER_CONTAINER = "code-server"
+SAVER_CONTAINER = "saver"
 
 JOIN_LABEL = "join"
 """Label before the domain of the link that opens an interview without typing; no interview may have it as its id."""

@@ -91,9 +91,13 @@ METRIC_MONTH = Price(0.30, "price list, AmazonCloudWatch, CW:MetricMonitorUsage"
 FUNCTION_CALL = Price(0.0000002, "price list, AWSLambda, Request-ARM", "2026-09-11")
 FUNCTION_GB_SECOND = Price(0.0000133334, "price list, AWSLambda, Lambda-GB-Second-ARM", "2026-09-11")
 BUILD_MINUTE = Price(0.005, "https://aws.amazon.com/codebuild/pricing/", "2026-11-01")
+KEY_REQUEST = Price(0.000003, "https://aws.amazon.com/kms/pricing/", "2026-06-13")
 LIST_REQUEST = Price(0.000005, "price list, AmazonS3, Requests-Tier1", "2026-09-21")
-"""Prices that are the same in all of these regions. Only the last one differs, by at most a tenth, which is seven cents
-a month for the reaper."""
+"""Prices that are the same in all of these regions. Only the last one, which is also that of a write, differs, by at
+most a tenth, which is seven cents a month for the reaper."""
+
+SAVES_AN_HOUR = 180
+"""States of a candidate's work who changes something in every interval of the saver, image/saver/prequel_save.py."""
 
 SERVICE_METRICS, CLUSTER_METRICS = 25, 12
 """Metrics of Container Insights: for a Fargate service with its own task definition and no EBS volumes, 15 by service
@@ -115,7 +119,7 @@ def price_list(region: str) -> str:
 def interview_per_hour(
     *, cpu: int, memory: int, architecture: str, storage: int = FREE_STORAGE_GIB, region: str = BASE_REGION
 ) -> float:
-    """US dollars an hour for a Fargate task of ``cpu`` units, ``memory`` MiB and ``storage`` GiB, with its metrics.
+    """US dollars an hour for a task of ``cpu`` units, ``memory`` MiB and ``storage`` GiB, its metrics and its saves.
 
     An interview's other resources (target group, listener rule, standard parameter) are free. A region without prices
     uses those of ``BASE_REGION``.
@@ -126,6 +130,7 @@ def interview_per_hour(
         + memory / 1024 * prices.gb_hour[architecture].usd
         + max(storage - FREE_STORAGE_GIB, 0) * prices.storage_gb_hour.usd
         + SERVICE_METRICS * METRIC_MONTH.usd / HOURS_A_MONTH
+        + SAVES_AN_HOUR * (LIST_REQUEST.usd + KEY_REQUEST.usd)
     )
 
 

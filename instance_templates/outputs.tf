@@ -41,6 +41,11 @@ output "listener_rule_arn" {
   value       = aws_lb_listener_rule.rule.arn
 }
 
+output "work_prefix" {
+  description = "The prefix of the candidate's saved work in the instance bucket."
+  value       = local.work
+}
+
 output "expires_at" {
   description = "When the interview may be destroyed; empty if never."
   value       = var.expires_at

@@ -5,6 +5,7 @@ locals {
   hostname     = "${var.interview_id}.${var.domain_name}"
   image        = var.image_tag == "" ? var.code_server_image : "${var.code_server_repository_url}:${var.image_tag}"
   loader_image = var.challenge_loader_image == "" ? local.image : var.challenge_loader_image
+  work         = "work/${trimprefix(aws_lb_target_group.target.arn_suffix, "targetgroup/")}/"
 }
 
 resource "aws_ssm_parameter" "password" {
@@ -61,11 +62,16 @@ resource "aws_ecs_task_definition" "task" {
 
   container_definitions = jsonencode([
     {
-      name                   = "challenge"
-      image                  = local.loader_image
-      essential              = false
-      entryPoint             = ["prequel-load"]
-      environment            = [{ name = "CHALLENGE", value = "s3://${var.instance_bucket_name}/challenge/${var.challenge}/" }]
+      name       = "challenge"
+      image      = local.loader_image
+      essential  = false
+      entryPoint = ["prequel-load"]
+      environment = [
+        { name = "CHALLENGE", value = "s3://${var.instance_bucket_name}/challenge/${var.challenge}/" },
+        { name = "WORK", value = "s3://${var.instance_bucket_name}/${local.work}" },
+        { name = "WORK_KEY", value = var.kms_key_arn },
+      ]
+      secrets                = [{ name = "PASSWORD", valueFrom = aws_ssm_parameter.password.arn }]
       user                   = "0:0"
       privileged             = false
       readonlyRootFilesystem = true
@@ -91,6 +97,46 @@ resource "aws_ecs_task_definition" "task" {
       mountPoints = [
         { sourceVolume = "home", containerPath = "/home/coder", readOnly = false },
         { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
+        { sourceVolume = "session", containerPath = "/run/prequel", readOnly = false },
+      ]
+      logConfiguration = {
+        logDriver = "awslogs"
+        options = {
+          "awslogs-group"         = var.log_group_name
+          "awslogs-region"        = var.aws_region
+          "awslogs-stream-prefix" = var.interview_id
+          mode                    = "non-blocking"
+          "max-buffer-size"       = "4m"
+        }
+      }
+    },
+    {
+      name      = "saver"
+      image     = local.loader_image
+      essential = false
+      restartPolicy = {
+        enabled = true
+      }
+      dependsOn  = [{ containerName = "challenge", condition = "SUCCESS" }]
+      entryPoint = ["setpriv", "--no-new-privs", "prequel-save"]
+      environment = [
+        { name = "WORK", value = "s3://${var.instance_bucket_name}/${local.work}" },
+        { name = "WORK_KEY", value = var.kms_key_arn },
+      ]
+      secrets                = [{ name = "PASSWORD", valueFrom = aws_ssm_parameter.password.arn }]
+      user                   = "1000:1000"
+      privileged             = false
+      readonlyRootFilesystem = true
+      linuxParameters = {
+        capabilities = {
+          drop = ["ALL"]
+        }
+      }
+      memory      = 128
+      stopTimeout = 60
+      mountPoints = [
+        { sourceVolume = "home", containerPath = "/home/coder", readOnly = true },
+        { sourceVolume = "session", containerPath = "/run/prequel", readOnly = false },
       ]
       logConfiguration = {
         logDriver = "awslogs"
@@ -107,7 +153,10 @@ resource "aws_ecs_task_definition" "task" {
       name      = "code-server"
       image     = local.image
       essential = true
-      dependsOn = [{ containerName = "challenge", condition = "SUCCESS" }]
+      dependsOn = [
+        { containerName = "challenge", condition = "SUCCESS" },
+        { containerName = "saver", condition = "START" },
+      ]
       entryPoint = [
         "/bin/sh",
         "-euc",
@@ -141,6 +190,7 @@ resource "aws_ecs_task_definition" "task" {
       mountPoints = [
         { sourceVolume = "home", containerPath = "/home/coder", readOnly = false },
         { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
+        { sourceVolume = "session", containerPath = "/run/prequel", readOnly = true },
       ]
       secrets = [{ name = "PASSWORD", valueFrom = aws_ssm_parameter.password.arn }]
       logConfiguration = {
@@ -171,6 +221,10 @@ resource "aws_ecs_task_definition" "task" {
 
   volume {
     name = "tmp"
+  }
+
+  volume {
+    name = "session"
   }
 }
 

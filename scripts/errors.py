@@ -73,6 +73,16 @@ class LeakingError(PrequelError):
     exit_code = 3
 
 
+class UnsavedWorkError(PrequelError):
+    """An interview is gone, and the last of the candidate's work may not be saved; the text says why."""
+
+    exit_code = 5
+
+
+class WorkError(PrequelError):
+    """A candidate's saved work cannot be found, read or deleted; the text names it and says what to do."""
+
+
 class NoFreeSlotError(PrequelError):
     """All slots are taken; the text says by whom, and when the next one frees."""
 

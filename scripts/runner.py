@@ -2,8 +2,8 @@
 
 PREQUEL_ACTION is create, destroy or recover, and PREQUEL_INTERVIEW_ID the interview. A create also takes
 PREQUEL_CHALLENGE, PREQUEL_CANDIDATE and, if the release's default will not do, PREQUEL_DURATION. The project itself
-gives PREQUEL_AWS_REGION and PREQUEL_PROJECT_PREFIX. Progress goes to standard error. The result goes nowhere: it holds
-the password, which must not enter a log. Exit codes are those of `prequel interview`.
+gives PREQUEL_AWS_REGION, PREQUEL_PROJECT_PREFIX and PREQUEL_WORK_RETENTION_DAYS. Progress goes to standard error. The
+result goes nowhere: it holds the password, which must not enter a log. Exit codes are those of `prequel interview`.
 """
 
 import os
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contract.names import bucket_name
 from scripts.aws.clients import Aws
 from scripts.console import Console
-from scripts.errors import PrequelError
+from scripts.errors import PrequelError, UnsavedWorkError
 from scripts.interviews.context import Context
 from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy
@@ -41,9 +41,12 @@ def run(environment: Mapping[str, str], console: Console) -> None:
         raise UsageError("\n".join(problems))
     interview_id = environment["PREQUEL_INTERVIEW_ID"]
     bucket = bucket_name(environment["PREQUEL_PROJECT_PREFIX"])
-    context = Context(Aws(environment["PREQUEL_AWS_REGION"]), bucket, console)
+    keeps_work = environment.get("PREQUEL_WORK_RETENTION_DAYS") != "0"
+    context = Context(Aws(environment["PREQUEL_AWS_REGION"]), bucket, console, keeps_work=keeps_work)
     if action == "destroy":
-        destroy(context, interview_id)
+        done = destroy(context, interview_id)
+        if done.unsaved:
+            raise UnsavedWorkError(f"interview {interview_id} is gone; its last work may not be saved: {done.unsaved}")
     elif action == "recover":
         recover(context, interview_id)
     else:

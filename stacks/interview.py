@@ -53,6 +53,7 @@ class InterviewStack(ReadableStack):
             "service_name": (interview.service.name, "The ECS service."),
             "target_group_arn": (interview.target_group.arn, "The target group."),
             "listener_rule_arn": (interview.listener_rule.arn, "The listener rule."),
+            "work_prefix": (interview.work, "The prefix of the candidate's saved work in the instance bucket."),
             "expires_at": (text["expires_at"], "When the interview may be destroyed; empty if never."),
         }
         define_outputs(self, outputs)

@@ -20,6 +20,7 @@ from contract.limits import (
     PROJECT_PREFIX_PATTERN,
     STORAGE_GIB,
     TESTED_PROVIDER,
+    WORK_RETENTION_DAYS,
 )
 from contract.subnets import LONGEST_SUBNET_PREFIX, SubnetPlan
 from stacks.regions import Region
@@ -141,6 +142,7 @@ class Settings(BaseModel):
     )
     log_retention_days: int = Field(default=30, description=f"one of {_list(LOG_RETENTION_DAYS)}")
     history_retention_days: int = _whole_number(180, (1, 3650))
+    work_retention_days: int = _whole_number(30, WORK_RETENTION_DAYS)
     deletion_protection: bool = Field(default=True, description="true or false")
     tags: dict[str, str] = Field(default_factory=dict, description='a map of text such as { Team = "hiring" }')
 

@@ -79,7 +79,11 @@ class SharedStack(ReadableStack):
 
     def _add_buckets(self, settings: Settings) -> None:
         self._bucket = InstanceBucket(
-            self, "storage", project=self._project, history_retention_days=settings.history_retention_days
+            self,
+            "storage",
+            project=self._project,
+            history_retention_days=settings.history_retention_days,
+            work_retention_days=settings.work_retention_days,
         )
         self._log_bucket = LogBucket(self, "access_logs", project=self._project, logged_bucket=self._bucket)
         self._bucket.log_to(self._log_bucket)
@@ -180,7 +184,9 @@ class SharedStack(ReadableStack):
             program=programs.runner,
             bucket=self._bucket,
             architecture=settings.runner_architecture,
-            settings=settings.model_dump(include={"aws_region", "environment", "domain_name", "project_prefix"}),
+            settings=settings.model_dump(
+                include={"aws_region", "environment", "domain_name", "project_prefix", "work_retention_days"}
+            ),
             permissions=self._permissions,
             alarm_topic=alarms.topic,
         )

@@ -66,11 +66,27 @@ def test_only_resources_of_this_account_assume_a_role(portal_stack: SynthesizedS
         assert ":eu-central-1:${data.aws_caller_identity.account_caller.account_id}:" in source
 
 
-def test_the_task_role_reads_challenges_and_nothing_else(default_stack: SynthesizedStack) -> None:
+def test_the_task_role_reads_challenges_creates_encrypted_states_and_nothing_else(
+    default_stack: SynthesizedStack,
+) -> None:
     statements = default_stack.statements("task_permissions")
-    assert {action for s in statements.values() for action in s["actions"]} == {"s3:GetObject", "s3:ListBucket"}
+    actions = {sid: statement["actions"] for sid, statement in statements.items()}
+    assert actions == {
+        "ReadChallenges": ["s3:GetObject"],
+        "ListChallenges": ["s3:ListBucket"],
+        "ReadWork": ["s3:GetObject"],
+        "CreateWork": ["s3:PutObject"],
+        "MakeDataKeys": ["kms:GenerateDataKey"],
+    }
     assert statements["ReadChallenges"]["resources"][0].endswith(":s3:::prequel-instance/challenge/*")
     inside = {"test": "StringEquals", "variable": "aws:SourceVpc", "values": ["${aws_vpc.network_vpc.id}"]}
+    only_new = {"test": "Null", "variable": "s3:if-none-match", "values": ["false"]}
+    assert statements["CreateWork"]["condition"] == [inside, only_new]
+    assert statements["ReadWork"]["condition"] == [inside]
+    for sid in ("ReadWork", "CreateWork"):
+        assert statements[sid]["resources"][0].endswith(":s3:::prequel-instance/work/*")
+    of_work = {"test": "StringLike", "variable": "kms:EncryptionContext:work", "values": ["?*"]}
+    assert statements["MakeDataKeys"]["condition"] == [of_work]
     assert statements["ReadChallenges"]["condition"] == [inside]
     assert statements["ListChallenges"]["condition"] == [
         inside,
@@ -103,6 +119,7 @@ def test_a_hosted_portal_may_do_to_interviews_what_the_runner_may_and_to_the_buc
     portal = portal_stack.statements("portal_task_role_permissions")
     runner = portal_stack.statements("runner_role_permissions")
     documents = {"ReadReleases", "FetchSource", "IdentifyBucket", "KeepInterviews", "WriteHistory", "WriteLogs"}
+    documents |= {"KeepWork", "ListVersions"}
     assert {sid: portal.get(sid) for sid in runner.keys() - documents} == {
         sid: statement for sid, statement in runner.items() if sid not in documents
     }

@@ -21,7 +21,7 @@ from scripts.programs import PROGRAMS
 
 HANDLERS = (PROGRAMS.reaper, PROGRAMS.image_starter, PROGRAMS.image_recorder)
 MODULES = sorted({PROGRAMS.runner, *(handler.rpartition(".")[0] for handler in HANDLERS)})
-COPIED = ("constructs", "contract", "scripts", "stacks", REQUIREMENTS)
+COPIED = ("image", "constructs", "contract", "scripts", "stacks", REQUIREMENTS)
 
 
 def hashes(project: Path) -> dict[str, str]:

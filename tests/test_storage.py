@@ -53,20 +53,30 @@ def test_requests_to_the_instance_bucket_are_logged(default_stack: SynthesizedSt
     assert logging["target_bucket"] == "${aws_s3_bucket_policy.access_logs_policy.bucket}"
 
 
-def test_of_the_instance_bucket_only_the_history_expires(
+def test_of_the_instance_bucket_only_the_history_and_saved_work_expire(
     default_stack: SynthesizedStack, shared_stack: SharedStackFactory
 ) -> None:
-    versions, history = default_stack.one("aws_s3_bucket_lifecycle_configuration", "storage_lifecycle")["rule"]
+    versions, history, *work = default_stack.one("aws_s3_bucket_lifecycle_configuration", "storage_lifecycle")["rule"]
     assert "expiration" not in versions
     assert versions["noncurrent_version_expiration"] == [{"noncurrent_days": 90}]
     assert history["filter"] == [{"prefix": "history/"}]
     assert history["expiration"] == [{"days": 180}]
     assert history["noncurrent_version_expiration"] == [{"noncurrent_days": 1}]
+    assert {rule["filter"][0]["prefix"] for rule in work} == {"work/"}
     versioning = default_stack.one("aws_s3_bucket_versioning", "storage_versioning")
     assert versioning["versioning_configuration"] == {"status": "Enabled"}
     shorter = shared_stack(history_retention_days=30)
-    _, history = shorter.one("aws_s3_bucket_lifecycle_configuration", "storage_lifecycle")["rule"]
+    _, history, *_ = shorter.one("aws_s3_bucket_lifecycle_configuration", "storage_lifecycle")["rule"]
     assert history["expiration"] == [{"days": 30}]
+
+
+@pytest.mark.parametrize(("kept", "days"), [(30, 30), (3650, 3650), (0, 2)])
+def test_saved_work_expires_with_all_versions(shared_stack: SharedStackFactory, kept: int, days: int) -> None:
+    stack = shared_stack(work_retention_days=kept)
+    *_, work, markers = stack.one("aws_s3_bucket_lifecycle_configuration", "storage_lifecycle")["rule"]
+    assert work["expiration"] == [{"days": days}]
+    assert work["noncurrent_version_expiration"] == [{"noncurrent_days": 1}]
+    assert markers["expiration"] == [{"expired_object_delete_marker": True}]
 
 
 def test_access_logs_expire_with_all_other_logs(shared_stack: SharedStackFactory) -> None:

@@ -2,7 +2,11 @@
 
 The variable CHALLENGE names a folder of S3, ``s3://{bucket}/challenge/{challenge}/``. Its ``challenge.tar.gz`` is
 extracted; without one, its plain files are copied. CHALLENGE may also be the absolute path of an archive, for trying
-one. All ends in ``/home/coder/challenge``, and the candidate's user then owns ``/home/coder`` and ``/tmp``.
+one. All ends in ``/home/coder/challenge``, and the candidate's user then owns ``/home/coder``, ``/tmp`` and
+``/run/prequel``.
+
+With WORK, ``s3://{bucket}/work/{incarnation}/``, the work that was saved there comes first: a task that replaces
+another one begins with it (image/saver/).
 
 It runs as root with no capabilities but CHOWN and DAC_OVERRIDE, on the Python of the image's Debian, whose tarfile has
 no extraction filters: every member is checked here, and only here. It needs boto3.
@@ -27,7 +31,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 ARCHIVE = "challenge.tar.gz"
 HOME = Path("/home/coder")
 CHALLENGE = HOME / "challenge"
-VOLUMES = (HOME, Path("/tmp"))  # noqa: S108  (the task's own volume)
+VOLUMES = (HOME, Path("/tmp"), Path("/run/prequel"))  # noqa: S108  (the task's own volume)
 CANDIDATE = (1000, 1000)
 """User and group."""
 
@@ -46,12 +50,12 @@ class LoadError(Exception):
 class S3Folder:
     """The objects at ``s3://{bucket}/{prefix}/``; methods raise boto3's errors."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, s3: Any = None) -> None:
         self._bucket, _, self._prefix = address.removeprefix("s3://").partition("/")
         if not (address.startswith("s3://") and self._bucket and self._prefix.endswith("/")):
             raise LoadError(f'CHALLENGE is "{address}", expected s3://bucket/challenge/kind/name/')
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        self._s3: Any = boto3.client("s3", region_name=region, config=_CLIENT)
+        self._s3: Any = s3 or boto3.client("s3", region_name=region, config=_CLIENT)
 
     def names(self) -> list[str]:
         """The keys of the objects, without the prefix."""
@@ -158,6 +162,23 @@ def _inside(target: Path, name: str) -> Path:
     return target / name
 
 
+def restore_or_deliver(source: str) -> None:
+    """Writes the work that was saved before the task was replaced, or else the challenge."""
+    if os.environ.get("WORK"):
+        from image.saver.restore import restore
+        from image.saver.session import of_this_task
+
+        if restore(of_this_task()) is not None:
+            return
+    deliver(S3Folder(source), CHALLENGE)
+    _check_delivered(source)
+
+
+def _check_delivered(source: str) -> None:
+    if not any(CHALLENGE.iterdir()):
+        sys.exit(f"nothing at {source}")
+
+
 def hand_over(directory: Path, owner: tuple[int, int]) -> None:
     """Makes ``owner`` own everything below ``directory``, and the directory itself last."""
     for root, directories, files in os.walk(directory, topdown=False):
@@ -174,13 +195,21 @@ def main() -> None:
         if source.startswith("/"):
             with Path(source).open("rb") as archive:
                 extract(archive, CHALLENGE)
+            _check_delivered(source)
         else:
-            deliver(S3Folder(source), CHALLENGE)
-        if not any(CHALLENGE.iterdir()):
-            sys.exit(f"nothing at {source}")
-        for volume in VOLUMES:
+            restore_or_deliver(source)
+        for volume in filter(Path.exists, VOLUMES):
             hand_over(volume, CANDIDATE)
-    except (LoadError, BotoCoreError, ClientError, OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (
+        LoadError,
+        ValueError,
+        BotoCoreError,
+        ClientError,
+        OSError,
+        EOFError,
+        zlib.error,
+        tarfile.TarError,
+    ) as error:
         sys.exit(f"cannot deliver {source}: {' '.join(str(error).split())}")
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from image.saver.tree import Entry, StateLimits, Tree, opened, opened_below
+from image.saver.tree import Entry, StateLimits, WorkTree, opened, opened_below
 
 LEFT_OUT = "PREQUEL.left-out"
 """The archive's own header (pax) that lists what is not in it, as JSON."""
@@ -29,7 +29,7 @@ class ArchiveError(Exception):
     """An archive that is not as ``pack`` writes it."""
 
 
-def pack(root: Path, tree: Tree, file: IO[bytes]) -> list[str]:
+def pack(root: Path, tree: WorkTree, file: IO[bytes]) -> list[str]:
     """Writes ``tree``, found below ``root``, to ``file``; returns the paths that changed while they were read.
 
     What changed is there as it was at some moment, or cut off: the next look at the tree finds it different.
@@ -158,6 +158,14 @@ def unpack(file: IO[bytes], root: Path, limits: StateLimits | None = None) -> li
         for member in reversed(folders):
             with _place(folder, member) as (parent, name):
                 os.chmod(name, member.mode & 0o777, dir_fd=parent)
+        left_out: list[str] = json.loads(tar.pax_headers.get(LEFT_OUT, "[]"))
+    return left_out
+
+
+def left_out_of(file: IO[bytes]) -> list[str]:
+    """What the archive in ``file`` says is left out."""
+    with tarfile.open(fileobj=file, mode="r|gz") as tar:
+        tar.next()
         left_out: list[str] = json.loads(tar.pax_headers.get(LEFT_OUT, "[]"))
     return left_out
 

@@ -20,7 +20,7 @@ from image.saver.cipher import StateName, encrypt, kms_key
 from image.saver.session import SavedSession, of_this_task
 from image.saver.states import State
 from image.saver.status import SaveStatus
-from image.saver.tree import Tree, look
+from image.saver.tree import WorkTree, look
 
 INTERVAL_SECONDS = 20.0
 """From one save to the next; with ten for the save itself, 30 s of work are lost at most."""
@@ -56,7 +56,7 @@ class Saver:
             sys.stderr.write(f"the status is not written: {error}\n")
         return not self._status.error
 
-    def _store(self, tree: Tree) -> None:
+    def _store(self, tree: WorkTree) -> None:
         states = self._session.states
         with tempfile.TemporaryFile(dir=self._session.directory) as archive:
             changed = pack(self._session.folder, tree, archive)
@@ -73,7 +73,7 @@ class Saver:
             *(f"{path}: changed while it was read; the next state has it" for path in changed[:5]),
         )
 
-    def _encrypt_and_create(self, archive: Any, number: int, tree: Tree) -> State | None:
+    def _encrypt_and_create(self, archive: Any, number: int, tree: WorkTree) -> State | None:
         states = self._session.states
         archive.seek(0)
         with tempfile.TemporaryFile(dir=self._session.directory) as file:

@@ -57,7 +57,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Tree:
+class WorkTree:
     """The entries of a folder to be saved, each after the folder that it is in, and what is left out."""
 
     folders: tuple[Entry, ...]
@@ -76,7 +76,7 @@ def printable(path: str) -> str:
     return path.encode(errors="surrogateescape").decode(errors="backslashreplace").encode("unicode_escape").decode()
 
 
-def look(root: Path, limits: StateLimits | None = None) -> Tree:
+def look(root: Path, limits: StateLimits | None = None) -> WorkTree:
     """The tree below ``root``; raises ``OSError`` only when ``root`` itself cannot be read.
 
     Level by level, so that one full folder does not keep the others out.
@@ -144,12 +144,12 @@ class _Search:
         self._found: dict[int, list[Entry]] = {stat.S_IFDIR: [], stat.S_IFREG: [], stat.S_IFLNK: []}
         self._count = 0
 
-    def tree(self) -> Tree:
+    def tree(self) -> WorkTree:
         waiting = deque([""])
         while waiting:
             waiting += self._folder(waiting.popleft())
         files = self._within_size(self._found[stat.S_IFREG])
-        return Tree(tuple(self._found[stat.S_IFDIR]), files, tuple(self._found[stat.S_IFLNK]), self._left_out)
+        return WorkTree(tuple(self._found[stat.S_IFDIR]), files, tuple(self._found[stat.S_IFLNK]), self._left_out)
 
     def _folder(self, path: str) -> list[str]:
         """Adds the entries of one folder, and returns the folders in it."""

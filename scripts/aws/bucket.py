@@ -204,7 +204,10 @@ class Bucket:
             return
         with self._explained("s3:DeleteObject", wanted[0]["Key"]):
             answer = self.aws.s3.delete_objects(Delete={"Objects": wanted, "Quiet": True}, **self._place)
-        for problem in answer.get("Errors", []):
+        self._check_deleted(answer.get("Errors", []))
+
+    def _check_deleted(self, problems: Iterable[Mapping[str, Any]]) -> None:
+        for problem in problems:
             address = self._address(problem.get("Key", ""))
             raise AwsError(f"cannot delete {address}: {problem.get('Code')}: {problem.get('Message')}")
 
@@ -224,6 +227,19 @@ class Bucket:
             if found == key:
                 with self._explained("s3:DeleteObjectVersion", key):
                     self.aws.s3.delete_object(Key=key, VersionId=version, **self._place)
+
+    def purge_below(self, prefix: str) -> int:
+        """Deletes every version of all objects below ``prefix`` until S3 has none left; returns how many there were."""
+        count = 0
+        while found := self.versions(prefix):
+            objects: list[ObjectIdentifierTypeDef] = [{"Key": key, "VersionId": version} for key, version in found]
+            for start in range(0, len(objects), 1000):  # as many as S3 takes at once
+                with self._explained("s3:DeleteObjectVersion", prefix):
+                    batch = objects[start : start + 1000]
+                    answer = self.aws.s3.delete_objects(Delete={"Objects": batch, "Quiet": True}, **self._place)
+                self._check_deleted(answer.get("Errors", []))
+            count += len(found)
+        return count
 
     def in_parallel(self, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """What ``work`` gives for each of ``items``, ``WORKERS`` at a time; raises the first failure."""

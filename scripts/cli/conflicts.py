@@ -36,6 +36,14 @@ CONFLICTS: dict[str, tuple[Conflict, ...]] = {
         Conflict("--json", ("--columns", "--wide"), "machines get every field"),
     ),
     "interview reap": (Conflict("--remote", ("--parallel",), "builds run at once, each interview in its own"),),
+    "interview work": (
+        Conflict("--to", ("--diff", "--log", "--delete"), "each is a call of its own"),
+        Conflict("--diff", ("--log", "--delete"), "each is a call of its own"),
+        Conflict("--delete", ("--log", "--state"), "all states are deleted"),
+        Conflict("--log", ("--state",), "it shows all states"),
+        Conflict("--yes", ("--delete",), "nothing else asks", needs=True),
+        Conflict("--dry-run", ("--delete",), "nothing else changes anything", needs=True),
+    ),
     "cost": (Conflict("--hours", ("--interviews",), "they are the hours of each interview", needs=True),),
 }
 """By command; what is not here can be combined."""

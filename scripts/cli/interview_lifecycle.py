@@ -10,16 +10,27 @@ from scripts.cli.session import DryRunOption, JsonOption, Session, YesOption
 from scripts.console import counted
 
 
-def destroy(ids: IdsArgument, *, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> None:
+def destroy(
+    ids: IdsArgument,
+    *,
+    discard_work: Annotated[
+        bool, typer.Option("--discard-work", help="Do not wait for a last save; what is saved already is kept.")
+    ] = False,
+    json_lines: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
     """Destroy interviews, and prove that nothing of them is left.
 
-    Whatever their status is; nothing to destroy is no failure.
+    Whatever their status is; nothing to destroy is no failure. The candidate's work is saved once more, and kept.
 
     Example: prequel interview destroy demo
     """
+    from scripts.errors import UnsavedWorkError
     from scripts.interviews import destroy as operation
+    from scripts.interviews.documents import plain
 
     session = Session(json_lines=json_lines)
+    unsaved: list[str] = []
 
     def look(id: str) -> tuple[dict[str, Any], str]:
         stored = session.context.intents.load(id)
@@ -31,13 +42,18 @@ def destroy(ids: IdsArgument, *, json_lines: JsonOption = False, dry_run: DryRun
         start = time.monotonic()
         session.console.say(f"Destroying interview {id} …")
         with graceful(f"interview {id} may not be gone yet: `prequel interview destroy {id}` continues"):
-            done = operation.destroy(session.context, id)
+            done = operation.destroy(session.context, id, discard_work=discard_work)
         seconds = time.monotonic() - start
         value = {"id": id, "existed": done.existed, "proof": done.evidence, "seconds": round(seconds, 3)}
+        value["work"] = plain(done.work)
+        if done.unsaved:
+            unsaved.append(id)
         gone = f"Interview {id} is proven gone ({seconds:.1f} s)."
         return value, gone if done.existed else f"There is no interview {id}."
 
     for_each(session, ids, look if dry_run else one, leftovers=True)
+    if unsaved:
+        raise typer.Exit(UnsavedWorkError.exit_code)
 
 
 def forget(

@@ -12,7 +12,8 @@ from scripts.console import Fitted
 from scripts.errors import InterruptedRunError, PrequelError
 
 EXIT_CODES = """\
-Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 not proven gone (leaking); 4 no free slot; 130 interrupted.
+Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 not proven gone (leaking); 4 no free slot;
+5 destroyed, but the candidate's last work may not be saved; 130 interrupted.
 With --json each line on standard output is an object with "time" and "event"; the last is the "result", or an "error".
 The events are described in docs/interviews.md."""
 

@@ -73,7 +73,8 @@ class Session:
         """The configured stack, as the operations on interviews see it."""
         from scripts.interviews.context import Context
 
-        return Context(self.aws, self.bucket, self.console)
+        keeps_work = self.configuration.settings.work_retention_days > 0
+        return Context(self.aws, self.bucket, self.console, keeps_work=keeps_work)
 
     @cached_property
     def remote(self) -> "Remote":

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contract.names import IMAGE_ARCHITECTURES
+from contract.names import IMAGE_ARCHITECTURES, SAVER_CONTAINER
 from contract.prices import (
     ALARM_METRIC_MONTH,
     CLUSTER_METRICS,
@@ -14,10 +14,12 @@ from contract.prices import (
     FUNCTION_GB_SECOND,
     HOURS_A_MONTH,
     KEY_MONTH,
+    KEY_REQUEST,
     LIST_REQUEST,
     METRIC_MONTH,
     PRICES,
     PUBLIC_ADDRESS_HOUR,
+    SAVES_AN_HOUR,
     SERVICE_METRICS,
     Price,
     RegionPrices,
@@ -201,6 +203,9 @@ def _service(resource: Resource, resources: Sequence[Resource], prices: RegionPr
         above = int(storage["size_in_gib"]) - FREE_STORAGE_GIB
         yield Charge(resource.address, "storage", tasks * max(above, 0), prices.storage_gb_hour)
     yield Charge(resource.address, "Container Insights", SERVICE_METRICS / HOURS_A_MONTH, METRIC_MONTH)
+    if SAVER_CONTAINER in str(task.body["container_definitions"]):
+        yield Charge(resource.address, "saved work, at most", SAVES_AN_HOUR, LIST_REQUEST)
+        yield Charge(resource.address, "saved work, at most", SAVES_AN_HOUR, KEY_REQUEST)
 
 
 def _only_free(argument: str, free: str, words: str) -> Pricing:

@@ -37,7 +37,8 @@ class Context:
     """One shared stack, and the console and the clock of this process.
 
     ``environment`` is what terraform runs with, ``actor`` who is asking as user@host, the form of Terraform's own lock,
-    and ``settling_seconds`` pass before AWS is asked again whether nothing is left.
+    and ``settling_seconds`` pass before AWS is asked again whether nothing is left. ``keeps_work`` is False if a
+    candidate's work is deleted with the interview.
     """
 
     aws: Aws
@@ -48,6 +49,7 @@ class Context:
     actor: str = field(default_factory=_actor)
     host: str = field(default_factory=socket.gethostname)
     settling_seconds: float = SETTLING_SECONDS
+    keeps_work: bool = True
 
     def __post_init__(self) -> None:
         if self.now is _local_time:

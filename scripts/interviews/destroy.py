@@ -20,8 +20,9 @@ from scripts.errors import (
 )
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import Inventory, take_inventory
+from scripts.interviews.last_save import forget_work, known_last, save_last
 from scripts.interviews.passwords import delete_password
-from scripts.interviews.records import Inputs, Intent, Status, Tombstone
+from scripts.interviews.records import Inputs, Intent, LastWork, Status, Tombstone
 from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.run_lock import RunLock, run_lock
 from scripts.interviews.slots import HeldSlot
@@ -40,46 +41,60 @@ class _NotGoneYetError(PrequelError):
 
 @dataclass(frozen=True)
 class Destroyed:
-    """An interview that is proven gone; ``existed`` is False when there was nothing to destroy."""
+    """An interview that is proven gone; ``existed`` is False when there was nothing to destroy.
+
+    ``work`` is the last saved state, None where nothing is saved or a last save was not wanted.
+    """
 
     existed: bool
     evidence: tuple[str, ...]
+    work: LastWork | None = None
+
+    @property
+    def unsaved(self) -> str:
+        """Why the last of the candidate's work may not be saved; empty if it is."""
+        return self.work.problem if self.work is not None else ""
 
 
-def destroy(context: Context, interview_id: str, *, note: str = "asked for") -> Destroyed:
+def destroy(context: Context, interview_id: str, *, note: str = "asked for", discard_work: bool = False) -> Destroyed:
     """Destroys the interview, whatever its status, and proves it; nothing to destroy is success too.
 
-    Raises ``LeakingError`` when its absence is not proven, and ``BusyInterviewError`` while another run works on it.
+    The candidate's work is saved once more before, unless ``discard_work``. Raises ``LeakingError`` when its absence is
+    not proven, and ``BusyInterviewError`` while another run works on it.
     """
     checked_id(interview_id)
     if context.intents.load(interview_id) is None:
         return destroy_orphan(context, interview_id)
     try:
         with run_lock(context, interview_id, "destroy") as run:
-            evidence = tear_down(context, run, note=note)
+            return tear_down(context, run, note=note, discard_work=discard_work)
     except ChangedMeanwhileError:
         if context.intents.load(interview_id) is not None:
             raise
-        evidence = ()  # another destroy was faster, and removed the intent only with proof
-    return Destroyed(True, evidence)
+        return Destroyed(True, ())  # another destroy was faster, and removed the intent only with proof
 
 
-def tear_down(context: Context, run: RunLock, workspace: Workspace | None = None, *, note: str) -> tuple[str, ...]:
-    """Destroys the held interview and removes every trace but the tombstone; returns the proof.
+def tear_down(
+    context: Context, run: RunLock, workspace: Workspace | None = None, *, note: str, discard_work: bool = False
+) -> Destroyed:
+    """Destroys the held interview and removes every trace but the tombstone and the saved work.
 
     Raises ``LeakingError`` after several tries with growing pauses, or when it cannot even begin; the intent and the
     lease then stay.
     """
     if run.intent.status not in {Status.DESTROYING, Status.DESTROYED}:
         run.move(Status.DESTROYING, note)
-    log = ""
+    log, work = "", None
     opening = nullcontext(workspace) if workspace is not None else workspace_of(context, run.intent, to_destroy=True)
     evidence: tuple[str, ...]
     try:
         if run.intent.status is Status.DESTROYED:
+            work = known_last(context, run.intent)
             evidence = ("proven before the run that proved it ended early",)
         elif not run.intent.untouched:
             with opening as opened:
+                if context.keeps_work and not discard_work:
+                    work = save_last(context, run.intent, opened.values)
                 evidence = _destroy_until_gone(context, run, opened)
                 log = opened.log
         elif run.intent.history[0].status is Status.SCHEDULED:
@@ -95,8 +110,8 @@ def tear_down(context: Context, run: RunLock, workspace: Workspace | None = None
         if isinstance(error, PrequelError) or is_of_machine(error):
             raise _leaking(context, run, error) from error
         raise
-    _clean_up(context, run, evidence, log)
-    return evidence
+    _clean_up(context, run, evidence, log, work)
+    return Destroyed(True, evidence, work)
 
 
 def _destroy_until_gone(context: Context, run: RunLock, workspace: Workspace) -> tuple[str, ...]:
@@ -157,14 +172,16 @@ def _leaking(context: Context, run: RunLock, error: Exception) -> LeakingError:
     return LeakingError(f"interview {run.intent.id} is not proven gone: {why}{what_next}")
 
 
-def _clean_up(context: Context, run: RunLock, evidence: tuple[str, ...], log: str) -> None:
+def _clean_up(context: Context, run: RunLock, evidence: tuple[str, ...], log: str, work: LastWork | None) -> None:
     """Removes the traces in an order that leaves the intent until nothing else is left, so that it can be resumed."""
     interview_id = run.intent.id
     if run.intent.status is not Status.DESTROYED:
         run.move(Status.DESTROYED, "proven gone")
     context.intents.write_tombstone(
-        Tombstone(intent=replace(run.intent, run=None), destroyed_at=context.now(), proof=evidence, log=log)
+        Tombstone(intent=replace(run.intent, run=None), destroyed_at=context.now(), proof=evidence, log=log, work=work)
     )
+    if not context.keeps_work:
+        forget_work(context, run.intent.work)
     prefix = workspace_key(interview_id)
     keys = context.objects.listing(prefix).keys() - {workspace_key(interview_id, INTENT_FILE)}
     context.objects.delete_all([state_key(interview_id), lock_key(interview_id), *keys])
@@ -214,7 +231,6 @@ def destroy_orphan(context: Context, interview_id: str) -> Destroyed:
     ).moved(Status.DESTROYING, at=now, actor=context.actor, note="found without an intent")
     try:
         with run_lock(context, intent, "destroy") as run:
-            evidence = tear_down(context, run, note="found without an intent")
+            return tear_down(context, run, note="found without an intent")
     except IdInUseError as error:
         raise ChangedMeanwhileError(f"interview {interview_id} was just created; nothing was destroyed") from error
-    return Destroyed(True, evidence)

@@ -5,7 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from scripts.errors import BusyInterviewError, InterruptedRunError, LeakingError, NoFreeSlotError, PrequelError, reason
+from scripts.errors import (
+    BusyInterviewError,
+    InterruptedRunError,
+    LeakingError,
+    NoFreeSlotError,
+    PrequelError,
+    UnsavedWorkError,
+    reason,
+)
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import free_orphan, tear_down
 from scripts.interviews.pending import PendingAction, orphan_leases, pending_actions
@@ -20,7 +28,7 @@ from scripts.terraform.interrupts import forward_interrupts
 class Report:
     """What one pass did, by interview id; ``waiting`` are those whose next try is not due yet.
 
-    ``busy`` and ``failed`` give the reason.
+    ``busy``, ``failed`` and ``unsaved`` (destroyed, but its last work may not be saved) give the reason.
     """
 
     destroyed: list[str] = field(default_factory=list)
@@ -31,12 +39,15 @@ class Report:
     busy: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     leaking: list[str] = field(default_factory=list)
+    unsaved: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
     def exit_code(self) -> int:
-        """0 unless something failed; then 3 if anything leaks, else 1."""
-        return (LeakingError.exit_code if self.leaking else 1) if self.failed else 0
+        """0 unless something failed; then 3 if anything leaks, else 1; 5 if only work may not be saved."""
+        if self.failed:
+            return LeakingError.exit_code if self.leaking else 1
+        return UnsavedWorkError.exit_code if self.unsaved else 0
 
 
 def reap(context: Context, *, parallel: int = 4, dry_run: bool = False) -> Report:
@@ -101,8 +112,10 @@ def _do(context: Context, action: PendingAction, report: Report) -> None:
         with run_lock(context, action.interview_id, "reap") as run:
             # It may have been extended since it was listed.
             if run.intent.status in ENDING or run.intent.overdue(context.now()):
-                tear_down(context, run, note=action.why)
+                done = tear_down(context, run, note=action.why)
                 report.destroyed.append(action.interview_id)
+                if done.unsaved:
+                    report.unsaved[action.interview_id] = done.unsaved
     elif recover(context, action.interview_id).outcome == "destroyed":
         report.destroyed.append(action.interview_id)
     else:

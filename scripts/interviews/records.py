@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from contract.names import LONGEST_RUN_MINUTES
+from contract.names import LONGEST_RUN_MINUTES, WORK
 from contract.prices import cost_of
 from scripts.errors import RefusedError
 
@@ -170,6 +170,11 @@ class Intent:
         return str(self.outputs.get("access_url", ""))
 
     @property
+    def work(self) -> str:
+        """The folder of this interview's saved states, such as ``demo/0123456789abcdef``; empty if it has none."""
+        return str(self.outputs.get("work_prefix", "")).removeprefix(WORK).rstrip("/")
+
+    @property
     def untouched(self) -> bool:
         """Whether nothing but a scheduled one's password can exist: the slot is written before the first resource."""
         return self.slot is None and self.history[0].status in {Status.CREATING, Status.SCHEDULED}
@@ -191,14 +196,35 @@ def _trimmed(history: tuple[Transition, ...]) -> tuple[Transition, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LastWork:
+    """The last saved state of a candidate's work, as the destroy found it; ``state`` is 0 if there was none.
+
+    ``incarnation`` names the states' folder, ``bytes`` and ``sha256`` are of the state as it is stored, ``left_out``
+    are the first of the paths that are not in it. ``problem`` says why something newer may be missing.
+    """
+
+    incarnation: str
+    state: int = 0
+    saved_at: datetime | None = None
+    bytes: int = 0
+    sha256: str = ""
+    left_out: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tombstone:
-    """``history/{id}/{created_at}.json``: what remains of an interview that is proven gone; ``log`` is redacted."""
+    """``history/{id}/{created_at}.json``: what remains of an interview that is proven gone; ``log`` is redacted.
+
+    ``work`` is None, and not written, where nothing is saved: releases before 0.3.0, or a candidate who never came.
+    """
 
     schema_version: Literal[1] = 1
     intent: Intent
     destroyed_at: datetime
     proof: tuple[str, ...]
     log: str = ""
+    work: LastWork | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -192,8 +192,9 @@ def test_an_interview_costs_the_same_by_its_template_as_in_its_record() -> None:
             assert found.interview_hour == pytest.approx(recorded)
     arm, x86 = (estimate("us-east-1", [], architecture=a).interview_hour for a in ("ARM64", "X86_64"))
     metrics = 25 * 0.30 / 730
-    assert x86 == pytest.approx(0.04048 + 2 * 0.004445 + 0.000111 + metrics)
-    assert (arm - metrics) / (x86 - metrics) == pytest.approx(0.8, abs=0.01)
+    saves = 180 * (0.005 / 1000 + 0.03 / 10_000)
+    assert x86 == pytest.approx(0.04048 + 2 * 0.004445 + 0.000111 + metrics + saves)
+    assert (arm - metrics - saves) / (x86 - metrics - saves) == pytest.approx(0.8, abs=0.01)
 
 
 def test_a_hosted_portal_costs_its_task(portal_stack: SynthesizedStack, default_stack: SynthesizedStack) -> None:

@@ -72,6 +72,16 @@ RUN_ELSEWHERE = {
     "::test_status_shows_tag_index_size_and_age_and_marks_the_current_one",
     "prequel image promote TAG": "tests/images/test_commands.py"
     "::test_promote_makes_the_index_current_by_digest_and_a_dry_run_changes_nothing",
+    **{
+        f"prequel interview work ID{options}": f"tests/interviews/test_work.py::test_{name}"
+        for options, name in (
+            ("", "the_command_lists_fetches_and_deletes"),
+            (" --to review/ada", "the_command_lists_fetches_and_deletes"),
+            (" --delete", "the_command_lists_fetches_and_deletes"),
+            (" --diff", "the_difference_to_the_challenge_is_what_the_candidate_changed"),
+            (" --log", "the_log_shows_what_changed_from_state_to_state"),
+        )
+    },
     "prequel preflight": "tests/preflight/test_checks.py::test_the_command_exits_with_1_and_says_the_same_to_machines",
     "prequel preflight --policy deploy > policies.json": "tests/lifecycle/test_policies.py"
     "::test_the_policies_for_deploying_deploy_upgrade_and_destroy_the_shared_stack",
