@@ -191,6 +191,8 @@ def _documents(bucket: InstanceBucket) -> list[Statement]:
         allow("KeepInterviews", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], kept),
         # The last state of a candidate's work, and to delete all states where none is to be kept.
         allow("KeepWork", ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject"], [f"{bucket.arn}/{WORK}*"]),
+        # What the editor shows: candidate and deadline.
+        allow("ShowSession", ["s3:PutObject"], [f"{bucket.arn}/{WORK}*/session.json"]),
         allow("ListVersions", ["s3:ListBucketVersions"], [bucket.arn]),
         allow("WriteHistory", ["s3:PutObject"], [f"{bucket.arn}/{HISTORY}*"]),
         list_bucket(bucket.arn),

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from image.saver.archive import pack
 from image.saver.cipher import StateName, encrypt, kms_key
+from image.saver.clock import SessionClock
 from image.saver.session import SavedSession, of_this_task
 from image.saver.states import State
 from image.saver.status import SaveStatus
@@ -82,11 +83,17 @@ class Saver:
 
 
 def run(session: SavedSession, told_to_stop: Callable[[], bool]) -> bool:
-    """Saves until ``told_to_stop``, which waits, and then once more; whether the last save succeeded."""
+    """Saves until ``told_to_stop``, which waits, and then once more; whether the last save succeeded.
+
+    Each time, the editor's ``session.json`` is brought up to date too.
+    """
     saver = Saver(session)
-    saver.save()
-    while not told_to_stop():
+    clock = SessionClock(session.client("s3"), session.environment["WORK"], session.directory)
+    while True:
         saver.save()
+        clock.refresh(session.folder)
+        if told_to_stop():
+            break
     return saver.save()
 
 

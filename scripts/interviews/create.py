@@ -23,6 +23,7 @@ from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import Inputs, Intent, Status, timestamp
 from scripts.interviews.request import Request, checked_duration, refuse_reserved
 from scripts.interviews.run_lock import RunLock, run_lock
+from scripts.interviews.session_clock import show_session
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
 from scripts.interviews.workspace import Workspace, check_here
 from scripts.private_files import private_directory
@@ -237,6 +238,7 @@ def bring_up(
         longest = run.seconds_left / 2  # the rest is for taking it back
         wait_until_steady(context, interview_id, workspace.values, min(wait_seconds, longest), longest=longest)
         run.move(Status.ACTIVE, "ready", outputs=outputs, error="", failures=0, retry_at=None)
+        show_session(context, run.intent)
     except ChangedMeanwhileError:
         raise  # it is another run's by now, and so is what was created
     except BaseException as error:  # a full disk, a closed terminal, a mistake of ours: nothing may be left

@@ -8,6 +8,7 @@ from scripts.interviews.context import Context
 from scripts.interviews.records import Intent, Status, timestamp
 from scripts.interviews.request import checked_id, shown_duration
 from scripts.interviews.run_lock import run_lock
+from scripts.interviews.session_clock import show_session
 
 
 def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool = False) -> Intent:
@@ -40,5 +41,6 @@ def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool 
         extended = run.update(deadline=deadline)  # first: whoever destroys looks at it once more before it begins
         if lease := context.slots.of(extended):
             context.slots.extend(lease, deadline)
+        show_session(context, extended)
         context.console.event("extended", interview=interview_id, deadline=timestamp(deadline))
         return extended
