@@ -42,7 +42,7 @@ def list_(
 
     The next to end comes first. Columns that have no room are left out.
 
-    Example: prequel interview list --watch; prequel interview list --ended --columns id,candidate,cost
+    Examples: prequel interview list --watch; prequel interview list --ended --columns id,candidate,cost
     """
     from scripts.cli.interview_views import interviews_grid
     from scripts.interviews import listing

@@ -43,7 +43,7 @@ def env(
 ) -> None:
     """Print the environment variables with which other commands use it.
 
-    Example: eval "$(prequel local env)"; eval "$(prequel local env --unset)"
+    Examples: eval "$(prequel local env)"; eval "$(prequel local env --unset)"
     """
     from scripts.embedded import local_stack
 

@@ -184,8 +184,10 @@ def _create_now(context: Context, run: RunLock, workspace: Workspace, request: R
         run.update(slot=slot, inputs=inputs, hourly_price=Rate.of(workspace.values, inputs).per_hour)
     except ChangedMeanwhileError:
         raise  # it is another run's by now
-    except BaseException:
+    except BaseException as error:
         run.remove()
+        if isinstance(error, KeyboardInterrupt):
+            raise InterruptedRunError(f"interrupted; nothing of interview {request.id} was created") from error
         raise
     bring_up(context, run, workspace, request.password, keep=request.keep, wait_seconds=request.wait_seconds)
 
