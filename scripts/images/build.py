@@ -142,8 +142,8 @@ class ImageBuilder:
                 name = phase["phaseType"].lower().replace("_", " ")
                 self._console.done(name, phase.get("durationInSeconds", 0), phase=phase["phaseType"])
             reported = len(phases)
-        if build["buildStatus"] != SUCCEEDED:
-            raise self._failure(build)
+            if build["buildStatus"] not in {IN_PROGRESS, SUCCEEDED}:
+                raise self._failure(build)
 
     def _failure(self, build: Build) -> ImageError:
         for line in self._builds.log(build):
