@@ -15,13 +15,13 @@ from typing import Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
-from scripts.errors import BusyInterviewError, PrequelError, TerraformError
+from scripts.errors import BusyInterviewError, InterruptedRunError, PrequelError, TerraformError
 from scripts.interviews.context import Context
 from scripts.interviews.documents import plain
 from scripts.interviews.liveness import Liveness, RunFiles, end_orphans, forget, liveness_of
 from scripts.interviews.records import LONGEST_RUN, Intent, RunMark, Status, timestamp
 from scripts.interviews.store import ChangedMeanwhileError, Stored
-from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS
+from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS, forward_interrupts
 
 CLOSING = timedelta(seconds=INTERRUPT_GRACE_SECONDS) + timedelta(minutes=1)
 """What a run keeps for its last terraform to end when interrupted, and for writing down how it ended."""
@@ -121,16 +121,21 @@ def run_lock(context: Context, interview: str | Intent, purpose: str) -> Iterato
         build=context.environment.get("CODEBUILD_BUILD_ID", ""),
     )
     try:
-        if isinstance(interview, Intent):
-            run = RunLock(context, context.intents.create(replace(interview, run=mark)), files, mark)
-            context.console.event("status", interview=interview.id, status=interview.status, note="")
-        else:
-            run = _take_over(context, interview, files, mark)
+        with forward_interrupts() as interrupted:  # a signal is heard when what was written can be taken back
+            if isinstance(interview, Intent):
+                run = RunLock(context, context.intents.create(replace(interview, run=mark)), files, mark)
+                context.console.event("status", interview=interview.id, status=interview.status, note="")
+            else:
+                run = _take_over(context, interview, files, mark)
         try:
+            _end_if(interrupted())
             yield run
-        except BaseException:
+        except BaseException as error:
             # The failure at hand matters more than a mark that the next run will find dead.
             with suppress(PrequelError, OSError):
+                is_untouched = run.intent.untouched and run.intent.status is Status.CREATING
+                if isinstance(interview, Intent) and is_untouched and not isinstance(error, ChangedMeanwhileError):
+                    run.remove()
                 run.release()
             raise
         run.release()
@@ -139,6 +144,11 @@ def run_lock(context: Context, interview: str | Intent, purpose: str) -> Iterato
         raise
     finally:
         files.end()
+
+
+def _end_if(interrupted: bool) -> None:
+    if interrupted:
+        raise InterruptedRunError("interrupted before anything was done")
 
 
 @retry(retry=retry_if_exception_type(ChangedMeanwhileError), stop=stop_after_attempt(5), reraise=True)

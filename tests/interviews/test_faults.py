@@ -131,7 +131,7 @@ def fail_at_random(place: Place, directory: Path, dice: random.Random, faults: i
 def test_a_failing_call_or_a_signal_at_a_random_step_ends_with_one_line_and_no_leak(
     new_place: PlaceFactory, tmp_path: Path
 ) -> None:
-    problems = fail_at_random(new_place(), tmp_path / "tmp", random.Random(SEED), faults=3, signals=2)
+    problems = fail_at_random(new_place(), tmp_path / "tmp", random.Random(SEED), faults=2, signals=2)
     assert problems == [], "\n".join(problems)
 
 

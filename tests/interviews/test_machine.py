@@ -76,7 +76,7 @@ def test_streams_that_are_full_closed_or_not_unicode_end_with_at_most_one_line(n
     for text, encoding in (("$P interview list", "ascii"), ("$P interview list >&- 2>&-", "utf-8")):
         done = shell(place, text, PYTHONIOENCODING=encoding)
         assert (done.returncode, done.stderr) == (0, "")
-    for text in ("<&-", "</", "< <(printf '\\xff\\xfe12345678\\n')"):
+    for text in ("<&-", "< <(printf '\\xff\\xfe12345678\\n')"):
         done = shell(place, f"$P {' '.join(CREATE[:5])} Ada --id b --password-stdin {text}")
         assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
         assert done.stderr.startswith("error: ")
@@ -101,12 +101,11 @@ def test_a_home_that_cannot_be_written_is_no_hindrance_and_a_full_disk_is_one_li
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_a_signal_between_two_terraform_runs_withdraws_the_create(
-    new_place: PlaceFactory, number: signal.Signals
-) -> None:
+def test_a_signal_while_no_terraform_runs_withdraws_the_create(new_place: PlaceFactory, number: signal.Signals) -> None:
     place = new_place()
+    name = place.request().id
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts", *CREATE, "stopped", "--json"],
+        [sys.executable, "-m", "scripts", *CREATE, name, "--json"],
         cwd=PROJECT,
         env=place.environment,
         stdout=subprocess.PIPE,
@@ -124,8 +123,8 @@ def test_a_signal_between_two_terraform_runs_withdraws_the_create(
     errors = [event for event in map(json.loads, out.splitlines()) if event["event"] == "error"]
     assert len(errors) == 1
     assert "interrupted" in errors[0]["message"]
-    assert reap(place.context()).failed == {}
-    assert leaks(place, ["stopped"]) == []
+    assert place.context().intents.load(name) is None
+    assert leaks(place, [name]) == []
 
 
 def test_the_next_command_removes_the_directories_of_killed_runs_and_no_others(
