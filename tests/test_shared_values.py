@@ -95,6 +95,7 @@ def test_outputs_are_read_from_a_file_plain_or_as_terraform_writes_them(
     [
         (None, "is not there; deploy the shared stack first"),
         (b"", "is not JSON"),
+        (b"{\xff}", "is not JSON: it is no text in UTF-8"),
         (b"[]", "is not a JSON object"),
         (state(OUTPUTS, version=3), "has state version 3, expected 4"),
         (state({}), "holds no outputs; deploy the shared stack"),

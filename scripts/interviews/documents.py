@@ -42,6 +42,8 @@ def from_json(kind: type[_Record], content: bytes) -> _Record:
     """
     try:
         document = json.loads(content)
+    except UnicodeDecodeError as error:
+        raise UnreadableDocumentError("the document: no text in UTF-8, expected JSON") from error
     except ValueError as error:
         raise UnreadableDocumentError(f"the document: {error}, expected JSON") from error
     record: _Record = _read(document, kind, "")

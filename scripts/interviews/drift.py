@@ -1,5 +1,6 @@
 """What differs between an interview as it was created and as it is."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,8 @@ class Drift:
 
     def __str__(self) -> str:
         where = f"{self.address}.{self.attribute}".rstrip(".")
-        return f"{where}: found {self.found!r}, ordered {self.ordered!r}"
+        found, ordered = (json.dumps(value, ensure_ascii=False, default=str) for value in (self.found, self.ordered))
+        return f"{where}: found {found}, ordered {ordered}"
 
 
 def drift(context: Context, interview_id: str) -> list[Drift]:

@@ -108,7 +108,7 @@ class ReleaseArchive:
     def resolve(self, digest: str) -> str:
         """The whole of an abbreviated digest; raises ``ReleaseError`` unless exactly one stored release begins so."""
         if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST_DIGEST},64}}", digest):
-            raise ReleaseError(f"{digest!r} is no digest, expected {SHORTEST_DIGEST} to 64 characters of 0-9 and a-f")
+            raise ReleaseError(f'"{digest}" is no digest, expected {SHORTEST_DIGEST} to 64 characters of 0-9 and a-f')
         found = self.digests(digest)
         if not found:
             raise ReleaseError(f"there is no release {digest}; see `prequel templates list`")

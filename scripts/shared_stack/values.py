@@ -148,6 +148,8 @@ def parse_outputs(content: bytes, source: str) -> Outputs:
 def _object(content: bytes, source: str) -> dict[str, Any]:
     try:
         document = json.loads(content)
+    except UnicodeDecodeError as error:
+        raise SharedValuesError(f"{source} is not JSON: it is no text in UTF-8") from error
     except ValueError as error:
         raise SharedValuesError(f"{source} is not JSON: {error}") from error
     if not isinstance(document, dict):
