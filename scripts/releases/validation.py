@@ -47,6 +47,7 @@ _ACCOUNT = "123456789012"
 
 def check(release: Release, console: Console) -> tuple[str, ...]:
     """Every check, in about 7 s; returns their names, or raises ``TemplateError`` with a line for each problem."""
+    _warn_of_images(release, console)
     names = ["placeholders", "contract with clients", "no secrets", "formatted", "valid"]
     with private_directory("validation") as directory, _as_problems():
         release.write(directory)
@@ -113,6 +114,16 @@ def _contract(release: Release) -> Iterator[str]:
         yield f"outputs.tf has no output {name}, which clients read"
     if "password" in outputs:
         yield "outputs.tf has an output password, which would put it into the state"
+
+
+def _warn_of_images(release: Release, console: Console) -> None:
+    """The public code-server image starts, but it cannot deliver a challenge."""
+    image = str(release.shared_values.get("code_server_image", ""))
+    if re.search(r"(^|/)codercom/code-server[:@]", image) and not release.shared_values.get("challenge_loader_image"):
+        console.warn(
+            f"{image} has no prequel-load, without which no interview starts; run `prequel image build` "
+            'and set code_server_image = "", or set challenge_loader_image (docs/template-contract.md)'
+        )
 
 
 def _secrets(release: Release) -> Iterator[str]:

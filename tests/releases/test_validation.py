@@ -82,6 +82,16 @@ def test_the_loader_image_of_earlier_releases_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize(("loader", "warned"), [("", True), ("ghcr.io/example/loader:1", False)])
+def test_the_public_editor_without_a_loader_is_warned_of(loader: str, *, warned: bool) -> None:
+    image = "docker.io/codercom/code-server:4.99.4"
+    release = committed(code_server_image=image, challenge_loader_image=loader)
+    said = io.StringIO()
+    with pytest.raises(TemplateError):  # ends before terraform
+        validation.check(with_text(release, "main.tf", lambda _: ""), Console(err=said))
+    assert (f"{image} has no prequel-load, without which no interview starts" in said.getvalue()) == warned
+
+
 def test_references_to_secrets_are_no_secrets() -> None:
     text = 'password = var.password\nsecret = "${var.secret}"\ndefault = ""\nname = "PASSWORD"\n'
     release = with_text(committed(), "outputs.tf", lambda old: old + text)
