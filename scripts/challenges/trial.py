@@ -5,7 +5,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from scripts.errors import ChallengeError, EngineError
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
+    from docker.models.volumes import Volume
 
 SETUP_SECONDS = 60
 """The image's own limit (image/editor/start.py)."""
@@ -108,7 +109,7 @@ class Trial:
         volumes = {str(directory): {"bind": _TRIAL, "mode": "ro"}}
         for part, path in (("home", _HOME), ("tmp", "/tmp")):  # noqa: S108  (the container's own)
             volume = self._engine.client.volumes.create(f"{name}-{part}")
-            self._cleanup.callback(volume.remove, force=True)
+            self._cleanup.callback(_remove, volume)
             volumes[volume.name] = {"bind": path, "mode": "rw"}
         size = self._challenge.definition.size
         memory = (size.memory or MEMORY_MIB) * 1024 * 1024
@@ -130,7 +131,7 @@ class Trial:
             user="0:0",
             **options,
         )
-        self._cleanup.callback(container.remove, force=True, v=True)
+        self._cleanup.callback(_remove, container, v=True)
         container.start()
         code = int(container.wait()["StatusCode"])
         output = container.logs().decode(errors="replace")
@@ -147,9 +148,16 @@ class Trial:
             cap_drop=["ALL"],
             **options,
         )
-        self._cleanup.callback(container.remove, force=True, v=True)
+        self._cleanup.callback(_remove, container, v=True)
         container.start()
         return container
+
+
+def _remove(thing: "Container | Volume", **options: bool) -> None:
+    from docker.errors import NotFound
+
+    with suppress(NotFound):
+        thing.remove(force=True, **options)
 
 
 def read_solution(directory: Path) -> ChallengeTree:
