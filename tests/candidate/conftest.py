@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.embedded.launcher import EmbeddedAws
+from scripts.engine import image
 from scripts.engine.engine import Engine
 from tests import machine
 from tests.candidate.container import remove_all
@@ -18,7 +19,9 @@ CHALLENGE = "python/rate-limiter"
 @pytest.fixture(scope="package")
 def network(engine: Engine, editor_image: str) -> Iterator[str]:
     """The task's. Whoever asks for it, asks to leave this machine's network until the package's end."""
-    machine.require(machine.BROWSER)  # there is no way to Debian from inside
+    # There is no way to Debian or to a registry from inside.
+    machine.require(machine.BROWSER)
+    image.editor_image(engine, "go")
     try:
         with task_network(engine, editor_image) as name:
             yield name

@@ -1,5 +1,6 @@
 """One container of a task by its ECS definition, on this machine's container engine, as Fargate would run it."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,7 +16,8 @@ from scripts.engine.engine import Engine
 
 T = TypeVar("T")
 
-LABEL = "prequel.tests.candidate"
+LABELS = {"prequel.tests.candidate": str(os.getpid())}
+"""Of every container of this test run."""
 
 DEFAULT_CAPABILITIES = frozenset(
     {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW"}
@@ -60,7 +62,7 @@ class Container:
             environment=given | dict(self.environment),
             network_mode=self.network,
             ulimits=ulimits(definition, self.engine),
-            labels={LABEL: ""},
+            labels=LABELS,
             detach=True,
         )
 
@@ -108,7 +110,9 @@ class Container:
 
 def remove_all(engine: Engine) -> None:
     """Removes every container that a test has left."""
-    for container in engine.client.containers.list(all=True, filters={"label": LABEL}):
+    for container in engine.client.containers.list(
+        all=True, filters={"label": [f"{name}={value}" for name, value in LABELS.items()]}
+    ):
         container.remove(force=True)
 
 

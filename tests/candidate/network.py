@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from scripts.engine.engine import Engine
-from tests.candidate.container import LABEL
+from tests.candidate.container import LABELS
 
 CREDENTIALS_ADDRESS = "169.254.170.2"
 """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"""
@@ -32,7 +32,7 @@ def task_network(engine: Engine, image: str) -> Iterator[str]:
         entrypoint=["sleep", "infinity"],
         network_mode="none",
         ulimits=engine.ulimits(),
-        labels={LABEL: ""},
+        labels=LABELS,
         detach=True,
     )
     outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)

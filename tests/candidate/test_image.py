@@ -83,6 +83,11 @@ def test_no_program_gives_more_rights_and_none_is_meant_to(engine: Engine, edito
     assert configuration(engine, editor_image)["User"] == "1000:1000"
 
 
+def test_it_stays_small(engine: Engine, editor_image: str) -> None:
+    """794 MB unpacked are 268 compressed, of which docs/performance.md allows 350; compressing it takes a minute."""
+    assert engine.client.images.get(editor_image).attrs["Size"] < 900e6
+
+
 def test_no_part_of_it_is_the_candidates_but_the_home(engine: Engine, editor_image: str) -> None:
     search = "find / -xdev -user coder -not -path '/home/coder*' -not -path '/proc/*'"
     found = run(engine, editor_image, search, user="0:0")

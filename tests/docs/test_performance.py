@@ -34,6 +34,13 @@ def test_a_larger_loader_adds_its_full_pull_whatever_soci_saves() -> None:
         assert with_loader.usable - without.usable == pytest.approx(alone)
 
 
+def test_the_projects_image_is_ready_within_45_seconds_with_soci() -> None:
+    saved = FACTS["soci_saves_cautiously"].value
+    assert FACTS["image"].value <= 350
+    assert FACTS["code_server"].value <= 3
+    assert ready(settings_of_templates(), editor_mb=FACTS["image"].value, saved=saved).usable <= 45
+
+
 def test_a_record_of_its_own_is_waited_for_beside_the_task() -> None:
     settings = settings_of_templates()
     small = ready(settings, loader_mb=50, editor_mb=50, wildcard=False)
