@@ -17,7 +17,7 @@ _ARGUMENTS = frozenset(
     {
         *("count", "cpu", "memory", "desired_count", "task_definition", "runtime_platform", "ephemeral_storage"),
         *("internal", "subnets", "metric_query", "schedule_expression", "rule", "arn", "memory_size"),
-        *("tier", "vpc_endpoint_type"),
+        *("tier", "vpc_endpoint_type", "container_definitions"),
     }
 )
 """The arguments that ``charges`` looks at."""
