@@ -16,18 +16,21 @@ def destroy(
     discard_work: Annotated[
         bool, typer.Option("--discard-work", help="Do not wait for a last save; what is saved already is kept.")
     ] = False,
+    yes: YesOption = False,
     json_lines: JsonOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
     """Destroy interviews, and prove that nothing of them is left.
 
-    Whatever their status is; nothing to destroy is no failure. The candidate's work is saved once more, and kept.
+    Whatever their status is; asks before it ends a running one. Nothing to destroy is no failure. The candidate's work
+    is saved once more, and kept.
 
     Example: prequel interview destroy demo
     """
     from scripts.errors import UnsavedWorkError
     from scripts.interviews import destroy as operation
     from scripts.interviews.documents import plain
+    from scripts.interviews.running import running
 
     session = Session(json_lines=json_lines)
     unsaved: list[str] = []
@@ -39,8 +42,8 @@ def destroy(
         return {"id": id, "status": status, "dry_run": True}, f"Would destroy {what}."
 
     def one(id: str) -> tuple[dict[str, Any], str]:
-        start = time.monotonic()
         session.console.say(f"Destroying interview {id} …")
+        start = time.monotonic()
         with graceful(f"interview {id} may not be gone yet: `prequel interview destroy {id}` continues"):
             done = operation.destroy(session.context, id, discard_work=discard_work)
         seconds = time.monotonic() - start
@@ -51,7 +54,12 @@ def destroy(
         gone = f"Interview {id} is proven gone ({seconds:.1f} s)."
         return value, gone if done.existed else f"There is no interview {id}."
 
-    for_each(session, ids, look if dry_run else one, leftovers=True)
+    def ask(ids: list[str]) -> None:
+        lost = [what for one in ids if (what := running(session.context, one))]
+        if lost and not session.confirm(f"{'; '.join(lost)}: destroy?"):
+            raise typer.Abort
+
+    for_each(session, ids, look if dry_run else one, leftovers=True, first=None if dry_run or yes else ask)
     if unsaved:
         raise typer.Exit(UnsavedWorkError.exit_code)
 

@@ -51,15 +51,18 @@ def for_each(
     *,
     ended: bool = False,
     leftovers: bool = False,
+    first: Callable[[list[str]], None] | None = None,
 ) -> None:
     """Does ``work`` for each interview and prints what it returns, for machines as a list if there are several.
 
     Every id is looked up before the first is worked on, see ``full_id``. One that fails does not keep the others from
-    their turn; afterwards a ``PrequelError`` has the reason of each.
+    their turn; afterwards a ``PrequelError`` has the reason of each. ``first`` gets all ids before anything is done.
     """
     from scripts.interviews.lookup import full_id
 
     ids = list(dict.fromkeys(full_id(session.context, one, ended=ended, leftovers=leftovers) for one in given))
+    if first:
+        first(ids)
     if len(ids) == 1:
         session.console.result(*work(ids[0]))
         return

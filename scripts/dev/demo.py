@@ -67,7 +67,7 @@ class Demo:
             with self._timed("the interview of an hour: visited"):
                 self._visit("demo")
         with self._timed("the interview of an hour: destroyed"):
-            self._prequel("interview", "destroy", "demo")
+            self._prequel("interview", "destroy", "demo", "--yes")
         with self._timed("the short interview: expired"):
             self._wait_for_deadline("short")
         with self._timed("the short interview: reaped"):

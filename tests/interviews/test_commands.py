@@ -64,7 +64,7 @@ def test_several_ids_and_beginnings_of_ids_are_given_to_one_command(stocked: Pla
     done = stocked.prequel("interview", "extend", "ada", "nobody", "bob", "--by", "5m")
     assert (done.returncode, done.stderr) == (1, "error: there is no interview nobody; see `prequel interview list`\n")
     assert [line.split()[1] for line in done.stdout.splitlines()] == ["ada", "bob"]
-    gone = result(stocked, "destroy", "a", "b")
+    gone = result(stocked, "destroy", "a", "b", "--yes")
     assert [(each["id"], each["existed"]) for each in gone] == [("ada", True), ("bob", True)]
     assert result(stocked, "list") == []
     assert [row["id"] for row in result(stocked, "list", "--ended")] == ["bob", "ada"]
@@ -108,8 +108,17 @@ def test_a_watched_list_goes_on_until_ctrl_c_which_is_no_failure(stocked: Place)
     assert (process.returncode, err) == (0, "")
 
 
+def test_destroy_ends_a_running_interview_only_when_confirmed(stocked: Place) -> None:
+    refused = stocked.prequel("interview", "destroy", "bob", "ada")
+    assert refused.returncode == 1
+    assert "not interactive: pass --yes" in refused.stderr
+    assert "bob of Ada is running; it ends in " in refused.stderr
+    assert "ada of Ada is running; it ends in " in refused.stderr
+    assert [each["status"] for each in result(stocked, "list")] == ["active", "active"]
+
+
 def test_show_prints_the_history_and_a_gone_interview_its_proof(stocked: Place) -> None:
-    assert stocked.prequel("interview", "destroy", "bob").returncode == 0
+    assert stocked.prequel("interview", "destroy", "bob", "--yes").returncode == 0
     shown = json.loads(stocked.prequel("interview", "show", "bob", "--json").stdout.splitlines()[-1])["result"]
     assert shown["status"] == "destroyed"
     assert "service: none" in shown["proof"]

@@ -48,7 +48,7 @@ class Victim:
     def start(self, place: Place) -> None:
         arguments = [self.operation, "--id", self.id, "--challenge", CHALLENGE, "--candidate", "Ada"]
         if self.operation == "destroy":
-            arguments = ["destroy", self.id]
+            arguments = ["destroy", self.id, "--yes"]
         self.process = subprocess.Popen(
             [sys.executable, "-c", CLIENT, *arguments],
             cwd=PROJECT,

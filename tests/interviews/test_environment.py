@@ -62,7 +62,7 @@ def test_terraform_settings_of_the_caller_do_not_reach_our_runs(
         ]["Value"]
     )
     for name in ("one", "two"):
-        destroyed = place.prequel("interview", "destroy", name)
+        destroyed = place.prequel("interview", "destroy", name, "--yes")
         assert destroyed.returncode == 0, destroyed.stderr
         assert place.live(name) == {}
     assert not (tmp_path / "data").exists()
@@ -137,7 +137,7 @@ def test_nothing_that_goes_to_this_machine_goes_through_a_proxy(
             monkeypatch.delenv(name, raising=False)
         created = place.prequel(*CREATE, "direct")
         assert created.returncode == 0, created.stderr
-        assert place.prequel("interview", "destroy", "direct").returncode == 0
+        assert place.prequel("interview", "destroy", "direct", "--yes").returncode == 0
         values = {name: value for name, value in place.values.items() if name not in LIMITS}
         limits = Limits(max_instances=10, interview_default_minutes=90, interview_maximum_minutes=240)
         release = Release.assemble(PROJECT / "instance_templates", values, limits)

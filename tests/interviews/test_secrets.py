@@ -73,7 +73,7 @@ def test_the_password_is_found_in_ssm_and_in_no_other_place(new_place: PlaceFact
     assert "Apply complete!" in said[4]
     assert all("secret" in text for text in said[:4])
     assert SENTINEL not in "\n".join(said)
-    assert place.prequel("interview", "destroy", "secret").returncode == 0
+    assert place.prequel("interview", "destroy", "secret", "--yes").returncode == 0
     _nowhere_in_s3(place)
     for file in tmp_path.rglob("*"):
         assert file.is_dir() or SENTINEL not in _text(file), file

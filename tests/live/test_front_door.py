@@ -125,7 +125,7 @@ def test_a_bad_image_ends_in_the_circuit_breaker_and_its_reason_is_said(live: Li
     [service] = live.embedded.aws.ecs.describe_services(cluster=PREFIX, services=["bad"])["services"]
     assert service["deployments"][0]["rolloutState"] == "FAILED"
     assert service["deployments"][0]["failedTasks"] == 3
-    assert live.prequel("interview", "destroy", "bad").returncode == 0
+    assert live.prequel("interview", "destroy", "bad", "--yes").returncode == 0
 
 
 def test_what_the_container_writes_is_in_its_stream_of_cloudwatch_logs(live: LiveStack, created: Interviews) -> None:

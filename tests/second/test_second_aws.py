@@ -40,7 +40,7 @@ def test_an_interview_on_the_second_aws_is_created_listed_extended_and_destroyed
     listed = {row["id"]: row for row in published.succeed("interview", "list")}
     extended = datetime.fromisoformat(listed["whole"]["deadline"]) - datetime.fromisoformat(created["deadline"])
     assert extended.total_seconds() == 30 * 60
-    published.succeed("interview", "destroy", "whole")
+    published.succeed("interview", "destroy", "whole", "--yes")
     assert left(published, "whole") == []
 
 
@@ -53,7 +53,7 @@ def test_the_reapers_archive_run_by_its_schedule_ends_an_overdue_interview(publi
     codebuild = aws.client("codebuild")
     builds = codebuild.batch_get_builds(ids=codebuild.list_builds()["ids"])["builds"]
     assert {build["buildStatus"] for build in builds} == known("build")
-    published.succeed("interview", "destroy", overdue)  # what the build would have run
+    published.succeed("interview", "destroy", overdue, "--yes")  # what the build would have run
     assert left(published, overdue) == []
     assert published.succeed("interview", "list") == []
 

@@ -112,7 +112,7 @@ class Flows:
 
     def destroy(self, interview: str) -> None:
         """Ends one of ours."""
-        self.prequel("interview", "destroy", interview)
+        self.prequel("interview", "destroy", interview, "--yes")
 
     def reap(self) -> None:
         """One pass of the reaper's work on a day when every interview is overdue."""
