@@ -13,6 +13,7 @@ from typing import Any
 
 from scripts.challenges.archive import pack
 from scripts.challenges.source import read_challenge
+from scripts.console import Console
 from scripts.embedded.live.container_options import container_options
 from scripts.engine.engine import Engine
 from scripts.engine.image import editor_image
@@ -103,12 +104,13 @@ def _wait(url: str, *, seconds: float = 120) -> None:
 
 def main() -> None:
     """Prints the size, and the least and the median time of ``RUNS`` starts."""
+    console = Console()
     with Engine.find() as engine:
         reference = editor_image(engine)
-        print(f"{reference}: {compressed_mb(engine, reference):.0f} MB compressed")  # noqa: T201
+        console.say(f"{reference}: {compressed_mb(engine, reference):.0f} MB compressed")
         loads, starts = zip(*(start_seconds(engine, reference) for _ in range(RUNS)), strict=True)
         for what, seconds in (("loader", loads), ("editor", starts)):
-            print(f"{what}: {min(seconds):.1f} s at least, median {statistics.median(seconds):.1f} s")  # noqa: T201
+            console.say(f"{what}: {min(seconds):.1f} s at least, median {statistics.median(seconds):.1f} s")
 
 
 if __name__ == "__main__":
