@@ -45,6 +45,8 @@ NEVER_SEEN_AT_THE_RUNNER = {
     "s3:GetBucketAcl": "CodeBuild itself fetches the source",
     "s3:GetBucketLocation": "CodeBuild itself fetches the source",
     "s3:GetObjectVersion": "CodeBuild itself fetches the source",
+    "s3:DeleteObjectVersion": "only where work_retention_days is 0",
+    "s3:ListBucketVersions": "only where work_retention_days is 0",
 }
 NEVER_SEEN_AT_A_FUNCTION = {
     "logs:CreateLogStream": "Lambda itself writes the log",
