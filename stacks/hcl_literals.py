@@ -123,12 +123,11 @@ class _Parser:
         for token, read in readers.items():
             if self.take(token):
                 return read()
-        sign = -1 if self.take("-") else 1
+        sign = "-" if self.take("-") else ""
         self.skip(_BLANK)
         if number := self.match(_NUMBER):
-            value = sign * Decimal(number[0])
-            return int(value) if value == value.to_integral_value() else float(value)
-        if sign < 0 or self.take("!"):
+            return _number(f"{sign}{number[0]}")
+        if sign or self.take("!"):
             raise self._expression(start)
         word = self.name()
         if word in _WORDS:
@@ -182,7 +181,7 @@ class _Parser:
         if self.take('"'):
             return self._quoted()
         if number := self.match(_NUMBER):
-            return str(int(Decimal(number[0]))) if Decimal(number[0]) % 1 == 0 else number[0]
+            return str(_number(number[0]))
         name = self.name() if self.at_name() else ""
         if name and not _OPERATOR.match(self._text, self.offset):
             return unicodedata.normalize("NFC", name)
@@ -274,6 +273,12 @@ class _Parser:
             else:
                 offset += 2 if self._text[offset] == "\\" else 1
         return offset
+
+
+def _number(text: str) -> int | float:
+    """Exact where it is whole; arithmetic with ``Decimal`` would round it to 28 digits."""
+    value = Decimal(text)
+    return int(value) if value == value.to_integral_value() else float(text)
 
 
 def _shown(raw: str) -> str:

@@ -16,6 +16,7 @@ def read_assignments(path: Path) -> dict[str, Any]:
 
     Raises ``UnreadableFileError``, with the line at which the file is no HCL; ``FileNotFoundError`` without a file.
     """
+    text = ""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         found = list(assignments(text))

@@ -20,6 +20,8 @@ STRICTER = re.compile("is the expression|holds the template|has the expression")
 """Of a constant expression Terraform takes the value; this project takes literals only, and says so."""
 
 VALUES = [
+    "-3043421683746719448436532326812352512",
+    "{3043421683746719448436532326812352512 = 1}",
     '"x"',
     "1",
     "1.50",

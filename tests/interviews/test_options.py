@@ -27,8 +27,14 @@ EXCLUDING = {
         map(frozenset, (("--all", "--ended"), ("--columns", "--wide"), ("--json", "--columns"), ("--json", "--wide")))
     ),
     "interview reap": {frozenset({"--remote", "--parallel"})},
+    "interview work": {
+        *(frozenset({"--to", other}) for other in ("--diff", "--log", "--delete")),
+        *map(frozenset, (("--diff", "--log"), ("--diff", "--delete"), ("--delete", "--log"), ("--delete", "--state"))),
+        frozenset({"--log", "--state"}),
+    },
 }
 NEEDED = {("interview create", "--parallel"): "--from", ("cost", "--hours"): "--interviews"}
+NEEDED |= {("interview work", option): "--delete" for option in ("--yes", "--dry-run")}
 
 SAMPLES = {
     "--columns": "id",
