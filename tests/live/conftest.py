@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
@@ -78,7 +79,7 @@ class LiveStack:
         """An interview by `prequel interview create`, with all that it printed as a test's failure would show it."""
         done = self.prequel(
             *("interview", "create", "--id", interview, "--challenge", CHALLENGE, "--candidate", interview.title()),
-            *("--duration", "60m", "--json", *options),
+            *("--json", *(() if "--duration" in options else ("--duration", "60m")), *options),
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return LiveInterview(self, interview)
@@ -173,10 +174,21 @@ def live(engine: Engine, editor_image: str, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="session")
 def created(live: LiveStack) -> dict[str, LiveInterview]:
-    """Three interviews, created at the same time."""
+    """Three interviews, created at the same time, and a scheduled one, ``later``, which nobody starts and nobody ends.
+
+    What takes AWS's minutes begins here, so that the tests which wait for its end come last: ``later``, and ``eve``'s
+    editor, which is frozen at once and has its grace period first.
+    """
+    start = (datetime.now(UTC) + timedelta(seconds=60)).isoformat(timespec="seconds")
+    later = live.create("later", "--at", start, "--duration", "3m")
     names = ("ada", "bob", "eve")
     with ThreadPoolExecutor(len(names)) as pool:
-        return dict(zip(names, pool.map(live.create, names), strict=True))
+        interviews = dict(zip(names, pool.map(live.create, names), strict=True))
+    eve = interviews["eve"]
+    for process in eve.run("sh", "-c", "cd /proc; ls -d [1-9]*")[1].split():
+        eve.container().exec_run(["kill", "-STOP", process], user="1000:1000")
+    eve.container().kill("STOP")  # the first process, which its own namespace cannot stop
+    return interviews | {"later": later}
 
 
 def _wait_page(place: Place) -> None:

@@ -4,7 +4,6 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -84,16 +83,6 @@ def test_a_container_that_is_killed_is_replaced(live: LiveStack, created: Interv
     assert bob.task != before
 
 
-def test_a_frozen_editor_is_found_by_its_health_check_and_replaced(live: LiveStack, created: Interviews) -> None:
-    eve = created["eve"]
-    eve.container().kill("STOP")  # the first process
-    for child in eve.run("sh", "-c", "ls /proc | grep -E '^[0-9]+$'")[1].split():
-        eve.container().exec_run(["kill", "-STOP", child], user="1000:1000")
-    stopped = wait_for(lambda: live.stopped_tasks("eve"), "the end of the frozen task")[-1]
-    assert stopped["stoppedReason"].startswith("Task failed ELB health checks in (target-group arn:aws:")
-    wait_for(eve.answers, "the new editor")
-
-
 @pytest.fixture
 def bad_image(live: LiveStack, editor_image: str) -> Iterator[str]:
     """The tag of an image in the stack's repository that lacks the editor."""
@@ -134,19 +123,6 @@ def test_what_the_container_writes_is_in_its_stream_of_cloudwatch_logs(live: Liv
     assert [stream["logStreamName"] for stream in streams] == [f"ada/code-server/{created['ada'].task}"]
     events = logs.get_log_events(logGroupName=group, logStreamName=streams[0]["logStreamName"])["events"]
     assert any("HTTP server listening" in event["message"] for event in events)
-
-
-def test_the_reapers_own_tick_ends_an_interview_and_an_extension_is_kept(live: LiveStack, created: Interviews) -> None:
-    # Remote and scheduled: nobody but the reaper and the builds that it starts does anything here.
-    start = (datetime.now(UTC) + timedelta(seconds=30)).isoformat(timespec="seconds")
-    assert live.prequel("interview", "extend", "ada", "--by", "30m").returncode == 0
-    later = live.create("later", "--at", start, "--duration", "1m")
-    assert not later.stack.stopped_tasks("later")
-    wait_for(lambda: live.embedded.aws.ecs.list_tasks(cluster=PREFIX, serviceName="later")["taskArns"], "its task")
-    wait_for(lambda: not live.exists("later"), "its end", seconds=900)
-    assert later.get().status_code == 404
-    assert created["ada"].answers()
-    assert live.place.live("later") == {}
 
 
 def test_a_remote_create_runs_terraform_in_a_build(live: LiveStack) -> None:
@@ -210,3 +186,20 @@ def test_a_listener_with_tls_presents_a_certificate_and_a_redirect_leads_to_it(l
             assert secure.recv(4096).startswith(b"HTTP/1.1 418")
     alternatives = presented.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert alternatives.get_values_for_type(x509.DNSName) == [name]
+
+
+def test_a_frozen_editor_is_found_by_its_health_check_and_replaced(live: LiveStack, created: Interviews) -> None:
+    stopped = wait_for(lambda: live.stopped_tasks("eve"), "the end of the frozen task")[-1]
+    assert stopped["stoppedReason"].startswith("Task failed ELB health checks in (target-group arn:aws:")
+    wait_for(created["eve"].answers, "the new editor")
+
+
+def test_the_reapers_own_ticks_start_and_end_a_scheduled_interview_and_keep_an_extended_one(
+    live: LiveStack, created: Interviews
+) -> None:
+    assert live.prequel("interview", "extend", "ada", "--by", "30m").returncode == 0
+    wait_for(lambda: not live.exists("later"), "its end", seconds=900)
+    assert live.stopped_tasks("later")  # so it ran
+    assert created["later"].get().status_code == 404
+    assert live.place.live("later") == {}
+    assert created["ada"].answers()
