@@ -42,6 +42,7 @@ SAMPLES = {
     "--purpose": "deploy",
     "--policy": "deploy",
     "--parallel": "2",
+    "--state": "1",
     "--hours": "1",
     "--interviews": "1",
     "--wait-seconds": "1",
