@@ -13,6 +13,7 @@ from scripts.challenges.catalog import ChallengeBucket
 from scripts.errors import AwsError, InterruptedRunError, RefusedError, TerraformError, extended, reason
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import tear_down
+from scripts.interviews.extend import give_full_time
 from scripts.interviews.inputs import asked_inputs, pinned
 from scripts.interviews.inventory import Inventory, priorities_of_others, take_inventory
 from scripts.interviews.link import interview_link
@@ -228,7 +229,7 @@ def bring_up(
     context: Context, run: RunLock, workspace: Workspace, password: str, *, keep: bool, wait_seconds: float
 ) -> None:
     """Applies, waits until the interview can be used, and calls it active; else destroys it, unless ``keep``."""
-    interview_id = run.intent.id
+    interview_id, first = run.intent.id, not run.intent.was_held
     try:
         workspace.render_inputs(run.intent)
         with ThreadPoolExecutor(1) as pool:
@@ -240,6 +241,8 @@ def bring_up(
         longest = run.seconds_left / 2  # the rest is for taking it back
         wait_until_steady(context, interview_id, workspace.values, min(wait_seconds, longest), longest=longest)
         run.move(Status.ACTIVE, "ready", outputs=outputs, error="", failures=0, retry_at=None)
+        if first:
+            give_full_time(context, run)
         show_session(context, run.intent)
     except ChangedMeanwhileError:
         raise  # it is another run's by now, and so is what was created

@@ -7,8 +7,18 @@ from scripts.errors import RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.records import Intent, Status, timestamp
 from scripts.interviews.request import checked_id, shown_duration
-from scripts.interviews.run_lock import run_lock
+from scripts.interviews.run_lock import RunLock, run_lock
 from scripts.interviews.session_clock import show_session
+
+
+def give_full_time(context: Context, run: RunLock) -> None:
+    """Moves the deadline so that the time that the start took is not the candidate's loss."""
+    intent = run.intent
+    deadline = context.now() + (intent.deadline - intent.starts_at)
+    if deadline > intent.deadline:
+        extended = run.update(deadline=deadline)
+        if lease := context.slots.of(extended):
+            context.slots.extend(lease, deadline)
 
 
 def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool = False) -> Intent:

@@ -12,6 +12,7 @@ from scripts.interviews.destroy import destroy_orphan, tear_down
 from scripts.interviews.inputs import pinned
 from scripts.interviews.inventory import PASSWORD, TASKS, kinds_of, take_inventory
 from scripts.interviews.passwords import keep_key, read_password
+from scripts.interviews.pending import START_EARLY
 from scripts.interviews.rate import Rate
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import ENDING, Status
@@ -47,7 +48,7 @@ def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAUL
     """Completes a create, repairs what an active interview lost, or continues a destroy.
 
     What is overdue is destroyed, and so is what holds a slot without an intent. A scheduled interview is started once
-    its start time has come. Raises ``RefusedError`` without such an interview, ``BusyInterviewError`` while another
+    its start time is near. Raises ``RefusedError`` without such an interview, ``BusyInterviewError`` while another
     run is alive, and what create and destroy raise.
     """
     if context.intents.load(checked_id(interview_id)) is None:
@@ -63,7 +64,7 @@ def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAUL
         if intent.status in ENDING or intent.overdue(context.now()):
             tear_down(context, run, note="overdue" if intent.status not in ENDING else "recovered")
             return Recovered(interview_id, "destroyed", "destroyed")
-        if intent.status is Status.SCHEDULED and context.now() < intent.starts_at:
+        if intent.status is Status.SCHEDULED and context.now() < intent.starts_at - START_EARLY:
             return Recovered(interview_id, "scheduled", "nothing: it is not time yet")
         with workspace_of(context, intent) as workspace:
             if intent.status is Status.ACTIVE:

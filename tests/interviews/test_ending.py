@@ -14,7 +14,8 @@ from scripts.errors import AwsError, LeakingError, NoFreeSlotError, RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy, tear_down
-from scripts.interviews.extend import extend
+from scripts.interviews.extend import extend, give_full_time
+from scripts.interviews.pending import pending_action
 from scripts.interviews.reap import reap
 from scripts.interviews.records import Status
 from scripts.interviews.recover import recover
@@ -269,6 +270,31 @@ def test_extending_moves_the_deadline_and_the_lease_up_to_the_ceiling(place: Pla
     assert after.expires_at == before.expires_at
     with pytest.raises(Exception, match=r"expected at most 4h; it can be extended by 2h"):
         extend(place.context(), "a", timedelta(hours=3))
+
+
+def test_the_time_that_a_start_takes_is_not_the_candidates_loss(place: Place) -> None:
+    early, late = place.stored("early", Status.CREATING), place.stored("late", Status.CREATING)
+    context = place.context()
+    for minutes, begun in ((0, early), (2, late)):
+        place.clock.forward(minutes=minutes)
+        with run_lock(context, begun.id, "create") as run:
+            give_full_time(context, run)
+    assert context.intents.get("early").deadline == early.deadline
+    given = context.intents.get("late")
+    assert given.deadline == late.deadline + timedelta(minutes=2)
+    held = context.slots.of(given)
+    assert held is not None
+    assert held.lease.deadline == given.deadline
+
+
+def test_a_scheduled_interview_is_created_before_its_start(place: Place) -> None:
+    starts_at = place.clock() + timedelta(minutes=6)
+    intent = replace(place.stored("a", Status.ACTIVE), status=Status.SCHEDULED, starts_at=starts_at)
+    assert pending_action(intent, place.clock()) is None
+    place.clock.forward(minutes=1)
+    action = pending_action(intent, place.clock())
+    assert action is not None
+    assert action.what == "start"
 
 
 def test_what_is_overdue_is_extended_into_the_future_or_not_at_all(place: Place) -> None:
