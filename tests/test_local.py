@@ -31,7 +31,7 @@ def test_a_local_aws_is_found_while_it_runs_and_deleted_by_local_down(tmp_path: 
         text=True,
     )
     embedded.process.wait(timeout=30)  # it is this test's child, and remains until the test has waited for it
-    assert down.communicate()[1] == "stopped\n"
+    assert down.communicate()[1] == 'stopped; in a shell that used it, run: eval "$(prequel local env --unset)"\n'
     assert down.returncode == 0
     assert not directory.exists()
     assert local.LocalAws.find(directory) is None

@@ -69,7 +69,8 @@ def down(*, json_lines: JsonOption = False, dry_run: DryRunOption = False) -> No
     console = Session(json_lines=json_lines).console
     running = local_stack.LocalAws.find(DIRECTORY.resolve())
     if running is None:
-        local_stack.clean(DIRECTORY.resolve())  # what one left that was killed
+        if not dry_run:
+            local_stack.clean(DIRECTORY.resolve())  # what one left that was killed
         console.say("no local AWS is running")
     elif dry_run:
         console.say(f"would stop the embedded AWS at {running.endpoint}")
