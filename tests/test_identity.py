@@ -11,6 +11,7 @@ ALLOWED_ON_ANYTHING = {
     ("execution_permissions", "SignInToRegistry"),
     ("portal_execution_permissions", "SignInToRegistry"),
     ("image_indexing_builder_permissions", "SignInToRegistry"),
+    ("image_build_builder_permissions", "SignInToRegistry"),
     # Describing passwords by name, load balancing, and task definitions; tasks of a family in one cluster.
     *(
         (role, sid)
@@ -54,7 +55,7 @@ def test_no_statement_allows_everyone(portal_stack: SynthesizedStack) -> None:
 
 def test_only_resources_of_this_account_assume_a_role(portal_stack: SynthesizedStack) -> None:
     trusts = [statement for name, statement in allowing(portal_stack) if name.endswith("_trust")]
-    assert len(trusts) == len(portal_stack.all("aws_iam_role")) == 10
+    assert len(trusts) == len(portal_stack.all("aws_iam_role")) == 11
     for trust in trusts:
         conditions = {condition["variable"]: condition["values"] for condition in trust["condition"]}
         assert conditions["aws:SourceAccount"] == ["${data.aws_caller_identity.account_caller.account_id}"]
@@ -119,7 +120,7 @@ def test_a_hosted_portal_may_do_to_interviews_what_the_runner_may_and_to_the_buc
     portal = portal_stack.statements("portal_task_role_permissions")
     runner = portal_stack.statements("runner_role_permissions")
     documents = {"ReadReleases", "FetchSource", "IdentifyBucket", "KeepInterviews", "WriteHistory", "WriteLogs"}
-    documents |= {"KeepWork", "ListVersions"}
+    documents |= {"KeepWork", "ListVersions", "ShowSession"}
     assert {sid: portal.get(sid) for sid in runner.keys() - documents} == {
         sid: statement for sid, statement in runner.items() if sid not in documents
     }

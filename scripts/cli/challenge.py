@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scripts.challenges.publish import ChallengeResult
     from scripts.challenges.source import Challenge
 
-app = command_group("Try, publish, list and remove the challenges that candidates get.")
+app = command_group("Try, publish, list and remove challenges.")
 app.command("try")(try_)
 
 DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The directory with {kind}/{name}/README.md.")]

@@ -67,9 +67,9 @@ def destroy(
 def forget(
     id: IdArgument, *, yes: YesOption = False, dry_run: DryRunOption = False, json_lines: JsonOption = False
 ) -> None:
-    """Delete what remains of an interview that is over, with the candidate's name.
+    """Delete what remains of an interview that is over.
 
-    Its history, log, state and inputs, in every version; nothing can bring them back. Takes s3:ListBucketVersions and
+    The candidate's name is in it: history, log, state and inputs, in every version; nothing can bring them back. Takes s3:ListBucketVersions and
     s3:DeleteObjectVersion on the bucket. docs/privacy.md says what is kept elsewhere.
 
     Example: prequel interview forget demo --dry-run

@@ -228,7 +228,20 @@ def commands() -> dict[str, Any]:
 def test_every_command_supports_json_and_every_writing_command_except_doctor_dry_run() -> None:
     takes = {name: {option for p in command.params for option in p.opts} for name, command in commands().items()}
     assert [name for name, options in takes.items() if "--json" not in options] == []
-    reading = {"list", "show", "password", "diff", "logs", "drift", "status", "env", "cost", "doctor", "preflight"}
+    reading = {
+        "list",
+        "show",
+        "password",
+        "diff",
+        "logs",
+        "drift",
+        "status",
+        "env",
+        "cost",
+        "doctor",
+        "preflight",
+        "try",
+    }
     assert {name for name, options in takes.items() if "--dry-run" not in options} == {
         name for name in takes if name.split()[-1] in reading
     }

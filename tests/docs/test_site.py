@@ -27,5 +27,5 @@ def test_the_site_is_built_and_no_link_in_it_is_broken(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     home = (tmp_path / "index.html").read_text()
     assert 'src="images/architecture-light.svg"' in home
-    assert 'href="operations/#images"' in home
+    assert 'href="operations/#other-images"' in home
     assert '<pre class="mermaid">' in (tmp_path / "interviews" / "index.html").read_text()

@@ -51,7 +51,7 @@ BOXES = {
     "password": Box("Password\nSSM", "resource/AWSSystemsManagerParameterStore", ("aws_ssm_parameter.password",)),
     "terraform": Box("Terraform", kind="tool"),
     "image_indexing": Box("Image indexing\nLambda", "architecture-service/AWSLambda", ("image_indexing",)),
-    "images": Box("Images\nECR", "architecture-service/AmazonElasticContainerRegistry", ("code_server",)),
+    "images": Box("Images\nECR", "architecture-service/AmazonElasticContainerRegistry", ("code_server", "image_build")),
     "bucket": Box("Instance bucket\nS3", "architecture-service/AmazonSimpleStorageService", ("storage",)),
     "prequel": Box("prequel,\nportal", kind="tool"),
     "schedule": Box("EventBridge\nrules", "architecture-service/AmazonEventBridge"),
