@@ -69,8 +69,8 @@ def forget(
 ) -> None:
     """Delete what remains of an interview that is over.
 
-    The candidate's name is in it: history, log, state and inputs, in every version; nothing can bring them back. Takes s3:ListBucketVersions and
-    s3:DeleteObjectVersion on the bucket. docs/privacy.md says what is kept elsewhere.
+    The candidate's name is in it: history, log, state and inputs, in every version; nothing can bring them back. Takes
+    s3:ListBucketVersions and s3:DeleteObjectVersion on the bucket. docs/privacy.md says what is kept elsewhere.
 
     Example: prequel interview forget demo --dry-run
     """
