@@ -25,6 +25,7 @@ from scripts.interviews.passwords import delete_password
 from scripts.interviews.records import Inputs, Intent, LastWork, Status, Tombstone
 from scripts.interviews.request import checked_id, generated_password
 from scripts.interviews.run_lock import RunLock, run_lock
+from scripts.interviews.session_clock import session_key
 from scripts.interviews.slots import HeldSlot
 from scripts.interviews.state import UnreadableStateError, state_addresses
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
@@ -184,7 +185,8 @@ def _clean_up(context: Context, run: RunLock, evidence: tuple[str, ...], log: st
         forget_work(context, run.intent.work)
     prefix = workspace_key(interview_id)
     keys = context.objects.listing(prefix).keys() - {workspace_key(interview_id, INTENT_FILE)}
-    context.objects.delete_all([state_key(interview_id), lock_key(interview_id), *keys])
+    shown = filter(None, [session_key(run.intent)])
+    context.objects.delete_all([state_key(interview_id), lock_key(interview_id), *keys, *shown])
     run.remove()
 
 

@@ -9,12 +9,18 @@ from scripts.interviews.context import Context
 from scripts.interviews.records import Intent, timestamp
 
 
+def session_key(intent: Intent) -> str:
+    """The key of what the editor shows; empty for an interview of a release that saves no work."""
+    return f"{WORK}{intent.work}/{SESSION_FILE}" if intent.work else ""
+
+
 def show_session(context: Context, intent: Intent) -> None:
     """Stores candidate and deadline for the editor of an active interview; a failure is a warning only."""
-    if not intent.work:
+    key = session_key(intent)
+    if not key:
         return
     shown = {"candidate": intent.inputs.candidate_name, "deadline": timestamp(intent.deadline)}
     try:
-        context.objects.write(f"{WORK}{intent.work}/{SESSION_FILE}", json.dumps(shown).encode())
+        context.objects.write(key, json.dumps(shown).encode())
     except AwsError as error:
         context.console.warn(f"the editor of interview {intent.id} shows no new deadline: {error}")

@@ -41,6 +41,7 @@ _LITERAL_SECRET = re.compile(
     re.IGNORECASE,
 )
 
+_TARGET_GROUP = "targetgroup/validation/0123456789abcdef"
 _MOCKED_PLAN = "validation.tftest.hcl"
 _ACCOUNT = "123456789012"
 
@@ -139,7 +140,7 @@ def _plan(terraform: Terraform, release: Release) -> Plan:
     """A plan with the published values themselves, so that the template's own validations judge them too.
 
     A mocked provider makes it without credentials and without AWS
-    (https://developer.hashicorp.com/terraform/language/tests/mocking), and lets the one ARN be known that the
+    (https://developer.hashicorp.com/terraform/language/tests/mocking), and lets the two ARNs be known that the
     container definitions hold.
     """
     inputs = CLIENT_INPUTS | {"password": SENTINEL_PASSWORD}
@@ -150,6 +151,13 @@ mock_provider "aws" {{
   mock_resource "aws_ssm_parameter" {{
     override_during = plan
     defaults        = {{ arn = "arn:aws:ssm:{region}:{account}:parameter/validation", value = "", insecure_value = "" }}
+  }}
+  mock_resource "aws_lb_target_group" {{
+    override_during = plan
+    defaults = {{
+      arn        = "arn:aws:elasticloadbalancing:{region}:{account}:{_TARGET_GROUP}"
+      arn_suffix = "{_TARGET_GROUP}"
+    }}
   }}
 }}
 

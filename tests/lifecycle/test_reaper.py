@@ -404,7 +404,7 @@ def test_a_document_that_cannot_be_read_fails_the_pass_and_keeps_its_slot(shared
 
 def test_a_scheduled_interview_is_started_when_its_time_has_come(shared: Shared, builds: Builds) -> None:
     place = shared.place
-    create(shared.context(), place.request(id="later", starts_at=place.clock() + timedelta(minutes=5)))
+    create(shared.context(), place.request(id="later", starts_at=place.clock() + timedelta(minutes=10)))
     reaper = shared.reaper(codebuild=builds)
     assert reaper.run(place.clock()).started == {}
     place.clock.forward(minutes=5)
