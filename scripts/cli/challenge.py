@@ -46,6 +46,7 @@ def publish(
     Example: prequel challenge publish --dry-run
     """
     from scripts.challenges.source import read_challenges
+    from scripts.releases.store import ReleaseStore
 
     session = Session(json_lines=json_lines)
     challenges = read_challenges(directory)
@@ -66,7 +67,7 @@ def publish(
             removed.append(name)
         except PrequelError as error:
             problems.append(str(error))
-    if session.context.releases.look().pointer is None:
+    if ReleaseStore(session.aws, session.bucket).look().pointer is None:
         session.console.warn("no templates are published yet; run `prequel templates publish`")
     session.console.result(
         {
