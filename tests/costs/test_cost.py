@@ -237,7 +237,9 @@ def test_the_command_prices_the_configuration_that_it_finds(tmp_path: Path) -> N
     assert value["region"] == "eu-west-1"
     # The value is rounded to five places.
     metrics = 25 * 0.30 / 730
-    assert value["interview_hour_usd"] == pytest.approx(2 * 0.03238 + 4 * 0.00356 + 0.000122 + metrics, abs=1e-5)
+    saves = 180 * (0.005 / 1000 + 0.03 / 10_000)
+    task = 2 * 0.03238 + 4 * 0.00356 + 0.000122
+    assert value["interview_hour_usd"] == pytest.approx(task + metrics + saves, abs=1e-5)
     assert value["month_usd"] == pytest.approx(value["base_month_usd"] + 20 * value["interview_hour_usd"], abs=0.02)
     assert all(charge["source"] and charge["as_of"] for charge in value["base"] + value["interview"])
     processors = {c["address"]: c["source"] for c in value["base"] + value["interview"] if c["what"] == "vCPU"}

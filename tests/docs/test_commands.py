@@ -338,6 +338,8 @@ class Reader:
         words = shlex.split(line)
         if words[0] == "aws":
             return self._asks_aws(words)
+        if words[:3] == ["prequel", "interview", "destroy"]:
+            words.append("--yes")  # a person answers the question; a test has no terminal
         in_repository = words[0] == "python" or words[:3] == ["prequel", "challenge", "publish"]
         done = subprocess.run(
             words,
