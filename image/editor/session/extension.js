@@ -56,7 +56,7 @@ class Session {
     set(this.clock, deadline && `$(clock) ${remaining(deadline, now)}`, deadline ? `Ends at ${time(session.deadline)}` : '');
     this.clock.backgroundColor = deadline && deadline - now <= 120_000
       ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
-    await this.once(`opened ${session.instructions}`, () => this.openInstructions());
+    await this.once(`opened ${session.instructions}`, () => this.openAtFirst());
     if (warning !== null) {
       const given = this.memory.get(`warned ${session.deadline}`, []);
       await this.memory.update(`warned ${session.deadline}`, [...given, ...WARNINGS.filter((minutes) => minutes >= warning)]);
@@ -73,6 +73,14 @@ class Session {
     const { text, detail, bad } = saved(status, now);
     set(this.saving, text && `$(${bad ? 'warning' : 'pass'}) ${text}`, detail);
     this.saving.backgroundColor = bad ? new vscode.ThemeColor('statusBarItem.errorBackground') : undefined;
+  }
+
+  // The editor itself opens README.md. What else is to be read first opens only while nothing else is open: it takes
+  // the focus, and the candidate may be typing by now.
+  async openAtFirst() {
+    const { instructions } = this.session;
+    const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+    if (instructions && instructions !== 'README.md' && tabs.length <= 1) await this.openInstructions();
   }
 
   async openInstructions() {
