@@ -7,7 +7,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import (
+    ElementNotInteractableException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -125,12 +129,7 @@ class Browser:
 
     def choose(self, command: str) -> None:
         """Runs one of the editor's commands by its name in the command palette."""
-        # A part of the page that is still loading may swallow the key.
-        field = self._wait(lambda: self._after(Keys.F1, ".quick-input-widget input"), "the command palette")
-        field.send_keys(Keys.CONTROL, "a")
-        field.send_keys(f">{command}")
-        self.wait_for_text(".quick-input-list .monaco-list-row.focused", command)
-        field.send_keys(Keys.ENTER)
+        self._wait(lambda: self._chosen(command) or None, f"the command {command}")
 
     def open_file(self, name: str) -> None:
         """Opens a file of the folder."""
@@ -152,6 +151,22 @@ class Browser:
     def screenshot(self, path: Path) -> None:
         """Writes a PNG."""
         self._chrome.save_screenshot(str(path))
+
+    def _chosen(self, command: str) -> bool:
+        """A part of the page that is still loading may swallow the key, or take the focus, which closes the palette."""
+        opened = ".quick-input-widget input"
+        field = self._visible(opened) or self._after(Keys.F1, opened)
+        if field is None:
+            return False
+        try:
+            field.send_keys(Keys.CONTROL, "a")
+            field.send_keys(f">{command}")
+            rows = ".quick-input-list .monaco-list-row.focused"
+            WebDriverWait(self._chrome, 10, 0.2).until(lambda _: command in self.text_of(rows))
+            field.send_keys(Keys.ENTER)
+        except (ElementNotInteractableException, StaleElementReferenceException, TimeoutException):
+            return False
+        return True
 
     def _line_written(self, text: str) -> bool:
         lines = ".editor-group-container.active .view-lines"

@@ -91,7 +91,7 @@ def test_a_home_that_cannot_be_written_is_no_hindrance_and_a_full_disk_is_one_li
     homeless = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null/cache", "TMPDIR": str(tmp_path / "tmp")}
     created = shell(place, f"$P {' '.join(CREATE[:5])} Ada --id homeless", **homeless)
     assert created.returncode == 0, created.stderr
-    destroyed = shell(place, "$P interview destroy homeless")
+    destroyed = shell(place, "$P interview destroy homeless --yes")
     assert destroyed.returncode == 0, destroyed.stderr
     full = shell(place, f"ulimit -f 0; $P {' '.join(CREATE[:5])} Ada --id full", **homeless)
     assert full.returncode == 1
