@@ -261,7 +261,7 @@ def test_resources_without_an_intent_are_found_with_their_price_and_destroyed(ne
         ("orphan", request.id),
         ("leaked lease", "slot 0"),
     ]
-    assert findings[0].hourly_price == pytest.approx(0.0597, abs=0.001)
+    assert findings[0].hourly_price == pytest.approx(0.0611, abs=0.001)
     assert findings[0].command == f"prequel interview destroy {request.id}"
     assert fix(place.context(), diagnose(place.context())) == {}
     assert diagnose(place.context()) == []
