@@ -46,6 +46,7 @@ def test_every_problem_is_reported_at_once(ready: Ready) -> None:
     subject = ready(
         answers=quotas(L_3032A538=6, L_9D07B6EF=0),
         domain_name="missing.example.org",
+        challenge_loader_image="ghcr.io/example/loader:1",
         manifest=lambda _: 404,
     )
     outcomes = {outcome.check.name: outcome for outcome in run(subject)}

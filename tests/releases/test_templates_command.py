@@ -102,10 +102,10 @@ def test_publish_list_show_diff_roll_back_and_verify(prequel: Prequel, tmp_path:
 def test_the_table_is_for_people(prequel: Prequel) -> None:
     digest = prequel.publish("--skip-rehearsal")["digest"]
     head, row = prequel("list").splitlines()
-    assert head.split() == ["RELEASE", "AGE", "BY", "COMMIT", "REHEARSAL", "INTERVIEWS"]
+    assert head.split() == ["release", "age", "interviews", "rehearsal", "commit", "by", "problem"]
     assert row.startswith(f"*  {digest[:12]}")
     assert "skipped" in row
-    assert row.rstrip().endswith("0")
+    assert "0" in row.split()
 
 
 def test_verify_exits_1_and_names_the_file(prequel: Prequel, cloud: Cloud) -> None:
