@@ -21,7 +21,7 @@ def photograph(url: str, password: str, path: Path) -> bool:
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         return False
-    from selenium.common.exceptions import TimeoutException
+    from selenium.common.exceptions import TimeoutException, WebDriverException
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.expected_conditions import presence_of_element_located
@@ -31,11 +31,14 @@ def photograph(url: str, password: str, path: Path) -> bool:
     options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--window-size=1440,900"):
         options.add_argument(argument)
-    # Chromium leaves files where temporary ones go.
-    with tempfile.TemporaryDirectory(prefix="prequel-picture-", ignore_cleanup_errors=True) as scratch:
+    # Chromium leaves files where temporary ones go, and its socket's path must not be longer than 107 bytes (unix(7)).
+    with tempfile.TemporaryDirectory(prefix="picture-", dir="/tmp", ignore_cleanup_errors=True) as scratch:
         options.add_argument(f"--user-data-dir={scratch}/profile")
         service = ChromeService(driver, env={**os.environ, "TMPDIR": scratch})
-        browser = Chrome(options=options, service=service)
+        try:
+            browser = Chrome(options=options, service=service)
+        except WebDriverException as error:
+            raise PrequelError(f"chromium does not start: {(error.msg or '').partition(';')[0]}") from error
         try:
             browser.get(url)
             field = (By.CSS_SELECTOR, "input[type=password]")
