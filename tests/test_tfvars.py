@@ -373,8 +373,14 @@ def damaged(draw: st.DrawFn) -> str:
     return text[:at] + draw(st.sampled_from(NASTY)) + text[at:]
 
 
-@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(st.lists(LITERALS | damaged(), min_size=150, max_size=150))
+# Known to differ: fractions with an exponent in the thousands, which Terraform cannot hold in its 512 bits.
+TYPED = (LITERALS | damaged()).filter(lambda text: not re.search(r"\d\.\d*e\d{4}", text))
+
+
+@settings(
+    max_examples=3, derandomize=True, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+@given(st.lists(TYPED, min_size=150, max_size=150))
 def test_generated_files_are_read_as_terraform_reads_them(
     tmp_path_factory: pytest.TempPathFactory, values: list[str]
 ) -> None:

@@ -1,5 +1,6 @@
 """Nothing of a live embedded AWS outlives it, however it ends."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,7 @@ def test_a_stopped_one_leaves_no_container_no_network_and_no_file(
     engine: Engine, editor_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.require(machine.PROXY)
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
+    scratch = Path(tempfile.mkdtemp(prefix="live-", dir="/tmp"))  # a socket's path has at most 107 bytes (unix(7))
     monkeypatch.setenv("TMPDIR", str(scratch))
     with EmbeddedAws.start(live=editor_image, log=tmp_path / "log") as embedded:
         assert embedded.process is not None
@@ -72,6 +72,7 @@ def test_a_stopped_one_leaves_no_container_no_network_and_no_file(
         run_a_task(embedded, "sleep", "1000")
     assert containers(engine, server) == []
     assert list(scratch.iterdir()) == []
+    scratch.rmdir()
 
 
 def test_an_engine_that_dies_in_between_is_said_and_what_it_ran_is_removed_by_the_next(
