@@ -13,6 +13,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from image.saver.status import write_shown
+
 SESSION_FILE = "session.json"
 _SHOWN = ("candidate", "deadline")
 _LARGEST = 100_000
@@ -38,14 +40,9 @@ class SessionClock:
             return  # 304: nothing changed; the rest is asked for again soon
         if not isinstance(known, dict):
             return
-        self._write({name: str(known.get(name, "")) for name in _SHOWN} | _described(challenge))
+        shown = {name: str(known.get(name, "")) for name in _SHOWN} | _described(challenge)
+        write_shown(self._session / SESSION_FILE, shown)
         self._etag = answer["ETag"]
-
-    def _write(self, document: dict[str, str]) -> None:
-        new = self._session / f".{SESSION_FILE}"
-        new.write_text(json.dumps(document, indent=2) + "\n")
-        new.chmod(0o644)
-        new.replace(self._session / SESSION_FILE)
 
 
 def _described(challenge: Path) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """``status.json``, by which the editor knows how old the last saved state is; nothing secret is in it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 STATUS_FILE = "status.json"
 
@@ -33,7 +35,12 @@ class SaveStatus:
 
     def write(self, session: Path) -> None:
         """Replaces the status in the folder ``session`` at once."""
-        new = session / f".{STATUS_FILE}"
-        new.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        new.chmod(0o644)
-        new.replace(session / STATUS_FILE)
+        write_shown(session / STATUS_FILE, asdict(self))
+
+
+def write_shown(path: Path, document: Mapping[str, Any]) -> None:
+    """Replaces a document at once that the editor reads while it is written."""
+    new = path.with_name(f".{path.name}")
+    new.write_text(json.dumps(document, indent=2) + "\n")
+    new.chmod(0o644)
+    new.replace(path)
