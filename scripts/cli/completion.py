@@ -8,9 +8,6 @@ import typer
 
 from scripts.cli.session import Session
 
-_SECONDS = 2
-"""How long a shell may wait for AWS."""
-
 
 def _offered(find: Callable[[Session], list[str]]) -> Callable[[typer.Context, str], list[str]]:
     @wraps(find)
