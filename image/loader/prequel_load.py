@@ -6,7 +6,7 @@ one. All ends in ``/home/coder/challenge``, and the candidate's user then owns `
 ``/run/prequel``.
 
 With WORK, ``s3://{bucket}/work/{incarnation}/``, the work that was saved there comes first: a task that replaces
-another one begins with it (image/saver/).
+another one begins with it, and with those files of the challenge that a saved state leaves out (image/saver/).
 
 It runs as root with no capabilities but CHOWN and DAC_OVERRIDE, on the Python of the image's Debian, whose tarfile has
 no extraction filters: every member is checked here, and only here. It needs boto3.
@@ -21,12 +21,15 @@ import tempfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from image.saver.session import SavedSession
 
 ARCHIVE = "challenge.tar.gz"
 HOME = Path("/home/coder")
@@ -45,6 +48,9 @@ _TRANSFER = TransferConfig(use_threads=False)  # repeats what breaks off in the 
 
 class LoadError(Exception):
     """The challenge cannot be delivered; the text is one line."""
+
+
+_FAILURES = (LoadError, ValueError, BotoCoreError, ClientError, OSError, EOFError, zlib.error, tarfile.TarError)
 
 
 class S3Folder:
@@ -168,10 +174,26 @@ def restore_or_deliver(source: str) -> None:
         from image.saver.restore import restore
         from image.saver.session import of_this_task
 
-        if restore(of_this_task()) is not None:
+        session = of_this_task()
+        state = restore(session)
+        if state is not None:
+            if state.left_out:
+                _add_left_out(source, session)
             return
     deliver(S3Folder(source), CHALLENGE)
     _check_delivered(source)
+
+
+def _add_left_out(source: str, session: "SavedSession") -> None:
+    """Adds those files of the challenge that the restored state leaves out; without them the session goes on."""
+    from image.saver.restore import add_left_out
+
+    with tempfile.TemporaryDirectory(dir=session.folder.parent) as directory:
+        try:
+            deliver(S3Folder(source), Path(directory))
+            add_left_out(Path(directory), session)
+        except _FAILURES as error:
+            sys.stderr.write(f"the challenge's files that are not saved are missing: {_line(error)}\n")
 
 
 def _check_delivered(source: str) -> None:
@@ -200,17 +222,12 @@ def main() -> None:
             restore_or_deliver(source)
         for volume in filter(Path.exists, VOLUMES):
             hand_over(volume, CANDIDATE)
-    except (
-        LoadError,
-        ValueError,
-        BotoCoreError,
-        ClientError,
-        OSError,
-        EOFError,
-        zlib.error,
-        tarfile.TarError,
-    ) as error:
-        sys.exit(f"cannot deliver {source}: {' '.join(str(error).split())}")
+    except _FAILURES as error:
+        sys.exit(f"cannot deliver {source}: {_line(error)}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Restores the newest state of an interview's work, when a task is replaced."""
 
 import gzip
+import os
 import shutil
 import sys
 import tarfile
@@ -15,9 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from image.saver.archive import ArchiveError, unpack
 from image.saver.cipher import CipherError, StateName, decrypt
+from image.saver.ignore import Ignore
 from image.saver.session import SavedSession
 from image.saver.states import State
 from image.saver.status import SaveStatus
+from image.saver.tree import opened, opened_below, printable
 
 PATIENCE_SECONDS = 60.0
 """How long S3 may fail before the task does: no task may begin with the untouched challenge for want of an answer."""
@@ -59,6 +62,52 @@ def open_state(file: IO[bytes], folder: Path, name: StateName, session: SavedSes
         decrypt(file, archive, name, session.password_key)
         archive.seek(0)
         return unpack(archive, folder)
+
+
+def add_left_out(challenge: Path, session: SavedSession) -> None:
+    """Moves what the state leaves out from the ``challenge`` as it was delivered into the restored ``session.folder``.
+
+    That is what the ignore patterns match, and what the state names; everything else that is missing was deleted by the
+    candidate. ``challenge`` must be on the same volume. What is there already stays.
+    """
+    named = SaveStatus.read(session.directory).left_out
+
+    def is_named(path: str) -> bool:
+        return any(line.startswith(f"{printable(path)}: ") for line in named)
+
+    with opened(session.folder) as folder:
+        try:
+            ignore = Ignore.of(folder)
+        except ValueError:
+            ignore = Ignore()  # as when the state was saved
+
+        def fill(path: str, *, all_of_it: bool) -> None:
+            for source in sorted((challenge / path).iterdir()):
+                inside = source.relative_to(challenge).as_posix()
+                is_folder = source.is_dir() and not source.is_symlink()
+                left_out = (
+                    all_of_it
+                    or ignore.matches(inside, folder=is_folder)
+                    or is_named(f"{inside}/" if is_folder else inside)
+                )
+                moved = left_out and _moved(source, folder, inside)
+                if is_folder and not moved:
+                    fill(inside, all_of_it=left_out)
+
+        fill("", all_of_it=is_named("/"))
+
+
+def _moved(source: Path, root: int, path: str) -> bool:
+    """Moves ``source`` to ``path`` below the open folder ``root``, through no link; False if something is there."""
+    parent, _, name = path.rpartition("/")
+    try:
+        with opened_below(root, parent) as folder, os.scandir(folder) as entries:
+            if any(entry.name == name for entry in entries):
+                return False
+            os.rename(source, name, dst_dir_fd=folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return False  # the candidate deleted the folder that it was in, or put something else there
+    return True
 
 
 def _fetch(session: SavedSession, number: int, file: IO[bytes]) -> None:

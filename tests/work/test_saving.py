@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
+from image.loader.prequel_load import restore_or_deliver
 from image.saver import prequel_save
 from image.saver.cipher import CipherError, StateName, decrypt, encrypt, kms_key, password_key
 from image.saver.prequel_save import run
+from image.saver.restore import add_left_out
 from image.saver.states import States, last_true
 from image.saver.status import SaveStatus
+from image.saver.tree import StateLimits, look
 from scripts.embedded.launcher import EmbeddedAws
 from tests.work.conftest import BUCKET, PASSWORD, Task, contents
 
@@ -300,6 +304,79 @@ def test_the_status_says_what_is_left_out_and_holds_no_secret(task: Task) -> Non
 def test_a_missing_or_wrong_variable_is_named(task: Task, changes: dict[str, str], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         task.replaced(**changes)
+
+
+def test_the_challenges_own_files_that_a_state_leaves_out_are_there_again(task: Task, tmp_path: Path) -> None:
+    def write(root: Path, *paths: str) -> None:
+        for path in paths:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(path)
+
+    delivered = ("node_modules/dep/a.js", "app/target/b.o", "data/large.csv", "solve.py", "gone.py", "old/venv/c")
+    challenge = tmp_path / "delivered"
+    for root in (challenge, task.folder):
+        write(root, *delivered, ".prequelignore", "linked/node_modules/d.js")
+        (root / ".prequelignore").write_text("data/\n")
+    (task.folder / "solve.py").write_text("the candidate's")
+    (task.folder / "gone.py").unlink()
+    shutil.rmtree(task.folder / "old")
+    shutil.rmtree(task.folder / "linked")
+    (task.folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    write(task.folder, "node_modules/installed/e.js")
+    task.save()
+
+    following = task.replaced()
+    state = following.restore()
+    assert state is not None
+    assert state.left_out == 3
+    add_left_out(challenge, following.session)
+    files = {path.relative_to(following.folder).as_posix() for path in following.folder.rglob("*") if path.is_file()}
+    assert files == {"node_modules/dep/a.js", "app/target/b.o", "data/large.csv", "solve.py", ".prequelignore"}
+    assert (following.folder / "solve.py").read_text() == "the candidate's"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_replaced_task_goes_on_with_or_without_the_challenge(
+    aws: EmbeddedAws,
+    task: Task,
+    published: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kind = f"left-out-{published}"
+    if published:
+        for path in ("solve.py", "node_modules/a.js"):
+            aws.aws.s3.put_object(Bucket=BUCKET, Key=f"challenge/{kind}/sums/{path}", Body=b"")
+    (task.folder / "solve.py").write_text("work")
+    (task.folder / "node_modules").mkdir()
+    task.save()
+    following = task.replaced()
+    monkeypatch.setenv("WORK", task.environment["WORK"])
+    monkeypatch.setattr("image.saver.session.of_this_task", lambda: following.session)
+    restore_or_deliver(f"s3://{BUCKET}/challenge/{kind}/sums/")
+    found = {path.relative_to(following.root).as_posix() for path in following.root.rglob("*") if path.is_file()}
+    more = {"challenge/node_modules/a.js"} if published else set()
+    assert found == {"challenge/solve.py", "session/status.json"} | more
+    assert (following.folder / "solve.py").read_text() == "work"
+    assert "are missing" not in capsys.readouterr().err
+
+
+def test_the_challenges_files_over_the_limits_of_a_state_are_there_again(task: Task, tmp_path: Path) -> None:
+    limits = StateLimits(content=100, entries_of_folder=2)
+    for root in (tmp_path / "delivered", task.folder):
+        (root / "full").mkdir(parents=True)
+        (root / "large").write_text("x" * 101)
+        for name in "abc":
+            (root / "full" / name).write_text(name)
+    left_out = tuple(look(task.folder, limits).left_out.named)
+    shutil.rmtree(task.folder)
+    (task.folder / "full").mkdir(parents=True)  # a folder with too many entries is saved as an empty one
+    SaveStatus(left_out=left_out).write(task.session.directory)
+    wanted = contents(tmp_path / "delivered")
+    add_left_out(tmp_path / "delivered", task.session)
+    assert contents(task.folder) == wanted
 
 
 def test_numbers_go_on_past_a_state_that_somebody_else_wrote(aws: EmbeddedAws, task: Task) -> None:
