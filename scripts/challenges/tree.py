@@ -104,20 +104,27 @@ class ChallengeTree:
                     parts.extendleft(reversed(target.split("/")))
         return "/".join(here)
 
+    def leads_inside(self, link: str) -> bool:
+        """Whether ``link`` may be delivered."""
+        return self.follow(link) is not None and _is_utf8(self.links[link])
 
-def read_tree(home: Path, problems: list[str]) -> ChallengeTree:
-    """The content of ``home``; adds a line to ``problems`` for whatever is wrong with something in it."""
+
+def read_tree(home: Path, problems: list[str], *, published: bool = True) -> ChallengeTree:
+    """The content of ``home``; adds a line to ``problems`` for whatever is wrong with something in it.
+
+    A secret is wrong in what is ``published``.
+    """
     tree = ChallengeTree()
     for location in _walk(home, tree, problems):
         path = location.relative_to(home).as_posix()
-        problem = name_problem(path) or _read(location, path, tree, problems)
+        problem = name_problem(path) or _read(location, path, tree, problems if published else None)
         if problem:
             problems.append(f"{_shown(location)} {problem}")
     problems += [
         f"{_shown(home / path)} is a link to {_shown(Path(target))}, which is outside the challenge; "
         "copy the file instead, or link by a relative path"
         for path, target in tree.links.items()
-        if tree.follow(path) is None or not _is_utf8(target)
+        if not tree.leads_inside(path)
     ]
     return tree
 
@@ -165,8 +172,8 @@ def _walk(home: Path, tree: ChallengeTree, problems: list[str]) -> Iterator[Path
         yield from (here / name for name in sorted([*names, *links]) if not is_left_out(name))
 
 
-def _read(location: Path, path: str, tree: ChallengeTree, problems: list[str]) -> str | None:
-    """Adds what is at ``location`` to ``tree``; returns what is wrong with it."""
+def _read(location: Path, path: str, tree: ChallengeTree, secrets: list[str] | None) -> str | None:
+    """Adds what is at ``location`` to ``tree``, and a line to ``secrets`` for each in it; returns what is wrong."""
     try:
         status = location.lstat()
         kind = stat.S_IFMT(status.st_mode)
@@ -183,11 +190,12 @@ def _read(location: Path, path: str, tree: ChallengeTree, problems: list[str]) -
         content = location.read_bytes()
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    problems += [
-        f"{_shown(location)}:{finding.line} seems to hold a secret ({finding.kind}), which every candidate would get; "
-        "remove it, and revoke it if it is real"
-        for finding in find_secrets(content)
-    ]
+    if secrets is not None:
+        secrets += [
+            f"{_shown(location)}:{finding.line} seems to hold a secret ({finding.kind}), which every candidate would "
+            "get; remove it, and revoke it if it is real"
+            for finding in find_secrets(content)
+        ]
     sha256, md5 = hashlib.sha256(content).hexdigest(), hashlib.md5(content, usedforsecurity=False).hexdigest()
     tree.files[path] = SourceFile(location, sha256, md5, len(content), bool(status.st_mode & stat.S_IXUSR))
     return None

@@ -55,14 +55,24 @@ class TrialStep:
 class Trial:
     """One challenge in the candidate's ``image``, with the ``solution``'s files for its last step.
 
-    Used as a context manager, it leaves nothing behind.
+    With a candidate's ``work``, that is delivered instead of the challenge, and its tests are expected to pass. Used as
+    a context manager, it leaves nothing behind.
     """
 
-    def __init__(self, engine: Engine, image: str, challenge: Challenge, solution: ChallengeTree | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        image: str,
+        challenge: Challenge,
+        solution: ChallengeTree | None = None,
+        *,
+        work: ChallengeTree | None = None,
+    ) -> None:
         self._engine = engine
         self._image = image
         self._challenge = challenge
         self._solution = solution
+        self._work = work
         self._cleanup = ExitStack()
 
     def __enter__(self) -> "Trial":
@@ -93,7 +103,9 @@ class Trial:
             found = "code-server --extensions-dir /opt/editor/extensions --list-extensions"
             command = f"{found} | grep -ixF {shlex.quote(extension)}"
             yield _run(container, "extension", command, missing=f"the image has no extension {extension}")
-        if definition.test:
+        if self._work is not None:
+            yield _run(container, "test", definition.test, seconds=TEST_SECONDS)
+        elif definition.test:
             yield _unsolved(_run(container, "test", definition.test, seconds=TEST_SECONDS))
             if self._solution is not None:
                 yield _run(container, "solution", f"tar -xzf {_TRIAL}/solution.tar.gz")
@@ -102,7 +114,7 @@ class Trial:
     def _options(self, name: str) -> dict[str, Any]:
         """What both containers have in common, as in a task."""
         directory = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="prequel-trial-")))
-        (directory / "challenge.tar.gz").write_bytes(pack(self._challenge.tree))
+        (directory / "challenge.tar.gz").write_bytes(pack(self._work or self._challenge.tree))
         if self._solution is not None:
             (directory / "solution.tar.gz").write_bytes(pack(self._solution))
         directory.chmod(0o755)  # another user reads it
@@ -169,6 +181,17 @@ def read_solution(directory: Path) -> ChallengeTree:
     if problems:
         raise ChallengeError("\n".join(problems))
     return tree
+
+
+def read_work(directory: Path) -> tuple[ChallengeTree, list[str]]:
+    """A candidate's work as it was fetched, and a line for all that cannot be delivered, such as a link outside."""
+    if not directory.is_dir():
+        raise ChallengeError(f"{directory} is not a directory, expected one that `prequel interview work --to` wrote")
+    problems: list[str] = []
+    tree = read_tree(directory, problems, published=False)
+    for path in [path for path in tree.links if not tree.leads_inside(path)]:
+        del tree.links[path]
+    return tree, problems
 
 
 def _run(container: "Container", step: str, command: str, *, seconds: int = 60, missing: str = "") -> TrialStep:

@@ -16,6 +16,10 @@ SolutionOption = Annotated[
     Path | None,
     typer.Option("--solution", metavar="DIR", help="Then copy these files over it; its tests are expected to pass."),
 ]
+WorkOption = Annotated[
+    Path | None,
+    typer.Option("--work", metavar="DIR", help="Test a candidate's work that was fetched into DIR, instead."),
+]
 ImageOption = Annotated[
     str,
     typer.Option(
@@ -28,7 +32,12 @@ _SHOWN_LINES = 40
 
 
 def try_(
-    path: PathArgument, *, solution: SolutionOption = None, image: ImageOption = "", json_lines: JsonOption = False
+    path: PathArgument,
+    *,
+    solution: SolutionOption = None,
+    work: WorkOption = None,
+    image: ImageOption = "",
+    json_lines: JsonOption = False,
 ) -> None:
     """Try one challenge on this machine, as a candidate would get it.
 
@@ -36,25 +45,34 @@ def try_(
     tools and runs its tests, which are expected to fail as long as nobody has solved it. Exit code 1 if anything is not
     as expected. The first time, the image is built, which takes minutes.
 
+    With --work, a candidate's work is delivered instead, and its tests are expected to pass. The commands are those of
+    the challenge in PATH, not of what the candidate made of it.
+
     Example: prequel challenge try challenge/python/rate-limiter --solution ~/solutions/rate-limiter
     """
     from scripts.challenges.source import read_challenge
-    from scripts.challenges.trial import Trial, read_solution
+    from scripts.challenges.trial import Trial, read_solution, read_work
     from scripts.engine.engine import Engine
     from scripts.engine.image import editor_image
     from scripts.errors import ChallengeError
 
     console = Session(json_lines=json_lines).console
     challenge = read_challenge(path)
+    if solution and work:
+        raise typer.BadParameter("give either --solution or --work")
+    if (solution or work) and not challenge.definition.test:
+        what = "a solution" if solution else "a candidate's work"
+        raise ChallengeError(f"{path} has no test command, expected test in challenge.toml to try {what}")
     solved = read_solution(solution) if solution else None
-    if solved and not challenge.definition.test:
-        raise ChallengeError(f"{path} has no test command, expected test in challenge.toml to try a solution")
-    if challenge.tree.left_out:
-        console.say(f"left out: {', '.join(challenge.tree.left_out)}")
+    made, not_delivered = read_work(work) if work else (None, [])
+    for line in not_delivered:
+        console.say(f"not delivered: {line}")
+    if left_out := (made or challenge.tree).left_out:
+        console.say(f"left out: {', '.join(left_out)}")
     steps: list[TrialStep] = []
     with Engine.find() as engine:
         image = image or editor_image(engine, challenge.definition.image, report=console.say)
-        with Trial(engine, image, challenge, solved) as trial:
+        with Trial(engine, image, challenge, solved, work=made) as trial:
             for step in trial.steps():
                 steps.append(step)
                 text = f"{step.step}: {step.command}" + (" (fails, as expected)" if step.exit_code else "")

@@ -1,6 +1,7 @@
 """`prequel challenge try`: each sample in the real image, and each way in which a challenge can be wrong."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,41 @@ def test_a_solution_needs_a_test_and_a_directory(tmp_path: Path) -> None:
     assert str(done.exception) == f"{home} has no test command, expected test in challenge.toml to try a solution"
     with pytest.raises(ChallengeError, match="nowhere is not a directory"):
         read_solution(tmp_path / "nowhere")
+
+
+def test_a_candidates_work_is_tested_by_the_challenges_own_command(image: str, tmp_path: Path) -> None:
+    home, work = tmp_path / "python" / "sums", tmp_path / "review" / "Ada Lovelace"
+    for directory in (home, work):
+        directory.mkdir(parents=True)
+    (home / "README.md").write_text("# Sums\n")
+    (home / "challenge.toml").write_text('test = "cat answer; ls -A; grep -q 42 answer"\n')
+    (work / "challenge.toml").write_text('test = "true"\nsetup = "false"\n')
+    (work / "answer").write_text("41, AKIA" + "IOSFODNN7EXAMPLE\n")  # what looks like a secret may be run
+    (work / "out").symlink_to("/etc/passwd")
+    os.mkfifo(work / "pipe")
+    (work / ".git").mkdir()
+    arguments = ["try", str(home), "--work", str(work), "--image", image]
+    failed = CliRunner().invoke(app, arguments)
+    assert str(failed.exception) == "`cat answer; ls -A; grep -q 42 answer` ended with exit code 1"
+    assert "41, AKIA" in failed.stderr
+    assert [line for line in failed.stderr.splitlines() if line.startswith("not delivered: ")] == [
+        f"not delivered: {work}/pipe is a pipe, expected files, directories and links; remove it",
+        f"not delivered: {work}/out is a link to /etc/passwd, which is outside the challenge; copy the file instead, or"
+        " link by a relative path",
+    ]
+    (work / "answer").write_text("42\n")
+    passed = CliRunner().invoke(app, [*arguments, "--json"])
+    assert passed.exit_code == 0, passed.output
+    [_, test] = json.loads(passed.stdout.splitlines()[-1])["result"]["steps"]
+    assert (test["exit_code"], test["output"].split()) == (0, ["42", "answer", "challenge.toml"])
+
+
+def test_work_is_a_directory_and_no_solution(tmp_path: Path) -> None:
+    challenge = f"{PROJECT}/challenge/python/rate-limiter"
+    missing = CliRunner().invoke(app, ["try", challenge, "--work", str(tmp_path / "nowhere")])
+    assert "expected one that `prequel interview work --to` wrote" in str(missing.exception)
+    both = CliRunner().invoke(app, ["try", challenge, "--work", str(tmp_path), "--solution", str(tmp_path)])
+    assert both.exit_code == 2
 
 
 def test_without_an_engine_it_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
