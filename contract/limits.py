@@ -45,6 +45,13 @@ INTERVIEWS = (1, 99)
 INTERVIEW_MINUTES = (1, 24 * 60)
 """Duration of an interview in minutes; at most a day, because it is not a workstation."""
 
+START_EARLY_MINUTES = 5
+"""How long before its start an interview is created by default: a start on AWS takes a minute or two
+(docs/performance.md), and more with a retry."""
+
+LONGEST_START_EARLY_MINUTES = 60
+"""What is created earlier costs more than it is worth."""
+
 WORK_RETENTION_DAYS = (0, 3650)
 """How long candidates' saved work is kept; 0 deletes it with the interview."""
 

@@ -17,7 +17,9 @@ from contract.limits import (
     IMAGE_TAG_PATTERN,
     INTERVIEW_MINUTES,
     INTERVIEWS,
+    LONGEST_START_EARLY_MINUTES,
     PROJECT_PREFIX_PATTERN,
+    START_EARLY_MINUTES,
     STORAGE_GIB,
     TESTED_PROVIDER,
     WORK_RETENTION_DAYS,
@@ -134,6 +136,7 @@ class Settings(BaseModel):
     soci_indexing: bool = Field(default=True, description="true or false")
     interview_default_minutes: int = _whole_number(90, INTERVIEW_MINUTES)
     interview_maximum_minutes: int = _whole_number(240, INTERVIEW_MINUTES)
+    start_early_minutes: int = _whole_number(START_EARLY_MINUTES, (0, LONGEST_START_EARLY_MINUTES))
     portal_image: str = Field(
         default="", pattern=rf"^$|{_IMAGE}", description='an image with tag or digest, or "" for no portal'
     )

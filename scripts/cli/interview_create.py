@@ -127,10 +127,10 @@ def _plan_one(session: Session, request: "Request") -> None:
     from scripts.interviews.times import shown_time
 
     found = plan(session.context, request)
-    start = "" if request.starts_at is None else f" at {shown_time(request.starts_at)}"
+    start, then = ("", "") if request.starts_at is None else (f" at {shown_time(request.starts_at)}", " then")
     session.console.say(
         f"would create interview {request.id}{start} with release {found.intent.release_digest[:12]}, "
-        f"{found.free_slots} of {found.slots} slots are free, {found.cost}"
+        f"{found.free_slots} of {found.slots} slots are free{then}, {found.cost}"
     )
     session.console.result({"id": request.id, "dry_run": True})
 

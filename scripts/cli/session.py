@@ -73,8 +73,14 @@ class Session:
         """The configured stack, as the operations on interviews see it."""
         from scripts.interviews.context import Context
 
-        keeps_work = self.configuration.settings.work_retention_days > 0
-        return Context(self.aws, self.bucket, self.console, keeps_work=keeps_work)
+        settings = self.configuration.settings
+        return Context(
+            self.aws,
+            self.bucket,
+            self.console,
+            keeps_work=settings.work_retention_days > 0,
+            start_early_minutes=settings.start_early_minutes,
+        )
 
     @cached_property
     def remote(self) -> "Remote":

@@ -4,7 +4,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from scripts.challenges.names import name_of
 from scripts.console import counted
 from scripts.errors import InterruptedRunError, NoFreeSlotError, PrequelError, RefusedError, reason
+from scripts.interviews.bookings import Bookings, bookings
 from scripts.interviews.context import Context
 from scripts.interviews.create import CreatePlan, create, plan
 from scripts.interviews.csv_rows import read_rows
@@ -130,17 +131,21 @@ def derived_id(row: dict[str, str], occurrence: int) -> str:
     return f"{slug}-{digest}" if slug and not slug.startswith("internal") else f"i-{digest}"
 
 
+_Preview = RowResult | Intent | CreatePlan | PrequelError
+"""What a run would do with a row, or why it would refuse it."""
+
+
 def preview(context: Context, requests: list[Request], *, parallel: int) -> None:
     """Prints what the run would do with each row; raises ``PrequelError`` with a line for each that it would refuse."""
 
-    def one(request: Request) -> RowResult | Intent | CreatePlan | PrequelError:
+    def one(request: Request) -> _Preview:
         try:
             return _standing(context, request) or plan(context, request)
         except PrequelError as error:
             return error
 
     with ThreadPoolExecutor(parallel) as pool:
-        found = list(zip(requests, pool.map(one, requests), strict=True))
+        found = list(zip(requests, _booked(context, list(pool.map(one, requests))), strict=True))
     plans = [each for _, each in found if isinstance(each, CreatePlan)]
     errors = [(request, each) for request, each in found if isinstance(each, PrequelError)]
     for request, each in found:
@@ -156,12 +161,23 @@ def preview(context: Context, requests: list[Request], *, parallel: int) -> None
     if errors:
         worst = max((error for _, error in errors), key=lambda error: error.exit_code)
         raise type(worst)("\n".join(f"line {request.line}: {error}" for request, error in errors))
-    due = [each for each in plans if each.intent.status is Status.CREATING]
-    if due and len(due) > (free := min(each.free_slots for each in due)):
-        raise NoFreeSlotError(
-            f"the file asks for {counted(len(due), 'interview')} at once, and {free} of {due[0].slots} slots are free; "
-            "give some of them a later start with the column at, or raise max_instances, deploy and publish"
-        )
+
+
+def _booked(context: Context, rows: list[_Preview]) -> Iterator[_Preview]:
+    """``rows``, in which a plan that those before it leave no slot for is the reason why not."""
+    known: Bookings | None = None
+    for row in rows:
+        if not isinstance(row, CreatePlan):
+            yield row
+            continue
+        known = known or bookings(context, row.slots)
+        try:
+            known.refuse_unless_free(row.intent)
+        except NoFreeSlotError as error:
+            yield error
+        else:
+            known.add(row.intent)
+            yield row
 
 
 def create_all(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from contract.limits import START_EARLY_MINUTES
 from scripts.aws.bucket import Bucket
 from scripts.aws.clients import Aws
 from scripts.console import Console
@@ -38,7 +39,7 @@ class Context:
 
     ``environment`` is what terraform runs with, ``actor`` who is asking as user@host, the form of Terraform's own lock,
     and ``settling_seconds`` pass before AWS is asked again whether nothing is left. ``keeps_work`` is False if a
-    candidate's work is deleted with the interview.
+    candidate's work is deleted with the interview. ``start_early_minutes`` before its start a scheduled one is created.
     """
 
     aws: Aws
@@ -50,6 +51,7 @@ class Context:
     host: str = field(default_factory=socket.gethostname)
     settling_seconds: float = SETTLING_SECONDS
     keeps_work: bool = True
+    start_early_minutes: int = START_EARLY_MINUTES
 
     def __post_init__(self) -> None:
         if self.now is _local_time:

@@ -2,7 +2,8 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 from contract.names import LISTENER_PRIORITY_BASE, state_key, workspace_key
 from contract.prices import cost_of
 from scripts.challenges.catalog import ChallengeBucket
-from scripts.errors import AwsError, InterruptedRunError, RefusedError, TerraformError, extended, reason
+from scripts.errors import InterruptedRunError, RefusedError, TerraformError, extended, reason
+from scripts.interviews.bookings import ONE_AT_A_TIME, bookings, refuse_unless_bookable
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import tear_down
 from scripts.interviews.extend import give_full_time
 from scripts.interviews.inputs import asked_inputs, pinned
-from scripts.interviews.inventory import Inventory, priorities_of_others, take_inventory
+from scripts.interviews.inventory import priorities_of_others, refuse_foreign, take_inventory
 from scripts.interviews.link import interview_link
 from scripts.interviews.listing import planned_url
 from scripts.interviews.passwords import keep_key, write_password
@@ -91,7 +93,10 @@ def plan(context: Context, request: Request) -> CreatePlan:
     with private_directory() as directory:
         workspace, planned = _prepared(context, request, directory)
         refuse_foreign(take_inventory(context.aws, request.id, workspace.values), request.id)
-        return planned
+        known = bookings(context, planned.slots)
+        known.refuse_unless_free(planned.intent)
+        free = known.free(planned.intent.begins_at, planned.intent.deadline)
+        return replace(planned, free_slots=min(free, planned.free_slots) if request.starts_at is None else free)
 
 
 def create(context: Context, request: Request) -> Created:
@@ -104,7 +109,10 @@ def create(context: Context, request: Request) -> Created:
         workspace, planned = _prepared(context, request, directory)
         context.console.say(f"interview {request.id} costs {planned.cost}")
         try:
-            with run_lock(context, planned.intent, "create") as run:
+            with ExitStack() as held:
+                with ONE_AT_A_TIME:
+                    refuse_unless_bookable(context, planned.intent, planned.slots)
+                    run = held.enter_context(run_lock(context, planned.intent, "create"))
                 if request.starts_at is not None:
                     _schedule(context, run, workspace, request)
                 else:
@@ -160,6 +168,7 @@ def _asked_for(
         starts_at=starts_at,
         deadline=starts_at + duration,
         expires_at=starts_at + duration,
+        start_early_minutes=context.start_early_minutes,
         status=status,
         hourly_price=rate.per_hour,
     ).moved(status, at=now, actor=context.actor, note="asked for")
@@ -191,23 +200,6 @@ def _create_now(context: Context, run: RunLock, workspace: Workspace, request: R
             raise InterruptedRunError(f"interrupted; nothing of interview {request.id} was created") from error
         raise
     bring_up(context, run, workspace, request.password, keep=request.keep, wait_seconds=request.wait_seconds)
-
-
-def refuse_foreign(found: Inventory, interview_id: str, *, expected: frozenset[str] = frozenset()) -> None:
-    """Refuses to go on before the first resource when any of this name exist, apart from the ``expected`` addresses.
-
-    Whosever they are, they must never be adopted, let alone destroyed with a failed create. Raises ``RefusedError``,
-    and ``AwsError`` when AWS does not answer.
-    """
-    if found.unknown:
-        raise AwsError(f"it is unknown whether the id {interview_id} is free: {found.leftovers}; try again")
-    others = [s for s in found.items if not s.gone and s.address not in expected]
-    if others:
-        named = "; ".join(f"{s.what} {', '.join((*s.found, *s.foreign))}" for s in others)
-        raise RefusedError(
-            f"the id {interview_id} is in use by resources of no interview of this stack ({named}); "
-            f"choose another, or look with `prequel doctor`"
-        )
 
 
 def slot_for(context: Context, run: RunLock, limit: int, values: dict[str, Any]) -> int:
@@ -278,6 +270,7 @@ def _schedule(context: Context, run: RunLock, workspace: Workspace, request: Req
     """Puts the password where the start will find it; Terraform adopts the parameter then."""
     values = workspace.values
     try:
+        refuse_unless_bookable(context, run.intent, workspace.manifest.limits.max_instances)  # another may be faster
         refuse_foreign(take_inventory(context.aws, run.intent.id, values), request.id)
         inputs = pinned(context, run.intent, workspace)
         run.update(inputs=inputs, hourly_price=Rate.of(values, inputs).per_hour)

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contract.names import password_parameter, task_family
 from scripts.aws.clients import Aws, error_code, explained, reason
+from scripts.errors import AwsError, RefusedError
 
 PASSWORD = "aws_ssm_parameter.password"  # noqa: S105  (an address, not a password)
 TARGET_GROUP = "aws_lb_target_group.target"
@@ -251,3 +252,20 @@ def take_inventory(aws: Aws, interview_id: str, values: Mapping[str, Any]) -> In
     kinds = kinds_of(values)
     with ThreadPoolExecutor(len(kinds)) as pool:
         return Inventory(tuple(pool.map(look, kinds)))
+
+
+def refuse_foreign(found: Inventory, interview_id: str, *, expected: frozenset[str] = frozenset()) -> None:
+    """Refuses to go on before the first resource when any of this name exist, apart from the ``expected`` addresses.
+
+    Whosever they are, they must never be adopted, let alone destroyed with a failed create. Raises ``RefusedError``,
+    and ``AwsError`` when AWS does not answer.
+    """
+    if found.unknown:
+        raise AwsError(f"it is unknown whether the id {interview_id} is free: {found.leftovers}; try again")
+    others = [s for s in found.items if not s.gone and s.address not in expected]
+    if others:
+        named = "; ".join(f"{s.what} {', '.join((*s.found, *s.foreign))}" for s in others)
+        raise RefusedError(
+            f"the id {interview_id} is in use by resources of no interview of this stack ({named}); "
+            f"choose another, or look with `prequel doctor`"
+        )

@@ -1,15 +1,11 @@
 """What must be done about the interviews next: the one decision that `reap` and the reaper's Lambda function share."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from scripts.interviews.records import ENDING, Intent, Status
 from scripts.interviews.slots import HeldSlot
 from scripts.interviews.store import Listing
-
-START_EARLY = timedelta(minutes=5)
-"""A scheduled interview is created so long before its start, because a start on AWS takes a minute or two
-(docs/performance.md), and more with a retry."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ def pending_action(intent: Intent, now: datetime) -> PendingAction | None:
         return PendingAction(intent.id, "destroy", "overdue" if intent.overdue(now) else f"still {intent.status}")
     if intent.status is Status.CREATING:
         return PendingAction(intent.id, "recover", "its create did not end")
-    if intent.status is Status.SCHEDULED and now >= intent.starts_at - START_EARLY:
+    if intent.status is Status.SCHEDULED and now >= intent.begins_at:
         return PendingAction(intent.id, "start", "its start time is near")
     return None
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
 
+from contract.limits import START_EARLY_MINUTES
 from contract.names import LONGEST_RUN_MINUTES, WORK
 from contract.prices import cost_of
 from scripts.errors import RefusedError
@@ -112,7 +113,7 @@ class Intent:
     ``incarnation`` distinguishes two interviews that had the same id one after the other. ``slot`` is None until the
     lease is held. ``expires_at`` is the deadline as first given, which the template writes into tags; ``deadline`` is
     the one that counts. ``hourly_price`` is in US dollars, as it was at the create. ``retry_at`` is when the next pass
-    of `reap` may try again after ``failures`` in a row.
+    of `reap` may try again after ``failures`` in a row. It is created ``start_early_minutes`` before ``starts_at``.
     """
 
     schema_version: Literal[1] = 1
@@ -133,6 +134,13 @@ class Intent:
     retry_at: datetime | None = None
     run: RunMark | None = None
     history: tuple[Transition, ...] = ()
+    start_early_minutes: int = field(default=START_EARLY_MINUTES, metadata=OPTIONAL)
+
+    @property
+    def begins_at(self) -> datetime:
+        """When it is created, and first needs a slot: a scheduled one before its start."""
+        early = self.start_early_minutes if self.status is Status.SCHEDULED else 0
+        return self.starts_at - timedelta(minutes=early)
 
     def moved(self, status: Status, *, at: datetime, actor: str, note: str = "") -> Self:
         """This interview in ``status``, with the step in its history; the same status again is no step.

@@ -7,12 +7,11 @@ from scripts.aws.clients import explained
 from scripts.challenges.names import name_of
 from scripts.errors import AwsError, NoFreeSlotError, RefusedError
 from scripts.interviews.context import Context
-from scripts.interviews.create import bring_up, refuse_foreign, slot_for
+from scripts.interviews.create import bring_up, slot_for
 from scripts.interviews.destroy import destroy_orphan, tear_down
 from scripts.interviews.inputs import pinned
-from scripts.interviews.inventory import PASSWORD, TASKS, kinds_of, take_inventory
+from scripts.interviews.inventory import PASSWORD, TASKS, kinds_of, refuse_foreign, take_inventory
 from scripts.interviews.passwords import keep_key, read_password
-from scripts.interviews.pending import START_EARLY
 from scripts.interviews.rate import Rate
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import ENDING, Status
@@ -64,7 +63,7 @@ def recover(context: Context, interview_id: str, *, wait_seconds: float = DEFAUL
         if intent.status in ENDING or intent.overdue(context.now()):
             tear_down(context, run, note="overdue" if intent.status not in ENDING else "recovered")
             return Recovered(interview_id, "destroyed", "destroyed")
-        if intent.status is Status.SCHEDULED and context.now() < intent.starts_at - START_EARLY:
+        if intent.status is Status.SCHEDULED and context.now() < intent.begins_at:
             return Recovered(interview_id, "scheduled", "nothing: it is not time yet")
         with workspace_of(context, intent) as workspace:
             if intent.status is Status.ACTIVE:

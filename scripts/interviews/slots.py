@@ -100,9 +100,7 @@ class Slots:
         """The error that says who holds the slots, which of the others are ``blocked``, and when the next frees."""
         leases = sorted((held.lease for held in self.all()), key=lambda lease: lease.deadline)
         holders = [f"{lease.interview_id or 'unknown'} until {timestamp(lease.deadline)}" for lease in leases]
-        more = len(holders) - _NAMED_HOLDERS
-        if more > 0:
-            holders[_NAMED_HOLDERS:] = [f"{more} more"]
+        holders = abridged(holders)
         priorities = [str(LISTENER_PRIORITY_BASE + slot) for slot in sorted(blocked) if slot < limit]
         if priorities:
             holders.append(f"rules of other clients, at the listener priorities {', '.join(priorities)}")
@@ -129,3 +127,9 @@ class Slots:
         except LostRaceError:
             return False
         return True
+
+
+def abridged(holders: list[str]) -> list[str]:
+    """The first of those that hold slots, and how many more there are."""
+    more = len(holders) - _NAMED_HOLDERS
+    return [*holders[:_NAMED_HOLDERS], f"{more} more"] if more > 0 else holders

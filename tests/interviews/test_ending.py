@@ -297,6 +297,14 @@ def test_a_scheduled_interview_is_created_before_its_start(place: Place) -> None
     assert action.what == "start"
 
 
+def test_how_long_before_its_start_an_interview_is_created_is_a_setting(place: Place) -> None:
+    request = place.request(starts_at=place.clock() + timedelta(minutes=30))
+    intent = create(place.context(start_early_minutes=20), request).intent
+    assert pending_action(intent, place.clock() + timedelta(minutes=9)) is None
+    assert recover(place.context(), request.id).outcome == "scheduled"
+    assert pending_action(intent, place.clock() + timedelta(minutes=10)) is not None
+
+
 def test_what_is_overdue_is_extended_into_the_future_or_not_at_all(place: Place) -> None:
     before = place.stored("a", Status.ACTIVE)
     place.clock.forward(hours=2)
