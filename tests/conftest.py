@@ -5,6 +5,7 @@ import stacks.node  # noqa: F401  (first: it starts the Node.js process of all j
 # isort: split
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,11 +129,23 @@ def editor_image(engine: Engine) -> str:
 
 def pytest_configure() -> None:
     """Every test runs the provider that we say is tested, whatever the registry offers by now."""
+    _pass_on_no_ignored_signals()
     try:
         if provider_mirror(os.environ) is None:
             os.environ["PREQUEL_TF_MIRROR"] = str(tested_provider())
     except PrequelError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _pass_on_no_ignored_signals() -> None:
+    """Lets tests send signals to their children, whatever the tests themselves were started with.
+
+    A shell ignores ctrl-C for a job in the background, and nohup a hang-up. Children inherit what is ignored, and what
+    has a handler begins with the default in them (execve(2)).
+    """
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 _ONE_WORKER = ("candidate", "e2e", "lifecycle", "live", "second", "security")

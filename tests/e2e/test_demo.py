@@ -12,19 +12,11 @@ from scripts.project import PROJECT
 
 pytestmark = pytest.mark.e2e
 
-# Whoever runs the tests in the background had their shell ignore ctrl-C, and an ignored signal is inherited.
-_AS_IN_A_TERMINAL = """
-import signal
-from scripts.dev.demo import main
-signal.signal(signal.SIGINT, signal.default_int_handler)
-main()
-"""
-
 
 @pytest.mark.usefixtures("whole_demo")  # starts it, because it mostly waits; test_whole_demo.py waits for its end
 def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     demo = subprocess.Popen(
-        [sys.executable, "-c", _AS_IN_A_TERMINAL],
+        [sys.executable, "-m", "scripts.dev.demo"],
         cwd=PROJECT,
         env=os.environ | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,

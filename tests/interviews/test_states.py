@@ -5,11 +5,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from contract.names import state_key
+from scripts.embedded.launcher import EmbeddedAws
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import LeakingError
 from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy
@@ -28,6 +31,12 @@ WRONG = {
     "empty": (json.dumps(EMPTY).encode(), "its state does not hold aws_ecs_service.code_server"),
     "deleted": (None, "is gone"),
 }
+
+
+@pytest.fixture(scope="module")
+def seeded(embedded: EmbeddedAws) -> dict[str, Any]:
+    """A shared stack that no other module's interviews are on, because a doctor sees them all."""
+    return seed_shared_infrastructure(embedded.aws, project_prefix="states", domain_name="states.example.com")
 
 
 def put_state(place: Place, name: str, content: bytes | None) -> None:
