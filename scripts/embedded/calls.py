@@ -7,7 +7,7 @@ from typing import Any
 
 def record_calls(log: Path) -> None:
     """Appends each call to ``log`` as one JSON object: ``key`` (the caller's access key id), ``action`` (as IAM spells
-    it), ``path``, ``parameters``, and ``allowed``.
+    it), ``path``, ``parameters``, ``if_none_match`` (the header) and ``allowed``.
 
     Calls are allowed or denied only while moto enforces IAM: POST /moto-api/reset-auth with the number 0, and with
     ``inf`` to stop. It then matches actions for all services and resources for S3 alone.
@@ -28,6 +28,7 @@ def record_calls(log: Path) -> None:
             "action": f"{scope[3] if len(scope) > 3 else ''}:{response._get_action()}",
             "path": response.raw_path,
             "parameters": _parameters(response),
+            "if_none_match": response.headers.get("If-None-Match"),
             "allowed": True,
         }
         try:

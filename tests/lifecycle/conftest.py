@@ -25,6 +25,9 @@ from tests.lifecycle.builds import Builds
 
 _numbers = count()
 
+VPC = "vpc-0123456789abcdef0"
+"""What stands in policies for the network of the stack."""
+
 
 @dataclass(frozen=True)
 class RecordingAws:
@@ -84,6 +87,7 @@ class Shared:
             "aws_kms_key.encryption_key.arn": values["kms_key_arn"],
             "aws_iam_role.execution_role.arn": values["execution_role_arn"],
             "aws_iam_role.task_role.arn": values["task_role_arn"],
+            "aws_vpc.network_vpc.id": VPC,
         }.items():
             text = text.replace("${" + token + "}", value)
         assert "${" not in text, text

@@ -1,7 +1,7 @@
 """What moto does not match: whether a policy allows a recorded call on the resources that it names."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -90,6 +90,7 @@ RESOURCES: dict[str, Callable[[Call], list[str]]] = {
     "route53:GetHostedZone": _zone,
     "route53:ListResourceRecordSets": _zone,
     "s3:DeleteObject": _s3,
+    "s3:DeleteObjectVersion": _s3,
     "s3:GetObject": _s3,
     "s3:ListBucket": _s3,
     "s3:PutObject": _s3,
@@ -118,6 +119,8 @@ def context(call: Call) -> dict[str, list[str]]:
     if call["action"] == "s3:ListBucket":
         prefix = given.get("prefix", [""])
         found["s3:prefix"] = prefix if isinstance(prefix, list) else [prefix]
+    if call["action"] == "s3:PutObject" and call["if_none_match"]:
+        found["s3:if-none-match"] = [call["if_none_match"]]
     if call["action"].startswith("ecs:") and "cluster" in given:
         found["ecs:cluster"] = [_arn("ecs", f"cluster/{given['cluster'].rsplit('/', 1)[-1]}")]
     if call["action"] == "route53:ChangeResourceRecordSets":
@@ -133,23 +136,28 @@ _SEEN_ELSEWHERE = ("aws:ResourceTag/", "kms:", "iam:", "elasticloadbalancing:Cre
 """Conditions on what a call does not show: tests/test_identity.py asserts them on the policy."""
 
 
-def allows(statement: Statement, call: Call) -> bool:
-    """Whether ``statement`` allows ``call`` on all that it names, under the conditions that the call shows."""
+def allows(statement: Statement, call: Call, network: Mapping[str, list[str]] | None = None) -> bool:
+    """Whether ``statement`` allows ``call`` on all that it names, under the conditions that the call shows.
+
+    ``network`` are condition keys that the call's network shows.
+    """
     if call["action"] not in statement["actions"]:
         return False
     known = RESOURCES.get(call["action"])
     wanted = known(call) if known else ["*"]
     if not wanted or not all(_matches(resource, statement["resources"]) for resource in wanted):
         return False
-    shown = context(call)
+    shown = {**context(call), **(network or {})}
     return all(
-        condition["variable"].startswith(_SEEN_ELSEWHERE)
-        or (
-            bool(shown.get(condition["variable"]))
-            and all(_matches(value, condition["values"]) for value in shown[condition["variable"]])
-        )
+        condition["variable"].startswith(_SEEN_ELSEWHERE) or _holds(condition, shown.get(condition["variable"], []))
         for condition in statement.get("condition", [])
     )
+
+
+def _holds(condition: dict[str, Any], given: list[str]) -> bool:
+    if condition["test"] == "Null":
+        return str(not given).lower() in condition["values"]
+    return bool(given) and all(_matches(value, condition["values"]) for value in given)
 
 
 def _matches(value: str, patterns: list[str]) -> bool:
