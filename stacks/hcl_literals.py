@@ -8,11 +8,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, Underflow
 from typing import Any
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3}(?![0-9]))?")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_EXACT = Context(prec=153, Emax=4299, Emin=-4299, traps=[Inexact, InvalidOperation, Overflow, Underflow])
+"""Terraform holds every number of so many digits exactly, in 512 bits. Longer ones than Emax are no text in Python."""
 _BLANK = re.compile(r"([ \t]|/\*.*?\*/|(#|//)[^\n]*(?<!\r))+", re.DOTALL)
 _BLANK_LINES = re.compile(r"([ \t\n]|\r\n|/\*.*?\*/|(#|//)[^\n]*)+", re.DOTALL)
 _LINE_END = re.compile(r"\r?\n")
@@ -181,7 +183,7 @@ class _Parser:
         if self.take('"'):
             return self._quoted()
         if number := self.match(_NUMBER):
-            return str(_number(number[0]))
+            return f"{_exact(number[0]).normalize(_EXACT):f}"
         name = self.name() if self.at_name() else ""
         if name and not _OPERATOR.match(self._text, self.offset):
             return unicodedata.normalize("NFC", name)
@@ -275,9 +277,17 @@ class _Parser:
         return offset
 
 
+def _exact(text: str) -> Decimal:
+    try:
+        return _EXACT.create_decimal(text)
+    except ArithmeticError as error:
+        shown = text if len(text) <= 20 else f"{text[:20]}…"
+        limits = f"{_EXACT.prec} digits and an exponent of {_EXACT.Emax}"
+        raise _NoLiteralError(f"holds the number {shown}, expected at most {limits}") from error
+
+
 def _number(text: str) -> int | float:
-    """Exact where it is whole; arithmetic with ``Decimal`` would round it to 28 digits."""
-    value = Decimal(text)
+    value = _exact(text)
     return int(value) if value == value.to_integral_value() else float(text)
 
 
