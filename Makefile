@@ -1,6 +1,6 @@
 # Each target sets up its dependencies. `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-second check check-security audit fix lint types synth diff deploy outputs destroy bench soak docs site lock clean tools
+.PHONY: help setup demo test test-second check check-security audit fix lint types synth diff deploy publish outputs destroy bench soak docs site lock clean tools
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -12,7 +12,7 @@ help: ## List the targets
 
 setup: .venv/.ready node_modules/.ready ## Install the pinned Python and Node packages
 
-demo: setup ## Deploy to an embedded AWS, run one interview, verify that nothing is left
+demo: setup ## Deploy to an embedded AWS, run two interviews, verify that nothing is left
 	@$(BIN)/python -m scripts.dev.demo
 
 test: setup .venv-security/.ready .venv-site/.ready lint types ## Run all tests, with terraform and the AWS provider
@@ -51,6 +51,11 @@ diff: setup ## Show the changes that a deployment of the shared stack would make
 deploy: setup ## Check the AWS account, then deploy the shared stack to it; asks for approval
 	$(BIN)/prequel preflight
 	cdktf deploy shared
+
+publish: setup ## Build the candidate's image, publish the templates and the challenges
+	$(BIN)/prequel image build
+	$(BIN)/prequel templates publish
+	$(BIN)/prequel challenge publish
 
 outputs: setup ## Print the deployed shared stack's outputs
 	cdktf output shared

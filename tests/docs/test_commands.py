@@ -3,6 +3,7 @@
 All commands, including those in sentences, are parsed by their parsers.
 """
 
+import itertools
 import os
 import re
 import shlex
@@ -38,8 +39,10 @@ STORY = (
     "prequel challenge publish challenge --dry-run",
     "prequel challenge publish challenge",
     "prequel challenge publish",
+    "prequel challenge list",
     'prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace" --duration 90m',
     "prequel interview list",
+    "prequel interview password ID",
     "prequel interview extend ID --by 30m",
     "aws s3api list-object-versions --bucket prequel-instance --prefix workspaces/ID/",
     "aws s3api copy-object --bucket prequel-instance --key workspaces/ID/interview.json --copy-source"
@@ -60,6 +63,11 @@ RUN_ELSEWHERE = {
     "::test_a_sample_fails_as_it_comes_and_passes_with_its_solution",
     "prequel templates publish": "tests/releases/test_rehearsal.py"
     "::test_the_committed_templates_are_rehearsed_and_published_from_the_command_line",
+    'prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace"'
+    " --at 2026-12-01T14:00+01:00": "tests/interviews/test_commands.py"
+    "::test_a_scheduled_interview_shows_its_url_and_its_start",
+    "prequel interview list --watch": "tests/interviews/test_commands.py"
+    "::test_a_watched_list_goes_on_until_ctrl_c_which_is_no_failure",
     "prequel interview create --from interviews.csv": "tests/interviews/test_bulk.py"
     "::test_many_at_once_are_all_created_with_slots_of_their_own",
     "prequel image build": "tests/images/test_image_build.py"
@@ -98,6 +106,7 @@ NOT_RUN = {
     "git pull": "the tests have no remote",
     "source .venv/bin/activate": "the tests already run in that environment",
     "make setup": "would change the environment that the tests run in",
+    "make publish": "runs three commands, each of which is run by a test",
     "make demo": "takes minutes; tests/e2e starts it, and runs each of its steps",
     "make test": "runs this test",
     "make destroy": "asks for approval, and takes minutes to delete what tests/e2e created",
@@ -123,6 +132,8 @@ NOT_RUN = {
         ),
         "needs an organization's sign-in page, or an account at AWS",
     ),
+    'prequel interview list --json | jq -r \'select(.event == "result").result[] | [.id, .candidate_name, .deadline]'
+    " | @csv'": "needs jq; tests/interviews runs the list",
     **dict.fromkeys(
         ("cd docs/ci", "terraform init", "terraform apply -var repository=acme/interviews"),
         "needs the account's identity provider; tests/preflight checks the role's file",
@@ -177,8 +188,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def given_to_the_parser(words: list[str]) -> None:
     commands: dict[tuple[str, ...], Any] = {tuple(path): command for path, command in TREE}
-    if ">" in words:  # the shell's own
-        words = words[: words.index(">")]
+    words = list(itertools.takewhile(lambda word: word not in (">", "|"), words))  # the shell's own
     if words[1:2] == ["--config"]:
         words = [words[0], *words[3:]]
     path = max((path for path in commands if tuple(words[: len(path)]) == path), key=len)
@@ -274,11 +284,15 @@ def test_every_event_is_documented() -> None:
     assert [name for name in sorted(emitted) if f"`{name}`" not in described] == []
 
 
+def targets() -> set[str]:
+    """The targets of the Makefile."""
+    return set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+
+
 def test_every_documented_make_target_exists() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     named = commands_of("make")
     assert {"demo", "docs"} <= named
-    assert named <= targets
+    assert named <= targets()
 
 
 def commands_of(program: str) -> set[str]:

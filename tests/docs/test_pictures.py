@@ -1,5 +1,6 @@
 """The pictures show what the stacks and the operations hold today."""
 
+import html
 import json
 import re
 from fnmatch import fnmatch
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from cdktf import App
 
+from scripts.dev import session
 from scripts.dev.docs import drawing
 from scripts.dev.docs.architecture import ARROWS, BOXES, INTERVIEW, LEFT_OUT, architecture
 from scripts.dev.docs.drawing import ICONS, IMAGES, THEMES, draw, stamp
@@ -127,3 +129,11 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_state_diagram_matches_the_table_of_transitions() -> None:
     assert set(LABELS) == {(start, end) for start, ends in TRANSITIONS.items() for end in ends}
     assert life() in (PROJECT / "docs" / "interviews.md").read_text(), "run `make docs`"
+
+
+def test_the_terminal_session_in_the_readme_is_of_todays_commands_and_loads_nothing() -> None:
+    svg = session.PICTURE.read_text()
+    assert svg.endswith(session.stamp()), "run `python -m scripts.dev.session`"
+    words = re.sub(r"<[^>]+>", "", svg).replace("&#160;", " ")
+    assert all(line in html.unescape(words) for line in session.COMMANDS)
+    assert not re.search(r"url\((?!#)|href=\"(?!#)", svg)
