@@ -136,18 +136,20 @@ _SEEN_ELSEWHERE = ("aws:ResourceTag/", "kms:", "iam:", "elasticloadbalancing:Cre
 """Conditions on what a call does not show: tests/test_identity.py asserts them on the policy."""
 
 
-def allows(statement: Statement, call: Call, network: Mapping[str, list[str]] | None = None) -> bool:
-    """Whether ``statement`` allows ``call`` on all that it names, under the conditions that the call shows.
+def allows(statements: list[Statement], call: Call, network: Mapping[str, list[str]] | None = None) -> bool:
+    """Whether ``statements`` allow ``call`` on each resource that it names, under the conditions that the call shows.
 
+    AWS asks for each key of a DeleteObjects by itself, so several statements may allow one call together.
     ``network`` are condition keys that the call's network shows.
     """
-    if call["action"] not in statement["actions"]:
-        return False
     known = RESOURCES.get(call["action"])
     wanted = known(call) if known else ["*"]
-    if not wanted or not all(_matches(resource, statement["resources"]) for resource in wanted):
-        return False
     shown = {**context(call), **(network or {})}
+    applying = [one for one in statements if call["action"] in one["actions"] and _conditions_hold(one, shown)]
+    return bool(wanted) and all(any(_matches(resource, one["resources"]) for one in applying) for resource in wanted)
+
+
+def _conditions_hold(statement: Statement, shown: Mapping[str, list[str]]) -> bool:
     return all(
         condition["variable"].startswith(_SEEN_ELSEWHERE) or _holds(condition, shown.get(condition["variable"], []))
         for condition in statement.get("condition", [])
