@@ -18,12 +18,14 @@ _EXACT = Context(prec=153, Emax=4299, Emin=-4299, traps=[Inexact, InvalidOperati
 _BLANK = re.compile(r"([ \t]|/\*.*?\*/|(#|//)[^\n]*(?<!\r))+", re.DOTALL)
 _BLANK_LINES = re.compile(r"([ \t\n]|\r\n|/\*.*?\*/|(#|//)[^\n]*)+", re.DOTALL)
 _LINE_END = re.compile(r"\r?\n")
+_SPACE = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
+"""What Go's unicode.IsSpace takes for space; Python also takes four control characters."""
 _WORDS = {"true": True, "false": False, "null": None}
 _FOR = re.compile(r"for\b(?!-)")
 _OPERATOR = re.compile(r"[-+*/%<>?\[(.]|==|!=|&&|\|\|")
 _QUOTED = re.compile(
     r"(?P<literal>\$\$\{|%%\{)|(?P<template>[$%]\{)|\\(?P<code>u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|\\(?P<escape>[^\n])"
-    r'|(?P<text>[^"\\\n$%]+|[$%])'
+    r'|(?P<text>[^"\\\r\n$%]+|[$%])'
 )
 
 
@@ -230,15 +232,17 @@ class _Parser:
             if end < 0:
                 raise InvalidHclError(len(self._text))
             line = self._text[self.offset : end + 1]
-            if line.strip() == marker:
+            if (lone_return := self._text.find("\r", self.offset, end - 1)) >= 0:
+                raise InvalidHclError(lone_return)
+            if line.strip(_SPACE) == marker:
                 # The line break that ends the marker also ends the assignment.
                 self.offset = end - (1 if line.endswith("\r\n") else 0)
                 break
             lines.append(line)
             self.offset = end + 1
         if indented:
-            widths = [len(line) - len(line.lstrip()) for line in lines if line.strip()]
-            lines = [line[min(widths) :] if line.strip() else line for line in lines]
+            widths = [len(line) - len(line.lstrip(_SPACE)) for line in lines if line.strip(_SPACE)]
+            lines = [line[min(widths) :] if line.strip(_SPACE) else line for line in lines]
         text = "".join(lines)
         if template := re.search(r"(?<!\$)(?:\$\$)*\$\{|(?<!%)(?:%%)*%\{", text):
             raise _NoLiteralError(f"holds the template {_shown(template[0])}…, expected literal text")

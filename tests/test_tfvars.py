@@ -101,6 +101,8 @@ VALUES = [
     "<<EOT\r\nx\r\nEOT\r\n",
     "<<EOT\nx\nEOT\r\n",
     "<<-EOT\n    \n  x\nEOT\n",
+    *("<<E\nx\ry\nE\n", "<<-E\n  \rE\n", "<<E\nx\r\r\nE\n", "<<E\nE\r\r\n", "<<E\n\r\n x\r\nE\r\n", '"a\rb"'),
+    *("<<E\n\x1cE\n", "<<-E\n\x1c\n  b\nE\n", "<<E\n\u2003E\x85\n", "<<-E\n\u2003a\n \u2003b\nE\n"),
     '"\\n\\r\\t\\"\\\\"',
     '"\\x41"',
     '"\\a"',
