@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ ERRORS = {
     "thread": ["EAGAIN"],
     "fsync": ["EIO", "ENOSPC"],
 }
-SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"]
+SIGNALS = ["SIGHUP", "SIGPIPE", "SIGTERM", "SIGINT"]
 
 
 def create_with(place: Place, directory: Path, fault: str, name: str) -> subprocess.CompletedProcess[str]:
@@ -95,7 +96,7 @@ def holds_password(objects: object, key: str) -> bool:
 
 
 def sample(counts: dict[str, int], dice: random.Random, faults: int, signals: int) -> list[str]:
-    """So many faults, spread evenly over the kinds of calls, and signals, spread over all calls."""
+    """So many faults, spread evenly over the kinds of calls, and signals, one in each of as many parts of all calls."""
     kinds = [kind for kind in ERRORS if counts.get(kind)]
     dice.shuffle(kinds)
     chosen = []
@@ -106,7 +107,9 @@ def sample(counts: dict[str, int], dice: random.Random, faults: int, signals: in
             else kinds[number % len(kinds)]
         )
         chosen.append(f"{kind}:{dice.randint(1, counts[kind])}:{dice.choice(ERRORS[kind])}")
-    return chosen + [f"any:{dice.randint(1, counts['any'])}:{SIGNALS[n % len(SIGNALS)]}" for n in range(signals)]
+    bounds = [counts["any"] * part // signals for part in range(signals + 1)]
+    steps = [dice.randint(first + 1, last) for first, last in pairwise(bounds)]
+    return chosen + [f"any:{step}:{SIGNALS[n % len(SIGNALS)]}" for n, step in enumerate(steps)]
 
 
 def count(place: Place, directory: Path) -> dict[str, int]:
