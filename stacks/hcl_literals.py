@@ -23,8 +23,9 @@ _SPACE = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c
 _WORDS = {"true": True, "false": False, "null": None}
 _FOR = re.compile(r"for\b(?!-)")
 _OPERATOR = re.compile(r"[-+*/%<>?\[(.]|==|!=|&&|\|\|")
+_TEMPLATE = re.compile(r"(?P<literal>\$\$\{|%%\{)|(?P<template>[$%]\{)")
 _QUOTED = re.compile(
-    r"(?P<literal>\$\$\{|%%\{)|(?P<template>[$%]\{)|\\(?P<code>u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|\\(?P<escape>[^\n])"
+    _TEMPLATE.pattern + r"|\\(?P<code>u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|\\(?P<escape>[^\n])"
     r'|(?P<text>[^"\\\r\n$%]+|[$%])'
 )
 
@@ -241,12 +242,12 @@ class _Parser:
             lines.append(line)
             self.offset = end + 1
         if indented:
-            widths = [len(line) - len(line.lstrip(_SPACE)) for line in lines if line.strip(_SPACE)]
-            lines = [line[min(widths) :] if line.strip(_SPACE) else line for line in lines]
+            width = min((len(line) - len(line.lstrip(_SPACE)) for line in lines if line.strip(_SPACE)), default=0)
+            lines = [line[width:] if line.strip(_SPACE) else line for line in lines]
         text = "".join(lines)
-        if template := re.search(r"(?<!\$)(?:\$\$)*\$\{|(?<!%)(?:%%)*%\{", text):
-            raise _NoLiteralError(f"holds the template {_shown(template[0])}…, expected literal text")
-        return unicodedata.normalize("NFC", text.replace("$${", "${").replace("%%{", "%{"))
+        if template := next((found[0] for found in _TEMPLATE.finditer(text) if found["template"]), ""):
+            raise _NoLiteralError(f"holds the template {template}…, expected literal text")
+        return unicodedata.normalize("NFC", _TEMPLATE.sub(lambda found: found["literal"][1:], text))
 
     def _expression(self, start: int) -> _NoLiteralError:
         shown = _shown(self._text[start : self.end_of_expression(start, ",")])
@@ -285,9 +286,8 @@ def _exact(text: str) -> Decimal:
     try:
         return _EXACT.create_decimal(text)
     except ArithmeticError as error:
-        shown = text if len(text) <= 20 else f"{text[:20]}…"
         limits = f"{_EXACT.prec} digits and an exponent of {_EXACT.Emax}"
-        raise _NoLiteralError(f"holds the number {shown}, expected at most {limits}") from error
+        raise _NoLiteralError(f"holds the number {text:.20}…, expected at most {limits}") from error
 
 
 def _number(text: str) -> int | float:
