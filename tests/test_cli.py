@@ -54,6 +54,40 @@ def test_help_loads_neither_cdktf_nor_boto3() -> None:
     assert said.stdout.strip() == "[]"
 
 
+INTERRUPTED = """
+import os, signal, sys
+from scripts.__main__ import main
+
+def count_down(event, _):
+    global left
+    left -= event == "import"
+    if left == 0:
+        left = -1
+        os.kill(os.getpid(), signal.SIGINT)
+
+left = int(sys.argv.pop())
+sys.addaudithook(count_down)
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("imports", "options", "said"),
+    [
+        (1, [], ("", "error: interrupted\n")),
+        (70, ["--json"], ('"event": "error", "message": "interrupted"}\n', "")),
+        (140, [], ("", "error: interrupted\n")),
+    ],
+)
+def test_ctrl_c_while_the_command_is_still_imported_is_one_line(
+    imports: int, options: list[str], said: tuple[str, str]
+) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, *options, "--help", str(imports)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert (done.stdout.partition(", ")[2], done.stderr) == said
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
