@@ -7,7 +7,9 @@ import signal
 import subprocess
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ from scripts.project import PROJECT
 from scripts.terraform import providers
 from scripts.terraform.binary import terraform_binary
 from scripts.terraform.interrupts import forward_interrupts
+from scripts.terraform.plugin_cache import filling
 from scripts.terraform.process import Terraform
 from scripts.terraform.providers import (
+    PROVIDER_PATH,
     TESTED_PROVIDER_VARIABLE,
     pin_provider,
     provider_mirror,
@@ -264,7 +268,7 @@ def test_two_inits_never_fill_a_shared_plugin_cache_at_once(
         mine[cache] = os.path.relpath(tmp_path / "named")
     if cache == "variable":
         mine["TF_PLUGIN_CACHE_DIR"] = os.path.relpath(tmp_path / "plugins")
-    with (providers._cache_home() / "terraform-plugins.lock").open("w") as other:
+    with (providers.cache_home() / "terraform-plugins.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         init = threading.Thread(target=Terraform(module, mine).init)
         init.start()
@@ -273,3 +277,67 @@ def test_two_inits_never_fill_a_shared_plugin_cache_at_once(
         assert init.is_alive()
     init.join(timeout=30)
     assert not init.is_alive()
+
+
+@pytest.fixture
+def zipped(tmp_path: Path) -> Path:
+    """A source of providers that has a small one in an archive, which each first init unpacks."""
+    source = tmp_path / "zipped"
+    (source / PROVIDER_PATH).mkdir(parents=True)
+    name = f"terraform-provider-aws_{TESTED_PROVIDER}_{platform()}.zip"
+    with zipfile.ZipFile(source / PROVIDER_PATH / name, "w") as archive:
+        archive.writestr(f"terraform-provider-aws_v{TESTED_PROVIDER}_x5", "whole")
+    return source
+
+
+def platform() -> str:
+    mirror = provider_mirror(os.environ)
+    assert mirror is not None
+    (found,) = (mirror / PROVIDER_PATH / TESTED_PROVIDER).iterdir()
+    return found.name
+
+
+class KilledError(Exception):
+    """Stands for the end of a process, which tidies up nothing."""
+
+
+@pytest.mark.parametrize("whose", ["ours", "the caller's"])
+def test_half_a_provider_that_a_killed_init_left_in_a_plugin_cache_is_never_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, zipped: Path, whose: str
+) -> None:
+    fresh_caches(monkeypatch, tmp_path / "cache")
+    cache = providers.own_plugin_cache() if whose == "ours" else tmp_path / "plugins"
+    cache.mkdir()
+    (tmp_path / ".terraformrc").write_text(
+        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{zipped}"\n  }}\n}}\n'
+        f'plugin_cache_dir = "{cache}"\n'
+    )
+    mine = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    whole, half = (cache / PROVIDER_PATH / version / platform() for version in ("4.0.0", TESTED_PROVIDER))
+    whole.mkdir(parents=True)
+    (whole / "terraform-provider-aws_v4.0.0_x5").touch(mode=0o755)
+    provider = half / f"terraform-provider-aws_v{TESTED_PROVIDER}_x5"
+    with suppress(KilledError), filling(mine) as lock:
+        half.mkdir(parents=True)
+        provider.write_text("ha")
+        provider.chmod(0o755)
+        orphan = subprocess.Popen(["sleep", "1000"], pass_fds=lock)
+        raise KilledError
+    init = threading.Thread(target=chosen_provider, args=(tmp_path, mine))
+    if whose == "ours":
+        init.start()
+        init.join(timeout=1)
+        assert init.is_alive()  # the killed one's terraform still fills the cache
+    orphan.kill()
+    orphan.wait()
+    if whose == "ours":
+        init.join(timeout=120)
+    else:
+        with pytest.raises(TerraformError, match=f"may have left {half} incomplete; remove it, and run"):
+            chosen_provider(tmp_path, mine)
+        shutil.rmtree(half)
+        chosen_provider(tmp_path, mine)
+    assert provider.read_text() == "whole"
+    assert whole.exists()
+    chosen_provider(tmp_path, mine)
+    assert provider.read_text() == "whole"

@@ -54,7 +54,7 @@ def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
         kept.setdefault("TF_CLI_CONFIG_FILE", legacy)
     if environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL"):
         kept |= CUSTOM_ENDPOINT_BACKEND
-    # A cache is filled by one init at a time (``plugin_cache_lock``), and then only read: without this, each init
+    # A cache is filled by one init at a time (``plugin_cache.filling``), and then only read: without this, each init
     # writes the provider again, which another terraform may be running.
     kept["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] = "true"
     return direct_here(with_absolute_paths(kept))

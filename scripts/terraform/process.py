@@ -15,7 +15,8 @@ from scripts.private_files import private_directory
 from scripts.terraform.binary import first_error, terraform_binary
 from scripts.terraform.environment import own_environment
 from scripts.terraform.interrupts import INTERRUPT_GRACE_SECONDS, forward_interrupts, supervised
-from scripts.terraform.providers import REGISTRY, plugin_cache_lock, terraform_environment
+from scripts.terraform.plugin_cache import filling
+from scripts.terraform.providers import REGISTRY, terraform_environment
 
 Event = dict[str, Any]
 """One line of ``terraform -json``; see
@@ -64,8 +65,8 @@ class Terraform:
 
     def init(self, *arguments: str) -> None:
         """Prepares the directory; ``arguments`` such as ``-backend=false`` are passed on."""
-        with plugin_cache_lock(self._environment):
-            self._run("init", "-no-color", *arguments, json_events=False)
+        with filling(self._environment) as lock:
+            self._run("init", "-no-color", *arguments, json_events=False, inherited=lock)
 
     def validate(self) -> None:
         """Checks the configuration."""
@@ -133,6 +134,7 @@ class Terraform:
         check: bool = True,
         on_event: Callable[[Event], None] | None = None,
         variables: Mapping[str, str] | None = None,
+        inherited: tuple[int, ...] = (),
     ) -> TerraformRun:
         given = {f"TF_VAR_{name}": value for name, value in (variables or {}).items()}
         run = TerraformRun()
@@ -153,7 +155,7 @@ class Terraform:
                 errors="replace",
                 # Ctrl-C reaches this process alone, which passes it on once (see SupervisedProcess).
                 start_new_session=True,
-                pass_fds=self._inherited,
+                pass_fds=self._inherited + inherited,
             )
             with supervised(process, interrupted, self._timeout_seconds, self._grace_seconds) as supervisor:
                 if self._on_start is not None:

@@ -25,7 +25,7 @@ PROVIDER_FILE = "prequel_provider_override.tf"
 """Terraform merges it over main.tf (https://developer.hashicorp.com/terraform/language/files/override)."""
 
 REGISTRY = "registry.terraform.io"
-_PROVIDER_PATH = Path(REGISTRY, "hashicorp", "aws")
+PROVIDER_PATH = Path(REGISTRY, "hashicorp", "aws")
 
 
 def provider_mirror(environment: Mapping[str, str]) -> Path | None:
@@ -38,8 +38,8 @@ def provider_mirror(environment: Mapping[str, str]) -> Path | None:
     """
     named = environment.get("PREQUEL_TF_MIRROR")
     if named:
-        if not (Path(named) / _PROVIDER_PATH).is_dir():
-            raise MissingToolError(f"PREQUEL_TF_MIRROR is {named}, expected a directory that holds {_PROVIDER_PATH}")
+        if not (Path(named) / PROVIDER_PATH).is_dir():
+            raise MissingToolError(f"PREQUEL_TF_MIRROR is {named}, expected a directory that holds {PROVIDER_PATH}")
         return Path(named).absolute()
     if _registry_answers():
         return None
@@ -48,13 +48,13 @@ def provider_mirror(environment: Mapping[str, str]) -> Path | None:
     implied = [home / ".terraform.d/plugins", data / "terraform/plugins"]
     shared = [Path("/usr/local/share/terraform/plugins"), Path("/usr/share/terraform/plugins")]
     others = sorted(Path("/opt").glob("*")) if Path("/opt").is_dir() else []
-    return next((path for path in (*implied, *shared, *others) if (path / _PROVIDER_PATH).is_dir()), None)
+    return next((path for path in (*implied, *shared, *others) if (path / PROVIDER_PATH).is_dir()), None)
 
 
 def terraform_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """``environment``, made fit for unattended runs that find the provider with or without a registry."""
     prepared = direct_here(with_absolute_paths(unattended(environment)))
-    if _cli_configs(prepared) and not environment.get("PREQUEL_TF_MIRROR"):
+    if cli_configs(prepared) and not environment.get("PREQUEL_TF_MIRROR"):
         return prepared
     mirror = provider_mirror(environment)
     if mirror is None and environment.get(TESTED_PROVIDER_VARIABLE):
@@ -77,7 +77,7 @@ terraform {{
 """)
 
 
-def _cli_configs(environment: Mapping[str, str]) -> list[Path]:
+def cli_configs(environment: Mapping[str, str]) -> list[Path]:
     """The CLI configuration files that Terraform reads with ``environment``
     (https://developer.hashicorp.com/terraform/cli/config/config-file#locations)."""
     named = environment.get("TF_CLI_CONFIG_FILE")
@@ -87,22 +87,11 @@ def _cli_configs(environment: Mapping[str, str]) -> list[Path]:
     return [path for path in [home / ".terraformrc", *home.glob(".terraform.d/*.tfrc*")] if path.exists()]
 
 
-@contextmanager
-def plugin_cache_lock(environment: Mapping[str, str]) -> Iterator[None]:
-    """Held by one `terraform init` at a time, if ``environment`` lets it fill a plugin cache, ours or the caller's."""
-    configured = any(b"plugin_cache_dir" in path.read_bytes() for path in _cli_configs(environment))
-    if configured or environment.get("TF_PLUGIN_CACHE_DIR"):
-        with _lock(_plugin_cache()):
-            yield
-    else:
-        yield
-
-
 @cache
 def tested_provider() -> Path:
     """A mirror of ``TESTED_PROVIDER`` alone, downloaded when first needed; raises ``TerraformError`` without."""
-    mirror = _cache_home() / f"aws-provider-{TESTED_PROVIDER}"
-    with _lock(mirror), tempfile.TemporaryDirectory(dir=_cache_home()) as scratch:
+    mirror = cache_home() / f"aws-provider-{TESTED_PROVIDER}"
+    with locked(mirror), tempfile.TemporaryDirectory(dir=cache_home()) as scratch:
         if not mirror.is_dir():
             # Terraform's plugin cache has the layout of a mirror.
             cache = Path(scratch, "mirror")
@@ -138,34 +127,39 @@ def _registry_answers() -> bool:
 def _cli_config(mirror: Path | None) -> Path:
     """A Terraform CLI configuration for ``mirror``, or for the registry with a plugin cache for all workspaces."""
     if mirror is None:
-        plugins = _plugin_cache()
+        plugins = own_plugin_cache()
         plugins.mkdir(parents=True, exist_ok=True)
         text = f'plugin_cache_dir = "{plugins}"\nplugin_cache_may_break_dependency_lock_file = true\n'
     else:
         text = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
     # Named after its content, so that no run changes it under another.
     name = hashlib.sha256(text.encode()).hexdigest()[:12]
-    path = _cache_home() / f"terraform-{name}.tfrc"
+    path = cache_home() / f"terraform-{name}.tfrc"
     if not path.exists():
-        with tempfile.NamedTemporaryFile("w", dir=_cache_home(), delete=False) as draft:
-            draft.write(text)
-        Path(draft.name).replace(path)
+        write_whole(path, text)
     return path
 
 
-def _cache_home() -> Path:
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file of the cache so that nobody ever reads half of it."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as draft:
+        draft.write(text)
+    Path(draft.name).replace(path)
+
+
+def cache_home() -> Path:
+    """This user's cache; raises ``MachineError`` when there is no place for it."""
     return cache_directory(os.environ)
 
 
-def _plugin_cache() -> Path:
-    return _cache_home() / "terraform-plugins"
+def own_plugin_cache() -> Path:
+    """The plugin cache of users who configured none."""
+    return cache_home() / "terraform-plugins"
 
 
 @contextmanager
-def _lock(directory: Path) -> Iterator[None]:
-    """While open, no other process of ours fills ``directory``: Terraform's plugin cache is not made for two
-    (https://github.com/hashicorp/terraform/issues/31964).
-    """
+def locked(directory: Path) -> Iterator[int]:
+    """While open, or while a process lives that inherits the given descriptor, no other one fills ``directory``."""
     with (directory.parent / f"{directory.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock.fileno()
