@@ -12,22 +12,22 @@ help: ## List the targets
 
 setup: .venv/.ready node_modules/.ready ## Install the pinned Python and Node packages
 
-demo: setup ## Deploy to an embedded AWS, run two interviews, verify that nothing is left
+demo: setup ## Deploy to an embedded AWS, and run two interviews
 	@$(BIN)/python -m scripts.dev.demo
 
 test: setup .venv-security/.ready .venv-site/.ready lint types ## Run all tests, with terraform and the AWS provider
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak and not second"
 
-test-second: setup .venv-second/.ready ## Deploy, run and destroy the whole system on a second AWS emulator
+test-second: setup .venv-second/.ready ## Deploy, run and destroy everything on a second emulator
 	$(BIN)/pytest -m second tests/second
 
 check: setup lint types ## Run the linters, the type checker and the fast tests
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not e2e and not slow and not soak and not second"
 
-check-security: setup .venv-security/.ready ## Scan the plans of both stacks, the policies, the files and the locked packages
+check-security: setup .venv-security/.ready ## Scan plans, policies, files and locked packages
 	$(BIN)/pytest tests/security
 
-audit: setup .venv-security/.ready ## Query PyPI, npm and Debian for advisories and newer versions; fail if they do not respond
+audit: setup .venv-security/.ready ## Look up advisories and newer versions, or fail
 	PREQUEL_REQUIRE_ADVISORIES=1 $(BIN)/pytest tests/security/test_advisories.py tests/security/test_image_packages.py
 
 lint: .venv/.ready
@@ -45,14 +45,14 @@ fix: .venv/.ready ## Apply the linter's fixes
 synth: setup ## Render the interview stack into instance_templates/
 	$(BIN)/python -m scripts.dev.render
 
-diff: setup ## Show the changes that a deployment of the shared stack would make
+diff: setup ## Show the changes that a deployment would make
 	cdktf diff shared
 
-deploy: setup ## Check the AWS account, then deploy the shared stack to it; asks for approval
+deploy: setup ## Check the AWS account, then deploy; asks for approval
 	$(BIN)/prequel preflight
 	cdktf deploy shared
 
-publish: setup ## Build the candidate's image, publish the templates and the challenges
+publish: setup ## Build the image, publish templates and challenges
 	$(BIN)/prequel image build
 	$(BIN)/prequel templates publish
 	$(BIN)/prequel challenge publish
@@ -61,7 +61,7 @@ outputs: setup ## Print the deployed shared stack's outputs
 	cdktf output shared
 
 # The list may fail: on a second attempt, the bucket may no longer exist.
-destroy: setup ## Destroy the shared stack unless it has interviews (see docs/operations.md, Tearing down); asks for approval
+destroy: setup ## Destroy the stack if it has no interviews; asks first
 	@if $(BIN)/prequel interview list --json | grep -q '"id":'; then $(BIN)/prequel interview list; \
 		echo "the shared stack has interviews; run \`prequel interview destroy ID\` for each" >&2; exit 1; fi
 	cdktf destroy shared
@@ -69,10 +69,10 @@ destroy: setup ## Destroy the shared stack unless it has interviews (see docs/op
 bench: setup ## Run the benchmarks and write docs/benchmarks.md
 	$(BIN)/python -m scripts.dev.bench
 
-soak: test-second ## Run test-second and the long tests completely, and write docs/soak.md
+soak: test-second ## Run test-second and the long tests; writes docs/soak.md
 	$(BIN)/pytest -n 2 --maxschedchunk 1 -p tests.soak_report -m soak
 
-docs: setup ## Generate the diagram, the command reference and the index of decisions
+docs: setup ## Generate the diagram, the references and the indexes
 	$(BIN)/python -m scripts.dev.docs
 
 site: .venv-site/.ready ## Build the documentation as a website in .prequel/site

@@ -40,3 +40,9 @@ def test_a_tool_that_is_missing_or_too_old_is_named_with_what_was_found_and_how_
     )
     assert (done.returncode != 0) == bool(problem), done.stderr
     assert problem in done.stderr
+
+
+def test_the_list_of_targets_fits_a_terminal_of_80_columns() -> None:
+    listed = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert [line for line in listed.splitlines() if len(line) > 80] == []
+    assert "make demo" in listed

@@ -76,10 +76,10 @@ def cost(
         "hours": hours,
         "month_usd": round(found.month(interviews, hours), 2),
     }
-    session.console.result(value, None if json_lines else _sheet(found, value))
+    session.console.result(value, None if json_lines else lambda columns: _sheet(found, value, min(columns, 80)))
 
 
-def _sheet(found: "Estimate", value: dict[str, Any]) -> str:
+def _sheet(found: "Estimate", value: dict[str, Any], columns: int) -> str:
     from contract.prices import HOURS_A_MONTH, PRICED_ON, PRICES
     from scripts.costs.estimate import by_heading
 
@@ -96,8 +96,8 @@ def _sheet(found: "Estimate", value: dict[str, Any]) -> str:
             fill(
                 f"No source was found for the price in {found.region} of: {', '.join(found.missing)}. The sums are "
                 f"without them, and too low. Regions with every price: {', '.join(PRICES)}.",
-                80,
+                columns,
             )
         )
-    lines.append(fill(f"Not included: data transfer, and charges by usage for {found.by_use_names}.", 80))
+    lines.append(fill(f"Not included: data transfer, and charges by usage for {found.by_use_names}.", columns))
     return "\n".join(lines)

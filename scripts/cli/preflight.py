@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts.cli.session import JsonOption, Session
+from scripts.console import Fitted, folded
 
 if TYPE_CHECKING:
     from scripts.preflight.findings import Outcome
+
+_INDENT = 9
 
 
 class Purpose(StrEnum):
@@ -67,10 +70,18 @@ def preflight(
         raise typer.Exit(1)
 
 
-def _line(outcome: "Outcome") -> str:
-    if not outcome.findings:
-        return f"ok       {outcome.check.title}"
-    return "\n".join(
-        f"{finding.severity:<8} {outcome.check.title}: {finding.problem}\n         {finding.remedy}"
-        for finding in outcome.findings
-    )
+def _line(outcome: "Outcome") -> Fitted:
+    def fitted(columns: int) -> str:
+        if not outcome.findings:
+            return f"{'ok':<{_INDENT}}{outcome.check.title}"
+        parts = (
+            part
+            for finding in outcome.findings
+            for part in (
+                f"{finding.severity:<{_INDENT}}{outcome.check.title}: {finding.problem}",
+                f"{'':<{_INDENT}}{finding.remedy}",
+            )
+        )
+        return "\n".join(folded(part, columns, _INDENT) for part in parts)
+
+    return fitted

@@ -8,6 +8,7 @@ import typer
 
 from scripts.cli.session import DryRunOption, JsonOption, Session, YesOption, command_group
 from scripts.cli.tables import Column, Grid, age
+from scripts.console import folded
 from scripts.project import PROJECT
 
 if TYPE_CHECKING:
@@ -124,7 +125,10 @@ def show(digest: OptionalDigest = "", *, json_lines: JsonOption = False) -> None
     if found is None:
         raise ReleaseError(NO_RELEASE)
     document = found.model_dump(mode="json")
-    session.console.result(document, "\n".join(_lines(document)))
+    files = {
+        name: f"{file['size']:>6} bytes, SHA-256 {file['sha256'][:12]}…" for name, file in document["files"].items()
+    }
+    session.console.result(document, lambda columns: "\n".join(_lines(document | {"files": files}, columns)))
 
 
 @app.command()
@@ -254,14 +258,14 @@ def _listing(rows: list[dict[str, Any]]) -> Grid:
     )
 
 
-def _lines(document: dict[str, Any], indent: str = "") -> list[str]:
-    """A document as aligned text, nested by two spaces."""
+def _lines(document: dict[str, Any], columns: int, indent: str = "") -> list[str]:
+    """A document as aligned text of ``columns``, nested by two spaces; what is empty is left out."""
     width = max((len(key) for key in document), default=0)
     lines = []
     for key, value in document.items():
         if isinstance(value, dict):
-            lines += [f"{indent}{key}", *_lines(value, f"{indent}  ")]
-        else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else "-" if value is None else str(value)
-            lines.append(f"{indent}{key:<{width}}  {text}")
+            lines += [f"{indent}{key}", *_lines(value, columns, f"{indent}  ")]
+        elif value not in (None, ""):
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            lines.append(folded(f"{indent}{key:<{width}}  {text}", columns, len(indent) + width + 2))
     return lines
