@@ -61,6 +61,11 @@ variable "password" {
     condition     = length(var.password) <= 128
     error_message = "password must have at most 128 characters."
   }
+
+  validation {
+    condition     = trimspace(var.password) == var.password
+    error_message = "password must not begin or end with white space."
+  }
 }
 
 variable "aws_region" {

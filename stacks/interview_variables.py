@@ -67,6 +67,8 @@ CLIENT_VARIABLES = (
             f"length(var.password) <= {PASSWORD_LENGTH[1]}",
             f"password must have at most {PASSWORD_LENGTH[1]} characters.",
         ),
+        # code-server trims what is typed, and then it is another password (its routes/login.ts, sanitizeString).
+        Rule("trimspace(var.password) == var.password", "password must not begin or end with white space."),
         default="",
         ephemeral=True,
     ),

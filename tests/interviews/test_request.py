@@ -1,11 +1,15 @@
 """What a user may ask for."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from scripts.errors import RefusedError
+from scripts.errors import RefusedError, TerraformError
 from scripts.interviews import request, times
+from scripts.project import PROJECT
+from scripts.terraform.process import Terraform
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -72,6 +76,20 @@ def test_a_bad_password_is_refused_without_being_repeated(password: str) -> None
     with pytest.raises(RefusedError) as refusal:
         request.checked_password(password)
     assert password not in str(refusal.value)
+
+
+@pytest.mark.parametrize("password", ["seven77", " leading", "trailing "])
+def test_a_password_with_which_nobody_can_log_in_is_refused_by_the_template_set_too(
+    tmp_path: Path, password: str
+) -> None:
+    template = (PROJECT / "instance_templates" / "variables.tf").read_text()
+    found = re.search(r'^variable "password" \{.*?^\}', template, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    (tmp_path / "variables.tf").write_text(found[0])
+    with pytest.raises(TerraformError, match="password must") as refusal:
+        Terraform(tmp_path).changes(variables={"password": password})
+    assert password not in str(refusal.value)
+    assert Terraform(tmp_path).changes(variables={"password": "inner space"}) == []
 
 
 def test_every_other_printable_character_may_be_in_a_password() -> None:
