@@ -34,7 +34,9 @@ BROKEN: dict[str, tuple[str, str, dict[str, Any]]] = {
         },
     ),
     "name of a security group": ("ec2", "create_security_group", {"GroupName": "sg-x", "Description": "x"}),
-    "name of a target group": ("elbv2", "create_target_group", {"Name": "x" * 33}),
+    "length of a target group's name": ("elbv2", "create_target_group", {"Name": "x" * 33}),
+    "name of a target group": ("elbv2", "create_target_group", {"Name": "x-"}),
+    "length of a load balancer's name": ("elbv2", "create_load_balancer", {"Name": "x" * 33, "Subnets": ["subnet-1"]}),
     "name of a load balancer": ("elbv2", "create_load_balancer", {"Name": "internal-x", "Subnets": ["subnet-1"]}),
     "name of a queue": ("sqs", "create_queue", {"QueueName": "a.b"}),
     "name of a topic": ("sns", "create_topic", {"Name": "a b"}),
@@ -56,6 +58,12 @@ BROKEN: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 def test_every_rule_is_broken_here() -> None:
     assert BROKEN.keys() == RULES.keys()
+
+
+def test_a_message_is_as_somebody_quotes_it_from_aws_or_is_marked_as_ours() -> None:
+    texts = TABLE.read_text().split("\n[[rule]]\n")[1:]
+    ours = [rule["name"] for rule, text in zip(RULES.values(), texts, strict=True) if "\n# " in text]
+    assert ours == [rule["name"] for rule in RULES.values() if "report" not in rule]
 
 
 @pytest.mark.parametrize("name", RULES)
