@@ -117,6 +117,7 @@ class Aws:
     (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
     """
 
+    cloudwatch: cached_property[Any] = cached_property(lambda aws: aws.client("cloudwatch"))
     codebuild: "cached_property[CodeBuildClient]" = cached_property(lambda aws: aws.client("codebuild"))
     ec2: "cached_property[EC2Client]" = cached_property(lambda aws: aws.client("ec2"))
     ecs: "cached_property[ECSClient]" = cached_property(lambda aws: aws.client("ecs"))

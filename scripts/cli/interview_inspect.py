@@ -46,11 +46,15 @@ def list_(
     """
     from scripts.cli.interview_views import interviews_grid
     from scripts.interviews import listing
+    from scripts.interviews.activity import Activities
 
     session = Session(json_lines=json_lines)
+    activities = Activities(session.context)
     with suppress(KeyboardInterrupt) if watch else nullcontext():
         while True:
-            rows, unreadable = listing.all_rows(session.context, present=not ended, ended=ended or all_)
+            rows, unreadable = listing.all_rows(
+                session.context, present=not ended, ended=ended or all_, activities=activities
+            )
             grid = interviews_grid(rows, session.context.now())
             if columns:
                 grid = grid.select(columns.split(","))
@@ -67,7 +71,7 @@ def list_(
 def show(ids: IdsArgument, *, json_lines: JsonOption = False) -> None:
     """Show interviews with their history.
 
-    Of one that is gone it shows what remains: the history, and the proof.
+    With what the candidate has done so far. Of one that is gone it shows what remains: the history, and the proof.
 
     Example: prequel interview show demo
     """
@@ -78,7 +82,7 @@ def show(ids: IdsArgument, *, json_lines: JsonOption = False) -> None:
 
     def one(id: str) -> "tuple[dict[str, Any], Fitted]":
         value = listing.details(session.context, id)
-        return value, sheet(value)
+        return value, sheet(value, session.context.now())
 
     for_each(session, ids, one, ended=True)
 

@@ -97,14 +97,13 @@ def recover(
 
     Example: prequel interview recover demo
     """
-    from scripts.interviews import listing
     from scripts.interviews import recover as operation
-    from scripts.interviews.lookup import full_id
+    from scripts.interviews.lookup import full_id, last_record
 
     session = Session(json_lines=json_lines)
     whole = full_id(session.context, id)
     if dry_run:
-        status = listing.last_record(session.context, whole)[0].status
+        status = last_record(session.context, whole)[0].status
         value = {"id": whole, "status": status, "dry_run": True}
         session.console.result(value, f"Would recover interview {whole}, which is {status}.")
         return

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.challenges.definition import Size
 from scripts.cli.tables import Cell, Column, Grid, card
+from scripts.console import counted
 from scripts.interviews.listing import when
 from scripts.interviews.rate import Rate
 from scripts.interviews.times import read_timestamp, shown_time
+from scripts.interviews.work_difference import Changes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,9 +26,9 @@ _COLOURS = {
 }
 
 COLUMNS = (
-    *(Column("id"), Column("status"), Column("ends", 1), Column("candidate", 2, folds=True)),
-    *(Column("cost", 3, right=True), Column("challenge", 4), Column("starts", 5), Column("url", 6)),
-    *(Column("slot", 7, right=True), Column("release", 8), Column("working", 9)),
+    *(Column("id"), Column("status"), Column("ends", 1), Column("candidate", 2, folds=True), Column("active", 3)),
+    *(Column("saves", 4, right=True), Column("cost", 5, right=True), Column("challenge", 6), Column("starts", 7)),
+    *(Column("url", 8), Column("slot", 9, right=True), Column("release", 10), Column("working", 11)),
 )
 """Of the list of interviews."""
 
@@ -67,6 +69,8 @@ def _cells(row: dict[str, Any], now: "datetime") -> dict[str, Cell]:
         "status": (status := _status(row), _COLOURS.get(status, "")),
         "ends": (ends, "red" if row["remaining_seconds"] < 0 and not row.get("ended_at") else ""),
         "candidate": row["candidate_name"],
+        "active": _active(row["activity"], now),
+        "saves": str(row["activity"]["saves"]) if row["activity"] else "",
         "cost": f"${row['cost_usd']:.2f}",
         "challenge": row["challenge"],
         "starts": when(starts) if starts > 0 else f"{row['starts_at'][:16]}Z",
@@ -77,7 +81,35 @@ def _cells(row: dict[str, Any], now: "datetime") -> dict[str, Cell]:
     }
 
 
-def sheet(value: dict[str, Any]) -> Callable[[int], str]:
+def _ago(moment: str, now: "datetime") -> str:
+    return when(min(int((read_timestamp(moment) - now).total_seconds()), -1))
+
+
+def _active(activity: dict[str, Any] | None, now: "datetime") -> str:
+    """When the candidate was last active, in a few words."""
+    if activity is None:
+        return ""
+    if activity["last_active_at"]:
+        return _ago(activity["last_active_at"], now)
+    return "unknown" if activity["requests"] is None else "not opened"
+
+
+def _session(value: dict[str, Any], now: "datetime") -> dict[str, str]:
+    """What the candidate has done so far."""
+    activity, changes = value["activity"], value["changes"]
+    if activity is None:
+        return {}
+    opened, last_save = activity["opened_at"], activity["last_save_at"]
+    unseen = "unknown" if activity["requests"] is None else "not yet"
+    return {
+        "opened": f"{shown_time(read_timestamp(opened))} ({_ago(opened, now)})" if opened else unseen,
+        "active": _active(activity, now) if activity["last_active_at"] else "",
+        "saved": f"{counted(activity['saves'], 'time')}, the last {_ago(last_save, now)}" if last_save else "not yet",
+        "changed": str(Changes(**changes)) if changes else "",
+    }
+
+
+def sheet(value: dict[str, Any], now: "datetime") -> Callable[[int], str]:
     """What ``listing.details`` knows of one interview."""
     ended = value["status"] == "destroyed"
     starts, deadline = read_timestamp(value["starts_at"]), read_timestamp(value["deadline"])
@@ -93,6 +125,7 @@ def sheet(value: dict[str, Any]) -> Callable[[int], str]:
         "starts": shown_time(starts),
         "ends": "" if ended else f"{shown_time(deadline)} ({when(value['remaining_seconds'])})",
         "ended": shown_time(read_timestamp(value["ended_at"])) if value.get("ended_at") else "",
+        **_session(value, now),
         "cost": f"${value['cost_usd']:.2f} so far, ${value['hourly_price_usd']:.4f} an hour",
         "release": value["release_digest"][:12],
         "working": value["working"],

@@ -50,18 +50,19 @@ def work(
         _log(session, found)
     elif to is not None or diff:
         state = found.state(number)
-        value = _row(state) | {"id": interview_id, "incarnation": found.incarnation}
+        value = state_row(state) | {"id": interview_id, "incarnation": found.incarnation}
         if to is not None:
             left_out = operation.fetch(session.context, found, state, to)
             text = f"State {state.number} of {state.saved_at:%Y-%m-%d %H:%M:%S} UTC is in {to}."
             notes = "".join(f"\nnot saved: {line}" for line in left_out)
             session.console.result(value | {"to": str(to), "left_out": left_out}, text + notes)
         else:
-            text = "\n".join(operation.difference(session.context, found, state))
+            files = operation.difference(session.context, found, state)
+            text = "\n".join(line for file in files for line in file.lines)
             session.console.result(value | {"diff": text}, text or "Nothing differs from the challenge.")
     else:
         states = [found.state(number)] if number else found.states
-        rows = [_row(state) for state in states]
+        rows = [state_row(state) for state in states]
         value = {"id": interview_id, "incarnation": found.incarnation, "states": rows}
         session.console.result(value, _grid(rows).fitted)
 
@@ -87,14 +88,15 @@ def _log(session: Session, found: "SavedWork") -> None:
     rows: list[dict[str, Any]] = []
     for step in steps(session.context, found):
         changes = {"added": step.added, "changed": step.changed, "deleted": step.deleted}
-        rows.append(_row(step.state) | changes)
+        rows.append(state_row(step.state) | changes)
         lines = [f"  {what} {path}" for what, paths in changes.items() for path in paths]
         title = f"{step.state.number:>4}  {step.state.saved_at:%Y-%m-%d %H:%M:%S} UTC"
         session.console.part("state", "\n".join([title, *lines]), **rows[-1])
     session.console.result({"id": found.interview_id, "incarnation": found.incarnation, "states": rows})
 
 
-def _row(state: "State") -> dict[str, Any]:
+def state_row(state: "State") -> dict[str, Any]:
+    """A saved state for machines."""
     from scripts.interviews.records import timestamp
 
     return {

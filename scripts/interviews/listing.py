@@ -9,23 +9,31 @@ from typing import Any
 from contract.names import RELEASES, SHARED_VALUES_FILE, workspace_key
 from scripts.aws.clients import explained
 from scripts.challenges.names import name_of
-from scripts.errors import AwsError
+from scripts.errors import AwsError, PrequelError
+from scripts.interviews.activity import Activities, Activity
 from scripts.interviews.context import Context
 from scripts.interviews.documents import plain
-from scripts.interviews.records import ENDING, Intent, Status, Tombstone, timestamp
-from scripts.interviews.request import checked_id, shown_duration
+from scripts.interviews.lookup import last_record
+from scripts.interviews.records import ENDING, Intent, Status, timestamp
+from scripts.interviews.request import shown_duration
+from scripts.interviews.saved_work import changes
 from scripts.interviews.services import stopped_services
 from scripts.interviews.store import LOG_FILE
-from scripts.releases.store import plain_key
 
 
 def row(
-    intent: Intent, now: datetime, *, stopped: bool = False, url: str = "", ended: datetime | None = None
+    intent: Intent,
+    now: datetime,
+    *,
+    stopped: bool = False,
+    url: str = "",
+    ended: datetime | None = None,
+    activity: Activity | None = None,
 ) -> dict[str, Any]:
     """One interview for machines: times in RFC 3339, ``cost_usd`` so far, ``remaining_seconds`` below 0 if overdue.
 
     ``stopped`` means that it should run, and that somebody has set its service to 0 tasks. ``url`` is where it will be
-    as long as it is nowhere yet; ``ended`` is when it was proven gone.
+    as long as it is nowhere yet; ``ended`` is when it was proven gone. ``activity`` is null where it is not known.
     """
     return {
         "id": intent.id,
@@ -45,14 +53,17 @@ def row(
         "size": {name.removeprefix("task_"): size for name, size in intent.inputs.size.items()},
         "working": intent.run.purpose if intent.run else "",
         "error": intent.error,
+        "activity": activity.document() if activity else None,
     } | ({"ended_at": timestamp(ended)} if ended else {})
 
 
-def all_rows(context: Context, *, present: bool = True, ended: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
+def all_rows(
+    context: Context, *, present: bool = True, ended: bool = False, activities: Activities | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
     """The interviews that are not proven gone, by deadline, then those that are, the latest first.
 
     With a sentence for each that cannot be read. When ECS cannot be asked which are stopped, none is, and one more
-    sentence says so.
+    sentence says so; CloudWatch likewise for requests. ``activities`` are those of before, where a list is repeated.
     """
     now = context.now()
     rows: list[dict[str, Any]] = []
@@ -62,8 +73,13 @@ def all_rows(context: Context, *, present: bool = True, ended: bool = False) -> 
         intents = sorted((stored.intent for stored in listing.intents.values()), key=lambda intent: intent.deadline)
         urls = PlannedUrls(context)
         stopped, problem = _stopped(context, intents)
-        rows += [row(intent, now, stopped=intent.id in stopped, url=urls.of(intent)) for intent in intents]
-        unreadable += [*listing.unreadable.values(), *problem]
+        active = [intent for intent in intents if intent.status is Status.ACTIVE]
+        known, unknown = (activities or Activities(context)).of(active)
+        rows += [
+            row(intent, now, stopped=intent.id in stopped, url=urls.of(intent), activity=known.get(intent.id))
+            for intent in intents
+        ]
+        unreadable += [*listing.unreadable.values(), *problem, *unknown]
     if ended:
         tombstones, problems = context.intents.tombstones()
         tombstones.sort(key=lambda tombstone: tombstone.destroyed_at, reverse=True)
@@ -74,15 +90,21 @@ def all_rows(context: Context, *, present: bool = True, ended: bool = False) -> 
 
 def _stopped(context: Context, intents: Sequence[Intent]) -> tuple[frozenset[str], list[str]]:
     """Those of ``intents`` that should run and whose service is set to 0 tasks, and why ECS cannot be asked, if so."""
-    names = [intent.id for intent in intents if intent.status is Status.ACTIVE and not intent.overdue(context.now())]
-    values = context.objects.read(plain_key(SHARED_VALUES_FILE)) if names else None
+    running = [intent for intent in intents if intent.status is Status.ACTIVE and not intent.overdue(context.now())]
+    # Every release is of the same cluster.
+    values = context.objects.read(_shared_values_key(running[0])) if running else None
     if values is None:
         return frozenset(), []
+    names = [intent.id for intent in running]
     try:
         with explained("find out which interviews are stopped"):
             return stopped_services(context.aws, json.loads(values.body)["ecs_cluster_arn"], names), []
     except AwsError as error:
         return frozenset(), [str(error)]
+
+
+def _shared_values_key(intent: Intent) -> str:
+    return f"{RELEASES}{intent.release_digest}/{SHARED_VALUES_FILE}"
 
 
 class PlannedUrls:
@@ -98,7 +120,7 @@ class PlannedUrls:
             return ""
         digest = intent.release_digest
         if digest not in self._values:
-            found = self._context.objects.read(f"{RELEASES}{digest}/{SHARED_VALUES_FILE}")
+            found = self._context.objects.read(_shared_values_key(intent))
             with suppress(ValueError):
                 self._values[digest] = json.loads(found.body) if found else {}
         return planned_url(self._values.get(digest, {}), intent.id)
@@ -111,22 +133,26 @@ def planned_url(values: Mapping[str, Any], interview_id: str) -> str:
     return f"{values['url_scheme']}://{interview_id}.{values['domain_name']}"
 
 
-def last_record(context: Context, interview_id: str) -> tuple[Intent, Tombstone | None]:
-    """An interview and, once it is gone, what remains of it; raises ``RefusedError`` when there never was one."""
-    stored = context.intents.load(checked_id(interview_id))
-    tombstone = context.intents.tombstone(interview_id) if stored is None else None
-    return tombstone.intent if tombstone else context.intents.get(interview_id), tombstone
-
-
 def details(context: Context, interview_id: str) -> dict[str, Any]:
-    """One interview for machines, with its outputs, its history and, once it is gone, the proof."""
+    """One interview for machines, with its outputs, its history and, once it is gone, the proof.
+
+    ``changes`` is how much the candidate has changed, null where nothing is saved or it cannot be read.
+    """
     intent, tombstone = last_record(context, interview_id)
-    stopped, problem = _stopped(context, [intent])
-    for reason in problem:
+    stopped, problems = _stopped(context, [intent])
+    activities, unknown = Activities(context).of([intent])
+    changed = None
+    try:
+        changed = changes(context, intent)
+    except PrequelError as error:
+        unknown.append(str(error))
+    for reason in (*problems, *unknown):
         context.console.warn(reason)
     url = "" if tombstone else PlannedUrls(context).of(intent)
     ended = tombstone.destroyed_at if tombstone else None
-    return row(intent, context.now(), stopped=bool(stopped), url=url, ended=ended) | {
+    shown = row(intent, context.now(), stopped=bool(stopped), url=url, ended=ended, activity=activities.get(intent.id))
+    return shown | {
+        "changes": plain(changed),
         "outputs": intent.outputs,
         "proof": tombstone.proof if tombstone else (),
         "history": plain(intent.history),

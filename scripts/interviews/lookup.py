@@ -4,6 +4,7 @@ from contract.names import HISTORY, INTENT_FILE, WORKSPACES, state_key
 from scripts.errors import RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.inventory import take_inventory
+from scripts.interviews.records import Intent, Tombstone
 from scripts.interviews.request import checked_id
 from scripts.interviews.workspace import current_workspace
 
@@ -35,6 +36,13 @@ def ids(context: Context, beginning: str = "") -> list[str]:
     """The ids of the interviews that are not proven gone and begin so."""
     keys = context.objects.listing(WORKSPACES + beginning)
     return [key.split("/")[1] for key in keys if key.endswith(f"/{INTENT_FILE}")]
+
+
+def last_record(context: Context, interview_id: str) -> tuple[Intent, Tombstone | None]:
+    """An interview and, once it is gone, what remains of it; raises ``RefusedError`` when there never was one."""
+    stored = context.intents.load(checked_id(interview_id))
+    tombstone = context.intents.tombstone(interview_id) if stored is None else None
+    return tombstone.intent if tombstone else context.intents.get(interview_id), tombstone
 
 
 def _left(context: Context, interview_id: str) -> bool:

@@ -1,6 +1,6 @@
 """What would be lost if an interview ended now, in one line."""
 
-from contract.names import WORK
+from scripts.interviews.activity import saves_of
 from scripts.interviews.context import Context
 from scripts.interviews.listing import when
 from scripts.interviews.records import Status
@@ -12,7 +12,7 @@ def running(context: Context, interview_id: str) -> str:
     if stored is None or stored.intent.status is not Status.ACTIVE or stored.intent.overdue(context.now()):
         return ""
     intent = stored.intent
-    saved = [at for key, at in context.objects.listing(f"{WORK}{intent.work}/").items() if key[-1:].isdigit()]
-    ends, *age = (when(int((at - context.now()).total_seconds())) for at in (intent.deadline, *sorted(saved)[-1:]))
+    saves = saves_of(context, intent)
+    ends, *age = (when(int((at - context.now()).total_seconds())) for at in (intent.deadline, *saves[-1:]))
     work = f"the work was last saved {age[0]}" if age else "no work is saved"
     return f"{interview_id} of {intent.inputs.candidate_name} is running; it ends {ends}, {work}"

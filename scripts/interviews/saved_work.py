@@ -1,12 +1,7 @@
 """A candidate's saved work, for interviewers: its states, what is in one, and what changed."""
 
-import difflib
-import hashlib
-import os
-import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +9,16 @@ from contract.names import CHALLENGES, WORK
 from image.loader.prequel_load import LoadError, S3Folder, deliver
 from image.saver.archive import ArchiveError, unpack
 from image.saver.cipher import CipherError, StateName, decrypt, kms_key
-from image.saver.ignore import Ignore
 from image.saver.states import State, States
 from image.saver.tree import printable
 from scripts.aws.clients import explained
 from scripts.errors import RefusedError, WorkError
 from scripts.interviews.context import Context
-from scripts.interviews.listing import last_record
+from scripts.interviews.lookup import last_record
+from scripts.interviews.records import Intent
 from scripts.interviews.request import checked_id
+from scripts.interviews.work_difference import Changes, FileDifference, differences, entries
 from scripts.interviews.workspace import current_workspace
-
-LONGEST_DIFFERENCE = 1_000_000
-"""Bytes of a file that is compared line by line."""
 
 
 def states_in(context: Context, incarnation: str) -> States:
@@ -77,91 +70,70 @@ def fetch(context: Context, work: SavedWork, state: State, folder: Path) -> list
     """Writes a state into ``folder``, which must be empty or not exist; returns what the state leaves out."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WorkError(f"{folder} is not an empty folder; choose another one with --to")
-    with _reader(context, work) as read:
-        folder.mkdir(parents=True, exist_ok=True)
-        return read(state, folder)
+    read = reader(context, work.incarnation)
+    folder.mkdir(parents=True, exist_ok=True)
+    return read(state.number, folder)
 
 
-@contextmanager
-def _reader(context: Context, work: SavedWork) -> Iterator["_Reader"]:
+def reader(context: Context, incarnation: str) -> "Reader":
+    """What reads the states of one incarnation; raises ``RefusedError`` when no templates are published."""
     with current_workspace(context) as workspace:
-        key_arn = str(workspace.values["kms_key_arn"])
-    yield _Reader(context, work, key_arn)
+        return Reader(context, incarnation, str(workspace.values["kms_key_arn"]))
 
 
-class _Reader:
+class Reader:
     """Decrypts states with the project's key in KMS."""
 
-    def __init__(self, context: Context, work: SavedWork, key_arn: str) -> None:
-        self._states = states_in(context, work.incarnation)
-        self._incarnation = work.incarnation
+    def __init__(self, context: Context, incarnation: str, key_arn: str) -> None:
+        self._states = states_in(context, incarnation)
+        self._incarnation = incarnation
         self._key = kms_key(context.aws.client("kms"), key_arn)
 
-    def __call__(self, state: State, folder: Path) -> list[str]:
+    def __call__(self, number: int, folder: Path) -> list[str]:
+        """Writes a state into ``folder``; returns what it leaves out. Raises ``WorkError`` and ``AwsError``."""
         with tempfile.TemporaryFile() as stored, tempfile.TemporaryFile() as archive:
-            with explained(f"read state {state.number} of {self._incarnation}"):
-                self._states.fetch(state.number, stored)
+            with explained(f"read state {number} of {self._incarnation}"):
+                self._states.fetch(number, stored)
             stored.seek(0)
             try:
-                decrypt(stored, archive, StateName(self._incarnation, state.number), self._key)
+                decrypt(stored, archive, StateName(self._incarnation, number), self._key)
                 archive.seek(0)
                 return unpack(archive, folder)
             except (CipherError, ArchiveError, EOFError) as error:
-                raise WorkError(f"state {state.number} of {self._incarnation} cannot be read: {error}") from error
+                raise WorkError(f"state {number} of {self._incarnation} cannot be read: {error}") from error
 
 
-def difference(context: Context, work: SavedWork, state: State) -> Iterator[str]:
-    """What the candidate changed in ``state`` against the published challenge, as a unified diff, line by line."""
+def difference(context: Context, work: SavedWork, state: State) -> Iterator[FileDifference]:
+    """What the candidate changed in ``state`` against the published challenge, file by file."""
     intent, _ = last_record(context, work.interview_id)
-    address = f"s3://{context.bucket}/{CHALLENGES}{intent.inputs.challenge}/"
-    with tempfile.TemporaryDirectory(prefix="prequel-") as directory, _reader(context, work) as read:
-        before, after = Path(directory, "challenge"), Path(directory, "work")
-        before.mkdir()
-        after.mkdir()
-        try:
-            with explained(f"read the challenge {intent.inputs.challenge}"):
-                deliver(S3Folder(address, context.aws.s3), before)
-        except LoadError as error:
-            raise WorkError(f"the challenge {intent.inputs.challenge} cannot be read: {error}") from error
-        read(state, after)
-        yield from _compared(before, after)
+    yield from _against_challenge(context, intent.inputs.challenge, work.incarnation, state.number)
 
 
-def _compared(before: Path, after: Path) -> Iterator[str]:
-    old, new, ignore = _entries(before), _entries(after), Ignore()
-    for path in sorted(old.keys() | new.keys()):
-        if old.get(path) == new.get(path) or (path not in new and ignore.matches(path, folder=False)):
-            continue
-        texts = [_lines(root / path) if path in known else [] for root, known in ((before, old), (after, new))]
-        name = printable(path)
-        if any(lines is None for lines in texts):
-            yield f"{name}: differs (not text, or large)"
-        else:
-            names = (f"a/{name}" if path in old else "/dev/null", f"b/{name}" if path in new else "/dev/null")
-            yield from difflib.unified_diff(texts[0] or [], texts[1] or [], *names, lineterm="")
-
-
-def _entries(root: Path) -> dict[str, str]:
-    """Each file and link below ``root``, and what it is: a hash of its content, or where it leads."""
-    found = {}
-    for directory, folders, files in os.walk(root):
-        for name in [*files, *(folder for folder in folders if Path(directory, folder).is_symlink())]:
-            path = Path(directory, name)
-            link = stat.S_ISLNK(path.lstat().st_mode)
-            content = f"link to {path.readlink()}" if link else hashlib.sha256(path.read_bytes()).hexdigest()
-            found[str(path.relative_to(root))] = content
-    return found
-
-
-def _lines(path: Path) -> list[str] | None:
-    """The lines of a text or link; None for what is not to be compared by lines."""
-    if path.is_symlink():
-        return [f"link to {printable(str(path.readlink()))}"]
-    content = path.read_bytes()
-    if len(content) > LONGEST_DIFFERENCE or b"\0" in content:
+def changes(context: Context, intent: Intent) -> Changes | None:
+    """How much the candidate has changed, None while nothing is saved; raises ``WorkError`` and ``AwsError``."""
+    numbers = all_numbers(context, intent.work) if intent.work else []
+    if not numbers:
         return None
-    # What a terminal would act on is written out.
-    return [printable(line) for line in content.decode(errors="replace").splitlines()]
+    return Changes.of(_against_challenge(context, intent.inputs.challenge, intent.work, numbers[-1]))
+
+
+def _against_challenge(context: Context, challenge: str, incarnation: str, number: int) -> Iterator[FileDifference]:
+    with tempfile.TemporaryDirectory(prefix="prequel-") as directory:
+        before, after = Path(directory, "challenge"), Path(directory, "work")
+        after.mkdir()
+        fetch_challenge(context, challenge, before)
+        reader(context, incarnation)(number, after)
+        yield from differences(before, after)
+
+
+def fetch_challenge(context: Context, challenge: str, folder: Path) -> None:
+    """Writes a published challenge into the new ``folder``; raises ``WorkError`` and ``AwsError``."""
+    folder.mkdir()
+    try:
+        with explained(f"read the challenge {challenge}"):
+            deliver(S3Folder(f"s3://{context.bucket}/{CHALLENGES}{challenge}/", context.aws.s3), folder)
+    except LoadError as error:
+        raise WorkError(f"the challenge {challenge} cannot be read: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -177,16 +149,16 @@ class Step:
 def steps(context: Context, work: SavedWork) -> Iterator[Step]:
     """The work over time, a step for each state."""
     before: dict[str, str] = {}
-    with _reader(context, work) as read:
-        for state in work.states:
-            with tempfile.TemporaryDirectory(prefix="prequel-") as directory:
-                read(state, Path(directory))
-                after = _entries(Path(directory))
-            added = sorted(after.keys() - before.keys())
-            changed = sorted(path for path in after.keys() & before.keys() if after[path] != before[path])
-            deleted = sorted(before.keys() - after.keys())
-            yield Step(state, *(tuple(map(printable, paths)) for paths in (added, changed, deleted)))
-            before = after
+    read = reader(context, work.incarnation)
+    for state in work.states:
+        with tempfile.TemporaryDirectory(prefix="prequel-") as directory:
+            read(state.number, Path(directory))
+            after = entries(Path(directory))
+        added = sorted(after.keys() - before.keys())
+        changed = sorted(path for path in after.keys() & before.keys() if after[path] != before[path])
+        deleted = sorted(before.keys() - after.keys())
+        yield Step(state, *(tuple(map(printable, paths)) for paths in (added, changed, deleted)))
+        before = after
 
 
 def delete_work(context: Context, interview_id: str) -> int:

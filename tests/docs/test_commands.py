@@ -90,6 +90,8 @@ RUN_ELSEWHERE = {
             (" --log", "the_log_shows_what_changed_from_state_to_state"),
         )
     },
+    "prequel interview watch ID": "tests/interviews/test_work.py"
+    "::test_the_command_that_watches_ends_at_ctrl_c_without_failure",
     "prequel preflight": "tests/preflight/test_checks.py::test_the_command_exits_with_1_and_says_the_same_to_machines",
     "prequel preflight --policy deploy > policies.json": "tests/lifecycle/test_policies.py"
     "::test_the_policies_for_deploying_deploy_upgrade_and_destroy_the_shared_stack",
@@ -245,6 +247,7 @@ def test_every_command_supports_json_and_every_writing_command_except_doctor_dry
         "diff",
         "logs",
         "drift",
+        "watch",
         "status",
         "env",
         "cost",

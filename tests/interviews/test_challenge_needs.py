@@ -61,7 +61,7 @@ def test_the_size_reaches_the_task_the_price_and_the_view_and_survives_a_recover
     assert task() == ("4096", "8192", 50)
     shown = details(place.context(), request.id)
     assert shown["size"] == {"cpu": 4096, "memory": 8192, "storage": 50}
-    assert "4 vCPU, 8 GB, 50 GB of storage" in sheet(shown)(200)
+    assert "4 vCPU, 8 GB, 50 GB of storage" in sheet(shown, place.clock())(200)
     assert drift(place.context(), request.id) == []
     needing(place, Definition())  # what is published later is for later interviews
     place.aws.ecs.deregister_task_definition(taskDefinition=place.live(request.id)["task definition"])

@@ -79,7 +79,7 @@ def test_an_interview_that_somebody_stopped_is_listed_so_until_it_is_recovered(p
     rows, problems = all_rows(place.context())
     assert [(row["status"], row["stopped"]) for row in rows] == [("active", True)]
     assert not problems
-    shown = sheet(details(place.context(), request.id))(120)
+    shown = sheet(details(place.context(), request.id), place.clock())(120)
     assert f"{request.id} (stopped)" in shown
     assert f"its service is set to 0 tasks; run `prequel interview recover {request.id}`" in shown
     assert recover(place.context(), request.id).did == (

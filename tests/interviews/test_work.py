@@ -1,6 +1,10 @@
 """A candidate's work outlives the interview: a destroy saves it, and it can be fetched, compared and deleted."""
 
 import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,13 +14,17 @@ import pytest
 from contract.names import SAVER_CONTAINER, WORK, workspace_key
 from image.saver.prequel_save import Saver
 from image.saver.session import SavedSession
+from scripts.cli.interview_views import sheet
 from scripts.errors import RefusedError, UnsavedWorkError, WorkError
 from scripts.interviews.context import Context
 from scripts.interviews.destroy import destroy
 from scripts.interviews.documents import from_json, to_json
+from scripts.interviews.listing import details
 from scripts.interviews.reap import reap
-from scripts.interviews.records import LastWork, Status, Tombstone
+from scripts.interviews.records import Inputs, LastWork, Status, Tombstone
 from scripts.interviews.saved_work import delete_work, difference, fetch, saved_work, steps
+from scripts.interviews.watch import watch
+from scripts.project import PROJECT
 from tests.interviews.conftest import Place, PlaceFactory
 from tests.work.conftest import contents
 
@@ -65,6 +73,17 @@ def candidate(place: Place, tmp_path: Path) -> Candidate:
 def active(place: Place) -> str:
     """An interview that saves work."""
     place.stored("demo", Status.ACTIVE, outputs={"work_prefix": f"{WORK}{INCARNATION}/"})
+    return "demo"
+
+
+def on_challenge(place: Place, **files: bytes) -> str:
+    """An interview that saves work, on a challenge of these files."""
+    bucket = place.values["instance_bucket_name"]
+    for name, content in files.items():
+        key = f"challenge/small/{name.replace('_dot_', '.')}"
+        place.aws.s3.put_object(Bucket=bucket, Key=key, Body=content)
+    inputs = Inputs(candidate_name="Ada", challenge="small")
+    place.stored("demo", Status.ACTIVE, outputs={"work_prefix": f"{WORK}{INCARNATION}/"}, inputs=inputs)
     return "demo"
 
 
@@ -236,11 +255,82 @@ def test_the_difference_to_the_challenge_is_what_the_candidate_changed(
         place.aws.s3.put_object(Bucket=context.bucket, Key=f"challenge/{intent.inputs.challenge}/{key}", Body=content)
     candidate.saves(README_dot_md="Task\n", main_dot_py="one\nthree\x1b[31m\n", new="x\n")
     work = saved_work(context, "demo")
-    lines = list(difference(context, work, work.state(None)))
+    lines = [line for file in difference(context, work, work.state(None)) for line in file.lines]
     assert "-two" in lines
     assert "+three\\x1b[31m" in lines
     assert "+++ b/new" in lines
     assert not [line for line in lines if "README.md" in line and line.startswith("---")]
+
+
+def test_show_says_how_much_the_candidate_has_changed(place: Place, candidate: Candidate) -> None:
+    context = place.context()
+    active = on_challenge(place, README_dot_md=b"Task\n", main_dot_py=b"one\n-- two\n")
+    assert details(context, active)["changes"] is None
+    candidate.saves(README_dot_md="Task\n", main_dot_py="one\n++ three\nfour\n")
+    shown = details(context, active)
+    assert (shown["changes"], shown["activity"]["saves"]) == ({"files": 1, "added": 2, "deleted": 1}, 1)
+    assert "changed    1 file, +2 -1 lines" in sheet(shown, place.clock())(120)
+
+
+def test_a_watched_interview_shows_each_save_as_a_diff_and_ends_with_the_interview(
+    place: Place, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, active = place.context(), on_challenge(place, main_dot_py=b"one\n")
+    candidate.saves(main_dot_py="one\n").saves(main_dot_py="two\n")
+    steps: list[Callable[[], object]] = [
+        lambda: candidate.saves(main_dot_py="two\nthree\n").saves(new="x\n"),
+        lambda: (candidate.saves(main_dot_py="last\n"), destroy(place.context(), active)),
+    ]
+    monkeypatch.setattr("scripts.interviews.watch.sleep", lambda _: steps.pop(0)())
+    seen = [
+        (save.state.number, [line for file in save.files for line in file.lines if line[0] in "+-"][2:])
+        for save in watch(context, active)
+    ]
+    assert seen == [
+        (2, ["-one", "+two"]),  # against the challenge
+        (3, ["+three"]),
+        (4, ["+x"]),
+        (5, ["-two", "-three", "+last"]),
+    ]
+    assert not steps
+    assert [save.state.number for save in watch(context, active)] == [5]  # of one that is over, at once
+
+
+def test_a_state_that_a_stranger_wrote_does_not_end_the_watching(
+    place: Place, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, active = place.context(), on_challenge(place, a=b"0")
+    candidate.saves(a="1")
+
+    def forge(_: float) -> None:
+        place.aws.s3.put_object(Bucket=context.bucket, Key=f"{WORK}{INCARNATION}/000002", Body=b"forged")
+        candidate.saves(a="2")
+        destroy(place.context(), active)
+
+    monkeypatch.setattr("scripts.interviews.watch.sleep", forge)
+    assert [save.state.number for save in watch(context, active)] == [1, 3]
+
+
+def test_the_command_that_watches_ends_at_ctrl_c_without_failure(new_place: PlaceFactory, tmp_path: Path) -> None:
+    own = new_place()
+    on_challenge(own, a=b"0")
+    Candidate(own, tmp_path / "candidate").saves(a="1\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts", "interview", "watch", "demo", "--json"],
+        cwd=PROJECT,
+        env=own.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = json.loads(process.stdout.readline())
+    assert (first["event"], first["state"], first["interview"]) == ("state", 1, "demo")
+    assert "+1" in first["diff"].splitlines()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(out)["result"] == {"id": "demo", "state": 1, "over": False}
 
 
 def test_the_log_shows_what_changed_from_state_to_state(place: Place, candidate: Candidate, active: str) -> None:

@@ -38,7 +38,8 @@ class RecordingAws:
 
     def calls(self, key: str) -> list[dict[str, Any]]:
         """What the holder of an access key called."""
-        calls = [json.loads(line) for line in self.log.read_text().splitlines()]
+        lines = self.log.read_text().replace('"monitoring:', '"cloudwatch:').splitlines()
+        calls = [json.loads(line) for line in lines]
         return [call for call in calls if call["key"] == key]
 
     @contextmanager
@@ -163,7 +164,8 @@ def assume(shared: Shared, role: str, policy: list[dict[str, Any]], monkeypatch:
     matchable = [
         {
             "Effect": "Allow",
-            "Action": statement["actions"],
+            # moto takes the name that CloudWatch's requests are signed for.
+            "Action": [action.replace("cloudwatch:", "monitoring:") for action in statement["actions"]],
             # moto matches a deletion of several objects at once with the bucket; AWS, with each object.
             "Resource": [*statement["resources"], *([bucket] if "s3:DeleteObject" in statement["actions"] else [])]
             if all(action.startswith("s3:") for action in statement["actions"])

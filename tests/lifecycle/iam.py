@@ -116,6 +116,7 @@ def context(call: Call) -> dict[str, list[str]]:
     """The condition keys whose values a call itself shows; tags of existing resources are not among them."""
     given = call["parameters"]
     found = {f"aws:RequestTag/{key}": [value] for key, value in _tags(call).items()}
+    found["aws:RequestedRegion"] = ["us-east-1"]
     if call["action"] == "s3:ListBucket":
         prefix = given.get("prefix", [""])
         found["s3:prefix"] = prefix if isinstance(prefix, list) else [prefix]

@@ -15,6 +15,8 @@ from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy
 from scripts.interviews.drift import drift
 from scripts.interviews.extend import extend
+from scripts.interviews.listing import all_rows, details
+from scripts.interviews.saved_work import fetch_challenge
 from scripts.preflight import policies
 from scripts.preflight.policies import client_policies, deployment_policies
 from scripts.project import PROJECT
@@ -52,7 +54,7 @@ def denied(calls: list[dict[str, Any]]) -> list[str]:
 
 @pytest.mark.e2e
 def test_the_policy_for_creating_interviews_takes_one_from_its_creation_to_its_end(
-    recording: RecordingAws, shared: Shared, monkeypatch: pytest.MonkeyPatch
+    recording: RecordingAws, shared: Shared, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     place = shared.place
     monkeypatch.setattr(policies, "synthesized", lambda *_: (shared.stack.document, {}))
@@ -62,6 +64,10 @@ def test_the_policy_for_creating_interviews_takes_one_from_its_creation_to_its_e
     request = place.request()
     with recording.enforcing():
         create(context, request)
+        assert details(context, request.id)["activity"]["requests"] == 0
+        assert len(all_rows(context)[0]) == 1
+        challenge = context.intents.get(request.id).inputs.challenge
+        fetch_challenge(context, challenge, tmp_path / "challenge")
         extend(context, request.id, timedelta(minutes=5))
         assert drift(context, request.id) == []
         assert destroy(context, request.id).existed

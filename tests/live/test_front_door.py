@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -33,6 +34,25 @@ def test_a_candidate_logs_in_edits_runs_a_command_and_continues_after_a_reload(
         person.go(ada.url)  # a reload: still logged in
         person.find(".explorer-folders-view [aria-label='made.txt']")
     assert "# edited by Ada" in ada.run("cat", "/home/coder/challenge/rate_limiter.py")[1]
+
+
+def test_the_interviewer_sees_who_has_opened_the_interview_and_what_was_changed(
+    live: LiveStack, created: Interviews
+) -> None:
+    """After Ada's visit; nobody ever opens Eve's."""
+
+    def shown(interview: str) -> dict[str, Any]:
+        done = live.prequel("interview", "show", interview, "--json")
+        assert done.returncode == 0, done.stdout
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["result"]
+        return found
+
+    assert created["ada"].answers()
+    ada = wait_for(lambda: found if (found := shown("ada"))["activity"]["requests"] else None, "the first request")
+    assert ada["activity"]["opened_at"] <= ada["activity"]["last_active_at"]
+    assert ada["remaining_seconds"] > 0
+    assert wait_for(lambda: shown("ada")["changes"], "the first save") is not None
+    assert shown("eve")["activity"]["requests"] == 0
 
 
 def test_a_wrong_password_lets_nobody_in(created: Interviews) -> None:

@@ -1,4 +1,4 @@
-"""The load balancers: HAProxy, configured from what the API holds, and the API's target health from HAProxy."""
+"""The load balancers: HAProxy, configured from what the API holds, and the API's target health and requests from it."""
 
 import csv
 import shutil
@@ -17,6 +17,7 @@ from moto.elbv2.models import FakeHealthStatus, FakeTargetGroup
 from scripts.embedded.checks.backends import backend, target_groups_in_use
 from scripts.embedded.live.certificates import write_certificate
 from scripts.embedded.live.haproxy_configuration import Exposed, ProxyConfiguration, backend_name, hash_of
+from scripts.embedded.live.request_metrics import RequestMetrics
 from scripts.engine.attached import attached, end
 from scripts.engine.haproxy import haproxy
 from scripts.errors import EngineError
@@ -48,17 +49,18 @@ class LoadBalancers:
         self._process: subprocess.Popen[bytes] | None = None
         self._health: dict[tuple[str, str], Health] = {}
         self._passed: set[tuple[str, str]] = set()
+        self._requests = RequestMetrics(region)
         self._first_seen: dict[tuple[str, str], float] = {}
         self._answer_health()
 
     def step(self) -> None:
-        """Applies what the API holds now, and reads the targets' health."""
+        """Reads the targets' health and requests, and applies what the API holds now."""
         exposed = self._exposed()
         wanted = ProxyConfiguration(exposed, dict(self._elb.target_groups), self._directory).text
+        if self._process is not None:
+            self._read_statistics()  # before a reload, which resets them
         if exposed and wanted != self._applied:
             self._apply(wanted)
-        if self._process is not None:
-            self._read_health()
 
     def listeners(self) -> list[dict[str, Any]]:
         """Where each listener listens on this machine."""
@@ -130,7 +132,7 @@ class LoadBalancers:
             asking.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: asking.recv(65536), b"")).decode()
 
-    def _read_health(self) -> None:
+    def _read_statistics(self) -> None:
         try:
             text = self._ask("stats.sock", "show stat")
         except OSError:
@@ -140,6 +142,8 @@ class LoadBalancers:
         for arn, group in list(self._elb.target_groups.items()):
             for target in list(group.targets):
                 row = rows.get((backend_name(arn), target))
+                if row is not None:
+                    self._requests.publish(arn, target, row)
                 patience = int(group.health_check_interval_seconds) * int(group.unhealthy_threshold_count)
                 found[arn, target] = self._state((arn, target), row, patience)
         self._health = found
