@@ -25,8 +25,10 @@ def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool 
     """Moves the deadline by ``by``, in the intent and in the lease; the tags keep the first one.
 
     Raises ``RefusedError`` beyond the release's maximum duration, counted from the start, for a deadline that has
-    passed even so, or when the interview is ending.
+    passed even so, for one that is not later, or when the interview is ending.
     """
+    if by <= timedelta():
+        raise RefusedError(f"{shown_duration(by)} more would end interview {interview_id} earlier, expected more time")
     context.intents.get(checked_id(interview_id))
     with run_lock(context, interview_id, "extend") as run:
         intent = run.intent

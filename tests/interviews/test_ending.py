@@ -1,8 +1,9 @@
 """Destroying ends with AWS's own word, and goes on until it has it. None of these needs terraform."""
 
 import json
+import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,14 +15,17 @@ from scripts.errors import AwsError, LeakingError, NoFreeSlotError, RefusedError
 from scripts.interviews.context import Context
 from scripts.interviews.create import create
 from scripts.interviews.destroy import destroy, tear_down
+from scripts.interviews.documents import from_json, to_json
 from scripts.interviews.extend import extend, give_full_time
 from scripts.interviews.pending import pending_action
 from scripts.interviews.reap import reap
-from scripts.interviews.records import Status
+from scripts.interviews.records import Intent, Status
 from scripts.interviews.recover import recover
+from scripts.interviews.request import parsed_duration
 from scripts.interviews.run_lock import RunLock, run_lock
 from tests.interviews.conftest import Place, publish
 from tests.interviews.test_absence import a_target_group
+from tests.interviews.test_records import intent
 
 
 @pytest.fixture(autouse=True)
@@ -311,6 +315,46 @@ def test_what_is_overdue_is_extended_into_the_future_or_not_at_all(place: Place)
     with pytest.raises(RefusedError, match="in the past; expected more than 30m"):
         extend(place.context(), "a", timedelta(minutes=30))
     assert extend(place.context(), "a", timedelta(minutes=31)).deadline == before.deadline + timedelta(minutes=31)
+
+
+@pytest.mark.parametrize("by", [timedelta(minutes=-30), timedelta()])
+def test_extending_never_shortens(place: Place, by: timedelta) -> None:
+    before = place.stored("a", Status.ACTIVE)
+    with pytest.raises(RefusedError, match="more would end interview a earlier, expected more time"):
+        extend(place.context(), "a", by)
+    assert place.context().intents.get("a").deadline == before.deadline
+
+
+@pytest.mark.parametrize("text", ["-30m", "-30", "0", "0m"])
+def test_a_duration_is_never_negative_or_nothing(text: str) -> None:
+    with pytest.raises(RefusedError, match="is not a duration"):
+        parsed_duration(text)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Auckland"])
+def test_no_change_of_the_clocks_to_or_from_summer_time_moves_a_deadline(
+    monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for start in (datetime(2026, 11, 1, 5, tzinfo=UTC), datetime(2027, 4, 3, 13, tzinfo=UTC)):
+            later = intent(Status.ACTIVE, starts_at=start, deadline=start + timedelta(hours=2))
+            kept = from_json(Intent, to_json(later))
+            assert pending_action(kept, start + timedelta(minutes=119)) is None
+            assert pending_action(kept, (start + timedelta(minutes=119)).astimezone()) is None
+            assert pending_action(kept, start + timedelta(minutes=120)) is not None
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_clock_that_steps_in_the_middle_of_a_pass_ends_nothing(place: Place) -> None:
+    place.stored("running", Status.ACTIVE)
+    steps = iter([timedelta(days=1)])  # until the next answer of AWS's corrects it
+    context = place.context(now=lambda: place.clock() + next(steps, timedelta()))
+    assert reap(context).destroyed == []
+    assert status_of(place, "running") == "active"
 
 
 def test_what_is_ending_cannot_be_extended(place: Place) -> None:

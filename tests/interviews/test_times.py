@@ -6,8 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from scripts.cli.interview_views import created_card
 from scripts.errors import RefusedError
+from scripts.interviews.create import Created
+from scripts.interviews.records import Status
 from scripts.interviews.times import parsed_time, shown_time
+from tests.interviews.test_records import intent
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +83,14 @@ def test_a_time_is_shown_in_the_machines_zone_and_in_utc(monkeypatch: pytest.Mon
     assert shown_time(moment) == "2027-02-01T05:00:00+05:30 (2027-01-31T23:30:00Z)"
     in_zone(monkeypatch, "UTC")
     assert shown_time(moment) == "2027-01-31T23:30:00Z"
+
+
+def test_a_start_without_an_offset_is_the_callers_own_and_is_echoed_in_both_zones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_zone(monkeypatch, "Asia/Kolkata")
+    start = parsed_time("2027-02-01T05:00")
+    scheduled = intent(Status.SCHEDULED, starts_at=start, deadline=start.replace(hour=23, minute=59))
+    card = created_card(Created(scheduled, "secret", "https://demo.example.com"), "us-east-1", 1.0)(200)
+    assert "starts     2027-02-01T05:00:00+05:30 (2027-01-31T23:30:00Z)" in card
+    assert "ends       2027-02-01T05:29:00+05:30 (2027-01-31T23:59:00Z)" in card
