@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 URL = f"http://127.0.0.1:{CODE_SERVER_PORT}"
 
+TERMINAL = ".terminal-wrapper.active .xterm-rows"
+"""The lines of the terminal that is shown."""
+
 WAIT_SECONDS = 180
 """Long, for a machine that runs other tests beside a browser and an editor; only what fails takes so long."""
 
@@ -144,8 +147,12 @@ class Browser:
 
     def run_in_terminal(self, command: str) -> None:
         """Opens a terminal and runs a shell command in it."""
+        before = self.text_of(TERMINAL)
         self.choose("Terminal: Create New Terminal")
+        # Until its own prompt is there, the active terminal is the one before.
+        self._wait(lambda: self.text_of(TERMINAL) not in ("", before) or None, "the prompt of a new terminal")
         self._wait(lambda: self._command_written(command) or None, f"the command {command}")
+        self._focus_terminal()
         self.type("\n")
 
     def screenshot(self, path: Path) -> None:
@@ -176,15 +183,19 @@ class Browser:
             self.type(f"{text}\n")
         return text in self.text_of(lines)
 
+    def _focus_terminal(self) -> None:
+        """A part of the page that opens late, such as the instructions, takes the focus."""
+        [field] = self._all(".terminal-wrapper.active textarea")
+        self._chrome.execute_script("arguments[0].focus()", field)
+
     def _command_written(self, command: str) -> bool:
-        rows = ".terminal-wrapper.active .xterm-rows"
         written = "".join(command.split())
 
         def shown() -> bool:
-            return written in "".join(self.text_of(rows).split())  # a row ends where the terminal does
+            return written in "".join(self.text_of(TERMINAL).split())  # a row ends where the terminal does
 
         if not shown():
-            ActionChains(self._chrome).click(self.find(rows)).perform()
+            self._focus_terminal()
             self.press(Keys.CONTROL, "u")
             self.type(command)
             with suppress(TimeoutException):

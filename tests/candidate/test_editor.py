@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.candidate.container import Container, wait_for
-from tests.candidate.editor import Browser, browser, log_in, wait_until_healthy
+from tests.candidate.editor import TERMINAL, Browser, browser, log_in, wait_until_healthy
 from tests.candidate.task import Interview
 
 pytestmark = pytest.mark.e2e
@@ -74,7 +74,7 @@ def test_the_challenges_own_tests_run_in_the_terminal(session: Session, tmp_path
     session.browser.open_file("rate_limiter.py")
     session.browser.run_in_terminal("python3 -m unittest")
     for line in ("Ran 13 tests", "FAILED (failures="):
-        session.browser.wait_for_text(".terminal-wrapper.active .xterm-rows", line)
+        session.browser.wait_for_text(TERMINAL, line)
     # Set PREQUEL_SCREENSHOT=docs/images/editor.png to renew the picture in the documentation.
     picture = Path(os.environ.get("PREQUEL_SCREENSHOT") or tmp_path / "editor.png")
     session.browser.screenshot(picture)

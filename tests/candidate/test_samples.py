@@ -10,14 +10,13 @@ import pytest
 from scripts.challenges.source import Challenge, read_challenges
 from scripts.engine import image
 from scripts.project import PROJECT
-from tests.candidate.editor import browser, wait_until_healthy
+from tests.candidate.editor import TERMINAL, browser, wait_until_healthy
 from tests.candidate.task import Interview
 
 pytestmark = pytest.mark.e2e
 
 SAMPLES = {challenge.name: challenge for challenge in read_challenges(PROJECT / "challenge")}
 SOLUTIONS = PROJECT / "tests" / "challenges" / "solutions"
-TERMINAL = ".terminal-wrapper.active .xterm-rows"
 
 
 @pytest.fixture(params=SAMPLES)
