@@ -1,18 +1,22 @@
 """What an earlier release made is still there after an upgrade, or was taken out on purpose.
 
 ``tests/snapshots/VERSION.json`` holds a release's settings files and, for each resource that they made, its address and
-the names that it cannot change. After a release, `python -m tests.test_upgrade` writes the snapshot of the version in
-pyproject.toml, and copies its template set into ``tests/snapshots/VERSION``; the older ones stay.
+the names that it cannot change. After a release, `python -m tests.test_upgrade STATE` writes the snapshot of the
+version in pyproject.toml, and copies its template set, its shared stack and STATE into ``tests/snapshots/VERSION``; the
+older ones stay. STATE is what `prequel local up` wrote, ``.prequel/local/terraform.shared.tfstate``.
 """
 
+import gzip
 import json
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scripts.embedded.local_stack import EMBEDDED_SETTINGS
 from scripts.programs import PROGRAMS
 from stacks.configuration import load_settings
 
@@ -154,10 +158,14 @@ def main() -> None:
     """Writes the snapshot of this version."""
     import tempfile
 
+    state = Path(sys.argv[1]).read_bytes()
     with tempfile.TemporaryDirectory() as directory:
         text = json.dumps(snapshot(Path(directory)), indent=2)
+        shared = synthesized(Path(directory, "shared"), EMBEDDED_SETTINGS)["shared"]
     (SNAPSHOTS / f"{version()}.json").write_text(f"{text}\n")
-    shutil.copytree(PROJECT / "instance_templates", SNAPSHOTS / version(), dirs_exist_ok=True)
+    kept = shutil.copytree(PROJECT / "instance_templates", SNAPSHOTS / version(), dirs_exist_ok=True)
+    (kept / "shared.tf.json.gz").write_bytes(gzip.compress(json.dumps(shared).encode(), mtime=0))
+    (kept / "shared.tfstate.gz").write_bytes(gzip.compress(state, mtime=0))
 
 
 if __name__ == "__main__":
