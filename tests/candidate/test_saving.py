@@ -1,4 +1,7 @@
-"""The saver in the real image, as the task definition says: work survives the task, and the saver reveals nothing."""
+"""The saver in the real image, as the task definition says: work survives the task, and the saver reveals nothing.
+
+The interview was made by a client that does no more than apply the template set: saving and restoring are in there.
+"""
 
 import os
 import re

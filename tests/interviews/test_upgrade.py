@@ -37,5 +37,6 @@ def test_an_interview_of_an_earlier_release_goes_on_is_extended_and_is_destroyed
     assert (extended.deadline, extended.release_digest) == (created.intent.deadline + timedelta(minutes=30), earlier)
     assert recover(context, request.id).did == "nothing: it is as it should be"
     assert place.live(request.id) == before
-    assert destroy(context, request.id).existed
+    ended = destroy(context, request.id)
+    assert (ended.existed, ended.unsaved, ended.work) == (True, "", None)  # a task of that time saves no work
     assert place.live(request.id) == {}
