@@ -10,18 +10,19 @@ from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.wrappers import Response
 
-from scripts.embedded.checks import models, rights, rules, state, tags
+from scripts.embedded.checks import models, not_run, rights, rules, state, tags
 from scripts.embedded.checks.call import Call, Refusal
 from scripts.embedded.checks.quotas import SimulatedAccount
 from scripts.embedded.checks.requests import read, service_of
 
 
 class Gate:
-    """A WSGI application in front of ``application``, moto's."""
+    """A WSGI application in front of ``application``, moto's; in front of a ``live`` one, what that runs is checked."""
 
-    def __init__(self, application: Any, account: SimulatedAccount) -> None:
+    def __init__(self, application: Any, account: SimulatedAccount, *, live: bool = False) -> None:
         self._application = application
-        self._checks = (models.check, rules.check, tags.check, rights.check, state.check, account.check)
+        checks = (models.check, rules.check, tags.check, rights.check, state.check, account.check)
+        self._checks = (*checks, not_run.check) if live else checks
         self._after = (state.after, account.after)
         self._account = account
 

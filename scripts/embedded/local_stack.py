@@ -16,6 +16,7 @@ import psutil
 
 from scripts.console import Console
 from scripts.embedded.launcher import SERVER_MODULE, EmbeddedAws
+from scripts.embedded.live.host import live_engine
 from scripts.embedded.live.ownership import sweep
 from scripts.engine.engine import Engine
 from scripts.engine.haproxy import haproxy
@@ -105,7 +106,7 @@ def live_image(console: Console) -> str | None:
     """
     try:
         haproxy()
-        with Engine.find() as engine, console.step("Building the candidate's image, if it is not there yet"):
+        with live_engine() as engine, console.step("Building the candidate's image, if it is not there yet"):
             return editor_image(engine, report=console.say)
     except EngineError as error:
         console.say(f"no editor will run: {error}")

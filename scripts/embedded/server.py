@@ -53,7 +53,7 @@ def main() -> None:
         record_calls(options.calls)
     account = SimulatedAccount(new=options.account == "new")
     account.prepare()
-    application: Any = Gate(DomainDispatcherApplication(create_backend_app), account)
+    application: Any = Gate(DomainDispatcherApplication(create_backend_app), account, live=bool(options.live))
     plane = _data_plane(application, options) if options.live else None
     server = make_server("127.0.0.1", 0, plane or application, threaded=True, request_handler=OnePieceHandler)
     Thread(target=server.serve_forever, daemon=True).start()

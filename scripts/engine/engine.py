@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -126,7 +127,7 @@ class Engine:
     @property
     def is_desktop(self) -> bool:
         """Whether its containers run in a virtual machine of this machine, which cannot reach their addresses."""
-        return "Docker Desktop" in str(self.client.info().get("OperatingSystem"))
+        return sys.platform != "linux" or "Docker Desktop" in str(self.client.info().get("OperatingSystem"))
 
     def close(self) -> None:
         """Closes the connection, and ends the engine's service if ``find`` started it; twice is once."""

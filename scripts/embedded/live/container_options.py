@@ -14,10 +14,11 @@ from scripts.engine.engine import Engine
 def container_options(definition: Mapping[str, Any], task: Any, *, volumes: Mapping[str, str]) -> dict[str, Any]:
     """Keywords of ``client.containers.create`` for one container of ``task``, moto's task definition.
 
-    ``volumes`` are the engine's volumes by the task's names. A container without limits of its own has the task's.
+    ``volumes`` are the engine's volumes by the task's names. A container without limits of its own has the task's CPU,
+    and what the others leave of the task's memory: together they never have more.
     """
     capabilities = (definition.get("linuxParameters") or {}).get("capabilities") or {}
-    memory = int(definition.get("memory") or task.memory or 2048) * 1024 * 1024
+    memory = int(definition.get("memory") or _rest_of(task)) * 1024 * 1024
     cpu = int(definition.get("cpu") or task.cpu or 1024)
     return {
         "entrypoint": definition.get("entryPoint") or None,
@@ -40,6 +41,12 @@ def container_options(definition: Mapping[str, Any], task: Any, *, volumes: Mapp
         "healthcheck": _health_check(definition.get("healthCheck")),
         "log_config": {"Type": "json-file", "Config": {}},  # what the engine's own log needs to be read again
     }
+
+
+def _rest_of(task: Any) -> int:
+    """MiB of the task that no container has for itself."""
+    containers = getattr(task, "container_definitions", [])
+    return int(task.memory or 2048) - sum(int(one.get("memory") or 0) for one in containers)
 
 
 def ulimits(definition: Mapping[str, Any], engine: Engine) -> list[Ulimit]:

@@ -13,14 +13,13 @@ from scripts.embedded.live.builds import Builds
 from scripts.embedded.live.clean_environment import CleanEnvironment
 from scripts.embedded.live.ecs_tasks import make_services_truthful
 from scripts.embedded.live.functions import Functions
-from scripts.embedded.live.host import LiveHost
+from scripts.embedded.live.host import LiveHost, live_engine
 from scripts.embedded.live.load_balancer import LoadBalancers
 from scripts.embedded.live.local_images import LocalImages
 from scripts.embedded.live.ownership import owner, remove, sweep
 from scripts.embedded.live.role_sessions import RoleSessions
 from scripts.embedded.live.rules import Rules
 from scripts.embedded.live.scheduler import Scheduler
-from scripts.engine.engine import Engine
 
 LISTENERS_PATH = "/_embedded/listeners"
 _STEP_SECONDS = 0.5
@@ -36,7 +35,7 @@ class DataPlane:
         self._application = application
         self._region = region
         self._image = image
-        self.engine = Engine.find()
+        self.engine = live_engine()
         self._balancers = LoadBalancers(region)
         self._clean = CleanEnvironment()
         self._stop = Event()

@@ -9,6 +9,7 @@ from scripts.embedded.live.local_images import LocalImages
 from scripts.embedded.live.ownership import LABEL
 from scripts.embedded.live.role_sessions import RoleSessions
 from scripts.engine.engine import Engine
+from scripts.errors import EngineError
 
 _FRESH_SECONDS = 0.4
 
@@ -37,3 +38,15 @@ class LiveHost:
                 self._states = {one["Id"]: one["State"].lower() for one in listed}
                 self._seen = time.monotonic()
             return self._states.get(container_id, "removed")
+
+
+def live_engine() -> Engine:
+    """This machine's container engine, if it can run tasks; raises ``EngineError``."""
+    engine = Engine.find()
+    if engine.is_desktop:
+        engine.close()
+        raise EngineError(
+            "this container engine runs in a virtual machine, whose containers' addresses the load balancer on this "
+            "machine cannot reach; expected Docker or podman on Linux itself"
+        )
+    return engine

@@ -93,7 +93,6 @@ class Pod:
         network = TaskNetwork(
             host.engine,
             host.application,
-            host.sessions.endpoint,
             f"prequel-{self.task_id}",
             owner=host.owner,
             credentials=self._credentials,

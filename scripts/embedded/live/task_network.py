@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable, Iterable
 from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from docker.models.networks import Network
@@ -28,7 +27,6 @@ class TaskNetwork:
         self,
         engine: Engine,
         application: Any,
-        loopback: str,
         name: str,
         *,
         owner: str,
@@ -43,11 +41,6 @@ class TaskNetwork:
             name, driver="bridge", labels={LABEL: owner}, options=options
         )
         self.network.reload()
-        if engine.is_desktop:
-            # Its containers run in a virtual machine, for which this name leads to the machine's own loopback.
-            self.endpoint = f"http://host.docker.internal:{urlsplit(loopback).port}"
-            self._server = None
-            return
         gateway = self.network.attrs["IPAM"]["Config"][0]["Gateway"]
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
@@ -73,7 +66,6 @@ class TaskNetwork:
 
     def close(self) -> None:
         """Stops answering and removes the network."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+        self._server.shutdown()
+        self._server.server_close()
         self.network.remove()
