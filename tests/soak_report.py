@@ -14,12 +14,11 @@ _HEAD = """\
 # Soak tests
 
 `make soak` generates this page. It runs every long test completely; `make test` runs a sample of each. A test with a
-seed repeats the same random choices. A test without a seed covers every case.
+seed repeats the same random choices. A test without a seed covers every case. Each row says when and at which commit it
+was last run; the last run was on {machine}, Python {python}.
 
-Last run: {date}, commit {commit}, {machine}, Python {python}. {verdict}
-
-| claim | how often | seed | result | minutes |
-|---|---|---|---|---|
+| claim | how often | seed | result | minutes | run |
+|---|---|---|---|---|---|
 """
 
 _rows: dict[str, str] = {}
@@ -39,19 +38,19 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     asked = dict(report.user_properties).get("soak")
     if asked is not None and (report.when == "call" or report.failed):
         claim = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
-        _rows[report.nodeid] = f"| {claim} | {asked} | {report.outcome} | {report.duration / 60:.1f} |\n"
+        _rows[claim] = f"| {claim} | {asked} | {report.outcome} | {report.duration / 60:.1f} |"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Replaces the last report, unless nothing ran here."""
+    """Replaces the rows of what was run here, and leaves the others."""
     if not _rows or hasattr(session.config, "workerinput"):
         return
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+    run = f"{datetime.now(UTC).date()}, {commit.stdout.strip()}"
     head = _HEAD.format(
-        date=datetime.now(UTC).date(),
-        commit=commit.stdout.strip(),
-        machine=f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
-        python=platform.python_version(),
-        verdict="All passed." if not session.testsfailed else f"{session.testsfailed} failed.",
+        machine=f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}", python=platform.python_version()
     )
-    REPORT.write_text(head + "".join(_rows[name] for name in sorted(_rows)))
+    known = [line for line in REPORT.read_text().splitlines() if line.startswith("| ")][1:]
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in known}
+    rows |= {claim: f"{row} {run} |" for claim, row in _rows.items()}
+    REPORT.write_text(head + "".join(f"{rows[claim]}\n" for claim in sorted(rows)))
