@@ -3,6 +3,9 @@
 import json
 import socket
 import ssl
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,15 @@ import pytest
 import requests
 from cryptography import x509
 
+from scripts.project import PROJECT
 from tests.candidate.editor import browser
 from tests.live.conftest import CHALLENGE, PREFIX, LiveInterview, LiveStack, wait_for
 
 pytestmark = pytest.mark.e2e
 
 Interviews = dict[str, LiveInterview]
+
+SOLUTIONS = PROJECT / "tests" / "challenges" / "solutions"
 
 
 def test_a_candidate_logs_in_edits_runs_a_command_and_continues_after_a_reload(
@@ -90,17 +96,137 @@ def test_a_process_over_the_tasks_memory_is_killed_and_the_editor_lives(created:
     assert ada.answers()
 
 
-def test_a_container_that_is_killed_is_replaced(live: LiveStack, created: Interviews) -> None:
-    bob = created["bob"]
-    before = bob.task
-    bob.container().kill()
-    stopped = wait_for(lambda: live.stopped_tasks("bob"), "the end of the task")[-1]
+LISTING = """
+import hashlib, json, pathlib, stat, sys
+root = pathlib.Path(sys.argv[1])
+found = {}
+for path in sorted(root.rglob("*")):
+    name = path.relative_to(root).as_posix()
+    if path.is_file() and not name.startswith(".git/"):
+        found[name] = [stat.S_IMODE(path.stat().st_mode), hashlib.sha256(path.read_bytes()).hexdigest()]
+print(json.dumps(found))
+"""
+"""What is in a folder, but for git's own files, which the editor touches too."""
+
+
+def test_a_killed_container_is_replaced_and_the_candidate_goes_on_where_the_work_was_saved(
+    live: LiveStack, created: Interviews, tmp_path: Path
+) -> None:
+    bob, folder = created["bob"], "/home/coder/challenge"
+    solution = SOLUTIONS / CHALLENGE / "rate_limiter.py"
+    bob.run(
+        "python3",
+        "-c",
+        "import sys; open(sys.argv[1], 'w').write(sys.argv[2])",
+        *(f"{folder}/rate_limiter.py", solution.read_text()),
+    )
+    with browser(tmp_path / "profile") as person:
+        person.go(bob.url)
+        person.submit_password(bob.password)
+        person.open_file("rate_limiter.py")
+        person.write_line("# Bob's last line")
+        person.press("\ue009", "s")  # control
+        who = "-c user.name=Bob -c user.email=bob@example.com"
+        person.run_in_terminal(
+            f"echo dot > .notes; chmod 700 .notes; git init -q; git add .; git {who} commit -qm begun"
+        )
+        history = ("git", "-C", folder, "log", "--format=%s")
+        wait_for(lambda: bob.run(*history)[1] == "begun\n", "the commit")
+        wait_for(lambda: "Bob's last line" in bob.run("cat", f"{folder}/rate_limiter.py")[1], "the last line")
+        before = json.loads(bob.run("python3", "-c", LISTING, folder)[1])
+        assert before[".notes"][0] == 0o700
+        work = wait_for(lambda: fetched_when_equal(live, tmp_path, before), "the saved work")
+        killed(live, bob)
+        assert json.loads(bob.run("python3", "-c", LISTING, folder)[1]) == before
+        wait_for(lambda: bob.run(*history)[1] == "begun\n", "the commit, restored")
+        restored = json.loads(bob.run("cat", "/run/prequel/status.json")[1])["restored_from"]
+        person.go(bob.url)  # the same address, and still logged in
+        person.wait_for_text(
+            ".notifications-toasts", f"Your work was restored as it was saved at {restored[11:16]} UTC"
+        )
+        person.open_file("rate_limiter.py")
+        person.wait_for_text(".editor-group-container.active .view-lines", "# Bob's last line")
+    # The interviewer's own look at it.
+    tried = live.prequel("challenge", "try", f"{PROJECT}/challenge/{CHALLENGE}", "--work", str(work))
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+
+
+def fetched_when_equal(live: LiveStack, directory: Path, wanted: dict[str, list[object]]) -> Path | None:
+    """Where `prequel interview work` has written Bob's last state, once that is as ``wanted``."""
+    fetched = Path(tempfile.mkdtemp(dir=directory)) / "work"
+    live.prequel("interview", "work", "bob", "--to", str(fetched))
+    listed = subprocess.run([sys.executable, "-c", LISTING, str(fetched)], capture_output=True, text=True, check=True)
+    return fetched if json.loads(listed.stdout) == wanted and (fetched / ".git").is_dir() else None
+
+
+def killed(live: LiveStack, interview: LiveInterview) -> None:
+    """Kills the editor's container, and waits for the one that replaces it."""
+    before = interview.task
+    interview.container().kill()
+    stopped = wait_for(lambda: live.stopped_tasks(interview.id), "the end of the task")[-1]
     assert stopped["stoppedReason"] == "Essential container in task exited"
     assert stopped["stopCode"] == "EssentialContainerExited"
     assert {c["name"]: c.get("exitCode") for c in stopped["containers"]}["code-server"] == 137
-    wait_for(lambda: live.embedded.aws.ecs.list_tasks(cluster=PREFIX, serviceName="bob")["taskArns"], "a new task")
-    wait_for(bob.answers, "the new editor")
-    assert bob.task != before
+    ecs = live.embedded.aws.ecs
+    wait_for(lambda: ecs.list_tasks(cluster=PREFIX, serviceName=interview.id)["taskArns"], "a new task")
+    wait_for(interview.answers, "the new editor")
+    assert interview.task != before
+
+
+ECHO = """
+import socket
+server = socket.create_server(("127.0.0.1", 9000))
+connection, _ = server.accept()
+while b"\\r\\n\\r\\n" not in connection.recv(65536):
+    pass
+connection.sendall(b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n")
+connection.sendall(b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\\r\\n\\r\\n")
+while data := connection.recv(4096):
+    connection.sendall(data)
+"""
+"""A candidate's program with one websocket, which answers every byte with itself; the key is RFC 6455's example."""
+
+
+def test_a_websocket_survives_a_change_of_the_load_balancers_rules(live: LiveStack, created: Interviews) -> None:
+    ada, elb = created["ada"], live.embedded.aws.elbv2
+    ada.container().exec_run(["python3", "-c", ECHO], user="1000:1000", detach=True)
+    cookies = "; ".join(f"{name}={value}" for name, value in ada.log_in(ada.password).cookies.get_dict().items())
+    request = [
+        "GET /proxy/9000/ HTTP/1.1",
+        f"Host: {ada.host}",
+        f"Cookie: {cookies}",
+        f"Origin: {ada.url}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+
+    def opened() -> socket.socket | None:
+        connection = socket.create_connection(("127.0.0.1", int(ada.host.rpartition(":")[2])), timeout=60)
+        connection.sendall("\r\n".join([*request, "", ""]).encode())
+        if connection.recv(65536).startswith(b"HTTP/1.1 101 "):
+            return connection
+        connection.close()  # the program does not listen yet
+        return None
+
+    with wait_for(opened, "the websocket") as websocket:
+        websocket.sendall(b"a")
+        assert websocket.recv(1) == b"a"
+        elb.create_rule(
+            ListenerArn=live.place.values["listener_arn"],
+            Priority=40001,
+            Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": ["changed.example.com"]}}],
+            Actions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "418"}}],
+        )
+        port = ada.host.rpartition(":")[2]
+        changed = {"Host": "changed.example.com"}
+        wait_for(
+            lambda: requests.get(f"http://127.0.0.1:{port}/", headers=changed, timeout=60).status_code == 418,
+            "the new rule",
+        )
+        websocket.sendall(b"b")
+        assert websocket.recv(1) == b"b"
 
 
 @pytest.fixture
