@@ -27,20 +27,34 @@ record per interview ([plain.tf](../tests/bench/plain.tf)), with copy, `init`, `
 upload of the complete directory. **Ours** is `prequel interview create`.
 """
 
+_LIVE_MARK = "\n## Live interviews\n"
+
+_LIVE_HEAD = (
+    _LIVE_MARK
+    + """
+`python -m scripts.dev.bench.live` generates this section: interviews on a live embedded AWS
+([embedded-aws.md](embedded-aws.md#live-mode)), with real containers, editors and health checks. AWS itself takes longer
+to give a task its network and to pull its image ([performance.md](performance.md)).
+
+Measured {date} at commit {commit}, on {machine}, whose load was {load} before.
+"""
+)
+
 
 @dataclass(frozen=True)
 class Table:
-    """A heading, an introduction, and rows of which the first is the head."""
+    """A heading of a ``level``, an introduction, and rows of which the first is the head."""
 
     heading: str
     introduction: str
     rows: Sequence[Sequence[str]]
+    level: int = 2
 
     def markdown(self) -> str:
         """The section of the page."""
         head, *body = self.rows
         lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
-        parts = (f"## {self.heading}", self.introduction, "\n".join(lines))
+        parts = (f"{'#' * self.level} {self.heading}", self.introduction, "\n".join(lines))
         return "\n\n".join(part for part in parts if part)
 
 
@@ -79,22 +93,36 @@ def side_by_side(heading: str, introduction: str, plain: Cost, ours: Cost, store
 
 
 def write(tables: Sequence[Table]) -> None:
-    """Replaces the page."""
-    PAGE.write_text("\n\n".join([_head().rstrip(), *(table.markdown() for table in tables)]) + "\n")
+    """Replaces the page, but for its section on live interviews."""
+    PAGE.write_text("\n\n".join([_measured(_HEAD), *(table.markdown() for table in tables)]) + "\n" + _live_section())
 
 
-def _head() -> str:
+def write_live(tables: Sequence[Table], load: float) -> None:
+    """Replaces the section on live interviews; ``load`` is the machine's before they were measured."""
+    head = _measured(_LIVE_HEAD, load=f"{load:.1f}")
+    rest = PAGE.read_text().removesuffix(_live_section())
+    PAGE.write_text("\n\n".join([rest + head, *(table.markdown() for table in tables)]) + "\n")
+
+
+def _live_section() -> str:
+    """The end of the page as it is, if it has that section."""
+    _, mark, section = PAGE.read_text().partition(_LIVE_MARK)
+    return mark + section
+
+
+def _measured(head: str, **more: str) -> str:
     def output(*command: str) -> str:
         return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
 
     cpu = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
-    return _HEAD.format(
+    return head.format(
         date=datetime.now(UTC).date(),
         commit=output("git", "rev-parse", "--short", "HEAD").strip(),
         machine=f"{os.cpu_count()} cores ({cpu.split(': ')[-1]}), {platform.system()} {platform.machine()}",
         terraform=output("terraform", "version").split()[1].lstrip("v"),
         python=platform.python_version(),
-    )
+        **more,
+    ).rstrip()
 
 
 def _lines(path: str) -> list[str]:
