@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.work.conftest import contents
 pytestmark = pytest.mark.e2e
 
 CANDIDATE = 1000
+IGNORED = "node_modules/dependency.js"
 
 
 @pytest.fixture
@@ -46,8 +48,24 @@ def saver(interview: Interview, task: Path) -> Iterator[Container]:
 def edit(task: Path, name: str, text: str) -> None:
     """What the candidate does in the editor."""
     path = task / "home" / "challenge" / name
+    path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     os.chown(path, CANDIDATE, CANDIDATE)
+
+
+@contextmanager
+def shipped(interview: Interview, path: str, content: bytes) -> Iterator[None]:
+    """While open, the challenge has one more file."""
+    [source] = [
+        pair["value"] for pair in interview.described("challenge")["environment"] if pair["name"] == "CHALLENGE"
+    ]
+    bucket, _, prefix = source.removeprefix("s3://").partition("/")
+    s3 = interview.embedded.aws.s3
+    s3.put_object(Bucket=bucket, Key=prefix + path, Body=content)
+    try:
+        yield
+    finally:
+        s3.delete_object(Bucket=bucket, Key=prefix + path)
 
 
 def status_of(task: Path) -> SaveStatus:
@@ -65,10 +83,13 @@ def test_the_next_task_begins_with_what_was_saved_when_the_last_one_was_told_to_
     first = saved(task, status_of(task).state + 1)
     edit(task, "solution.py", "the last line\n")
     edit(task, ".notes", "dot file\n")
+    edit(task, IGNORED, "as delivered")
     saver.stop()
     assert saver.exit_code == 0, saver.output
     assert status_of(task).state == first.state + 1
-    following = started(interview, tmp_path / "next")
+    assert status_of(task).left_out == ("node_modules/: ignored",)
+    with shipped(interview, IGNORED, b"as delivered"):
+        following = started(interview, tmp_path / "next")
     assert contents(following / "home" / "challenge") == contents(task / "home" / "challenge")
     assert status_of(following).restored_from == status_of(task).saved_at
     owners = {path.lstat().st_uid for path in (following / "home" / "challenge").rglob("*")}
