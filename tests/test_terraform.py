@@ -20,7 +20,7 @@ from scripts.errors import InterruptedRunError, MissingToolError, TerraformError
 from scripts.project import PROJECT
 from scripts.terraform import providers
 from scripts.terraform.binary import terraform_binary
-from scripts.terraform.interrupts import forward_interrupts
+from scripts.terraform.interrupts import AwaitedThreads, forward_interrupts
 from scripts.terraform.plugin_cache import filling
 from scripts.terraform.process import Terraform
 from scripts.terraform.providers import (
@@ -198,6 +198,26 @@ def test_a_ctrl_c_that_comes_while_terraform_is_being_started_reaches_it(
     with pytest.raises(InterruptedRunError):
         deaf_terraform.init()
     assert time.monotonic() - start < 5
+
+
+def test_a_thread_has_ended_when_a_signal_that_came_at_its_start_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    start = threading.Thread.start
+
+    def start_and_be_interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        signal.raise_signal(signal.SIGINT)
+
+    def work() -> None:
+        time.sleep(0.2)
+        done.append("written")
+
+    with monkeypatch.context() as here:
+        here.setattr(threading.Thread, "start", start_and_be_interrupted)
+        with suppress(KeyboardInterrupt), AwaitedThreads(1) as pool:
+            pool.submit(work)
+            done.append("never reached")
+    assert done == ["written"]
 
 
 def fresh_caches(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:

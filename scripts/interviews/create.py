@@ -30,6 +30,7 @@ from scripts.interviews.session_clock import show_session
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
 from scripts.interviews.workspace import Workspace, check_here
 from scripts.private_files import private_directory
+from scripts.terraform.interrupts import AwaitedThreads
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _traces(context: Context, interview_id: str) -> list[str]:
 def _create_now(context: Context, run: RunLock, workspace: Workspace, request: Request) -> None:
     try:
         workspace.render(run.intent)
-        with ThreadPoolExecutor(4) as pool:
+        with AwaitedThreads(4) as pool:
             claiming = pool.submit(slot_for, context, run, workspace.manifest.limits.max_instances, workspace.values)
             listing = pool.submit(take_inventory, context.aws, run.intent.id, workspace.values)
             pinning = pool.submit(pinned, context, run.intent, workspace)
@@ -224,7 +225,7 @@ def bring_up(
     interview_id, first = run.intent.id, not run.intent.was_held
     try:
         workspace.render_inputs(run.intent)
-        with ThreadPoolExecutor(1) as pool:
+        with AwaitedThreads(1) as pool:
             uploading = pool.submit(workspace.upload, interview_id)
             outputs = _apply(context, run, workspace, password)
         uploading.result()

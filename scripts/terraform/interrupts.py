@@ -6,7 +6,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import Any
 
 INTERRUPT_GRACE_SECONDS = 120.0
 """What an interrupted terraform gets to finish what it began and to write its state, before it is killed."""
@@ -111,6 +113,30 @@ def forward_interrupts() -> Iterator[Callable[[], bool]]:
         for number, handler in previous.items():
             signal.signal(number, handler)
         _signals.forwarding = False
+
+
+@contextmanager
+def _deferred() -> Iterator[None]:
+    with forward_interrupts() as interrupted:
+        yield
+    if interrupted():
+        raise KeyboardInterrupt
+
+
+class AwaitedThreads(ThreadPoolExecutor):
+    """Threads that have ended when the block ends, also when a signal comes while one is started or waited for.
+
+    Python's own pool forgets a thread whose start a signal broke off, which then writes what was just taken back.
+    """
+
+    def submit(self, *arguments: Any, **options: Any) -> Future[Any]:
+        """As in any pool; a signal is heard afterwards."""
+        with _deferred():
+            return super().submit(*arguments, **options)
+
+    def __exit__(self, *arguments: Any) -> None:
+        with _deferred():
+            super().__exit__(*arguments)
 
 
 @contextmanager
