@@ -1,13 +1,8 @@
 """The shared stack on an embedded AWS, deployed by `cdktf deploy`."""
 
 import json
-import os
-import re
 import shlex
 import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +10,14 @@ from pathlib import Path
 import psutil
 
 from scripts.console import Console
+from scripts.embedded.deployment import cdktf_deploy
 from scripts.embedded.launcher import SERVER_MODULE, EmbeddedAws
 from scripts.embedded.live.host import live_engine
 from scripts.embedded.live.ownership import sweep
 from scripts.engine.engine import Engine
 from scripts.engine.haproxy import haproxy
 from scripts.engine.image import editor_image
-from scripts.errors import EngineError, InterruptedRunError, MissingToolError, PrequelError
-from scripts.project import PROJECT
-from scripts.terraform.binary import terraform_binary
-from scripts.terraform.environment import own_environment
-from scripts.terraform.providers import terraform_environment
+from scripts.errors import EngineError, PrequelError
 
 DOMAIN = "interviews.example.com"
 """Reserved for examples (https://www.rfc-editor.org/rfc/rfc2606), so it is nobody's."""
@@ -38,15 +30,10 @@ domain_name         = "{DOMAIN}"
 deletion_protection = false
 """
 
-_RESOURCE_DONE = re.compile(
-    r"(?P<address>[a-z0-9_]+\.[a-z0-9_]+(?:\[\S+\])?)\b.*: Creation complete after (?P<time>\S+)"
-)
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _STOP_SECONDS = 120
 """A task is given its stop timeout, and removing containers takes a busy machine a while."""
 
 DEFAULT_PREFIX = "prequel"
-_DURATION = re.compile(r"(?:(\d+)m)?(\d+)s")
 
 
 @dataclass(frozen=True)
@@ -159,7 +146,7 @@ def deploy_shared(embedded: EmbeddedAws, directory: Path, console: Console) -> N
     if not embedded.live:
         embedded.aws.route53.create_hosted_zone(Name=DOMAIN, CallerReference=DOMAIN)
     with console.step("Deploying the shared stack with cdktf deploy"):
-        _cdktf_deploy(directory, embedded.environment, console)
+        cdktf_deploy(directory, embedded.environment, console)
 
 
 def hint(local: LocalAws) -> str:
@@ -174,56 +161,3 @@ def interview_url(embedded: EmbeddedAws, interview_id: str) -> str:
     """Where any browser on this machine reaches an interview of a live one."""
     port = next(one["localPort"] for one in embedded.listeners if one["port"] == 80)
     return f"http://{interview_id}.{DEFAULT_PREFIX}.localhost:{port}"
-
-
-def _cdktf_deploy(directory: Path, environment: Mapping[str, str], console: Console) -> None:
-    prepared = terraform_environment(own_environment(environment))
-    prepared.pop("TF_CLI_ARGS_init", None)  # backend flags for S3, which a local backend refuses
-    prepared |= {
-        "PREQUEL_CONFIG_DIR": str(directory),
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), prepared.get("PATH", ""))),
-        "CI": "1",  # plain lines instead of a full-screen display
-    }
-    output = directory / "cdktf.out"
-    process = subprocess.Popen(
-        [_cdktf(), "deploy", "shared", "--auto-approve", "--skip-provider-lock", "--output", str(output)],
-        cwd=PROJECT,
-        env=prepared,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    lines: list[str] = []
-    assert process.stdout is not None  # noqa: S101  (it is a pipe)
-    try:
-        for line in process.stdout:
-            lines.append(_COLOUR.sub("", line).rstrip())
-            done = _RESOURCE_DONE.search(lines[-1])
-            if done:
-                console.done(done["address"], _seconds(done["time"]))
-        exit_code = process.wait()
-    except KeyboardInterrupt:
-        process.wait()  # it received the same ctrl-C, and finishes what it began
-        raise InterruptedRunError("the deployment was interrupted") from None
-    if exit_code != 0:
-        (directory / "cdktf.log").write_text("\n".join(lines))
-        errors = [line for line in lines if "rror:" in line] or lines[-1:] or ["no output"]
-        raise PrequelError(
-            f"cdktf deploy failed: {errors[0].strip()}; the whole output is in {directory / 'cdktf.log'}"
-        )
-
-
-def _cdktf() -> str:
-    terraform_binary()
-    if shutil.which("node") is None:
-        raise MissingToolError("node is not on PATH; install Node.js 20 or later from https://nodejs.org")
-    command = PROJECT / "node_modules" / ".bin" / "cdktf"
-    if not command.exists():
-        raise MissingToolError(f"{command} is missing; run `make setup` in {PROJECT}")
-    return str(command)
-
-
-def _seconds(text: str) -> float:
-    found = _DURATION.search(text)
-    return 60 * int(found[1] or 0) + int(found[2]) if found else 0.0
