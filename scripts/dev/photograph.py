@@ -3,29 +3,32 @@
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scripts.errors import PrequelError
 
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
 PASSWORD_SECONDS = 60
-WORKBENCH_SECONDS = 120
+WORKBENCH_SECONDS = 180
 """A busy machine takes a minute to start a browser and to load the editor."""
+
+_CLOCK = "//*[contains(@class, 'statusbar-item')][contains(., ' left')]"
+_LOADING = "//*[contains(@class, 'statusbar-item')][contains(., 'Activating Extensions')]"
 
 
 def photograph(url: str, password: str, path: Path) -> bool:
-    """Logs in at ``url`` and writes a PNG of the editor to ``path``; False where there is no browser for it.
+    """Logs in at ``url`` and writes a PNG to ``path`` when the editor shows the instructions and the remaining time.
 
-    Raises ``PrequelError`` when the editor does not appear.
+    Returns False where there is no browser for it. Raises ``PrequelError`` when the editor does not appear.
     """
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         return False
     from selenium.common.exceptions import TimeoutException, WebDriverException
-    from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.expected_conditions import presence_of_element_located
-    from selenium.webdriver.support.wait import WebDriverWait
+    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
     options = ChromeOptions()
     options.binary_location = chromium
@@ -41,16 +44,30 @@ def photograph(url: str, password: str, path: Path) -> bool:
             raise PrequelError(f"chromium does not start: {(error.msg or '').partition(';')[0]}") from error
         try:
             browser.get(url)
-            field = (By.CSS_SELECTOR, "input[type=password]")
-            found = WebDriverWait(browser, PASSWORD_SECONDS).until(presence_of_element_located(field))
-            found.send_keys(password, Keys.ENTER)
-            rows = (By.CSS_SELECTOR, ".explorer-folders-view .monaco-list-row")
-            WebDriverWait(browser, WORKBENCH_SECONDS).until(presence_of_element_located(rows))
-            time.sleep(5)  # what comes after the list of files: the welcome page, colours
+            _enter(browser, password)
             path.parent.mkdir(parents=True, exist_ok=True)
             browser.save_screenshot(str(path))
         except TimeoutException as error:
-            raise PrequelError(f"the editor at {url} did not appear in a browser") from error
+            raise PrequelError(f"the editor at {url} did not appear in a browser: {error.msg}") from error
         finally:
             browser.quit()
     return True
+
+
+def _enter(browser: "Chrome", password: str) -> None:
+    """Logs in, and waits until what a candidate reads first is there; raises ``TimeoutException``."""
+    from selenium.webdriver import Keys
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support import expected_conditions as expected
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    field = expected.presence_of_element_located((By.CSS_SELECTOR, "input[type=password]"))
+    WebDriverWait(browser, PASSWORD_SECONDS).until(field, "no field for a password").send_keys(password, Keys.ENTER)
+    workbench = WebDriverWait(browser, WORKBENCH_SECONDS)
+    workbench.until(expected.presence_of_element_located((By.XPATH, _CLOCK)), "no remaining time in the status bar")
+    # The instructions are a page in a frame of a frame, so that they cannot reach the editor.
+    for frame in ("iframe.webview.ready", "iframe#active-frame"):
+        workbench.until(expected.frame_to_be_available_and_switch_to_it((By.CSS_SELECTOR, frame)), "no instructions")
+    workbench.until(expected.visibility_of_element_located((By.TAG_NAME, "h1")), "no instructions")
+    browser.switch_to.default_content()
+    workbench.until(expected.invisibility_of_element_located((By.XPATH, _LOADING)), "extensions that never start")

@@ -1,6 +1,5 @@
 """A candidate's way through an interview: the real code-server, started as the task definition says, in Chromium."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,8 +74,7 @@ def test_the_challenges_own_tests_run_in_the_terminal(session: Session, tmp_path
     session.browser.run_in_terminal("python3 -m unittest")
     for line in ("Ran 13 tests", "FAILED (failures="):
         session.browser.wait_for_text(TERMINAL, line)
-    # Set PREQUEL_SCREENSHOT=docs/images/editor.png to renew the picture in the documentation.
-    picture = Path(os.environ.get("PREQUEL_SCREENSHOT") or tmp_path / "editor.png")
+    picture = tmp_path / "editor.png"
     session.browser.screenshot(picture)
     assert picture.stat().st_size > 20_000
 
