@@ -29,13 +29,18 @@ _CERTIFICATES = "/run/certificates.pem"
 Report = Callable[[str], None]
 
 
+def image_name() -> str:
+    """The reference of the image that ``image/`` describes, whether it is built or not."""
+    return f"{REPOSITORY}:{_digest([path for path in IMAGE.rglob('*') if VARIANTS not in path.parents])}"
+
+
 def editor_image(engine: Engine, variant: str = "", *, report: Report = lambda _: None) -> str:
     """The reference of the image that ``image/`` describes, or of its ``variant``, such as ``go``.
 
     It is built when the engine does not have it yet, which takes minutes; ``report`` gets each step. Raises
     ``EngineError``.
     """
-    reference = f"{REPOSITORY}:{_digest([p for p in IMAGE.rglob('*') if VARIANTS not in p.parents])}"
+    reference = image_name()
     _build(engine, reference, DOCKERFILE, lambda: _base_options(engine, report), report)
     if not variant:
         return reference

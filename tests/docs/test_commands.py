@@ -61,6 +61,8 @@ RUN_ELSEWHERE = {
     "make diff": "tests/e2e/test_shared_stack.py::test_after_a_deployment_there_is_no_difference",
     "prequel challenge try challenge/python/rate-limiter": "tests/challenges/test_trial.py"
     "::test_a_sample_fails_as_it_comes_and_passes_with_its_solution",
+    "prequel challenge try challenge/python/rate-limiter --work review/ada": "tests/challenges/test_trial.py"
+    "::test_a_candidates_work_is_tested_by_the_challenges_own_command",
     "prequel templates publish": "tests/releases/test_rehearsal.py"
     "::test_the_committed_templates_are_rehearsed_and_published_from_the_command_line",
     'prequel interview create --challenge python/rate-limiter --candidate "Ada Lovelace"'

@@ -26,7 +26,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     )
     assert demo.stdout is not None
     for line in demo.stdout:
-        if "✓ aws_" in line:  # the first resource: in the middle of the deployment
+        if " resources after " in line:  # in the middle of the deployment
             break
     os.killpg(demo.pid, signal.SIGINT)  # as a terminal does, to the whole foreground group
     said = demo.stdout.read()
