@@ -46,4 +46,4 @@ def test_a_page_without_markers_for_its_generated_part_is_an_error(tmp_path: Pat
     page = tmp_path / "page.md"
     page.write_text("# Title\n<!-- cost:begin -->\n")
     with pytest.raises(PrequelError, match=r"page\.md has no <!-- cost:begin --> and <!-- cost:end -->"):
-        with_part(page, "cost", "body")
+        with_part(page, ("cost", "body"))

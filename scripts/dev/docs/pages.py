@@ -4,6 +4,7 @@ from pathlib import Path
 
 from scripts.dev.docs.commands import reference
 from scripts.dev.docs.costs import parts
+from scripts.dev.docs.first_minutes import first_minutes
 from scripts.dev.docs.life import life
 from scripts.dev.docs.performance import tables
 from scripts.errors import PrequelError
@@ -22,24 +23,30 @@ def pages() -> dict[Path, str]:
     performance, scale, contract = DOCS / "performance.md", DOCS / "scale.md", DOCS / "template-contract.md"
     section, table = parts()
     return {
-        README: with_part(README, "cost", section),
-        scale: with_part(scale, "cost", table),
-        performance: with_part(performance, "model", tables()),
-        INTERVIEWS: with_part(INTERVIEWS, "states", life()),
-        contract: with_part(contract, "values", values(TemplateVariables(VARIABLES.read_text()))),
+        README: with_part(README, ("cost", section)),
+        scale: with_part(scale, ("cost", table)),
+        performance: with_part(performance, ("model", tables()), ("first-minutes", first_minutes(README.read_text()))),
+        INTERVIEWS: with_part(INTERVIEWS, ("states", life())),
+        contract: with_part(contract, ("values", values(TemplateVariables(VARIABLES.read_text())))),
         DOCS / "cli.md": reference(),
         DECISIONS / "README.md": decisions(DECISIONS),
     }
 
 
-def with_part(page: Path, name: str, body: str) -> str:
-    """The text of ``page`` with ``body`` between the markers of ``name``; raises ``PrequelError`` if one is missing."""
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    before, found, rest = page.read_text().partition(begin)
-    _, ended, after = rest.partition(end)
-    if not found or not ended:
-        raise PrequelError(f"{page.name} has no {begin} and {end} to write between; put them back")
-    return f"{before}{begin}\n{body}\n{end}{after}"
+def with_part(page: Path, *parts: tuple[str, str]) -> str:
+    """The text of ``page`` with each body of ``parts`` between the markers of its name.
+
+    Raises ``PrequelError`` if a marker is missing.
+    """
+    text = page.read_text()
+    for name, body in parts:
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        before, found, rest = text.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not found or not ended:
+            raise PrequelError(f"{page.name} has no {begin} and {end} to write between; put them back")
+        text = f"{before}{begin}\n{body}\n{end}{after}"
+    return text
 
 
 def values(variables: TemplateVariables) -> str:
