@@ -18,6 +18,7 @@ from constructs.aws import (
     LbListenerRuleAction,
     LbListenerRuleCondition,
     LbListenerRuleConditionHostHeader,
+    LbListenerRuleConditionPathPattern,
     LbTargetGroup,
     LbTargetGroupHealthCheck,
     Route53Record,
@@ -31,7 +32,15 @@ from constructs.interview_containers import (
     volumes,
 )
 from constructs.waivers import TLS_ENDS_BEFORE, waive
-from contract.names import CODE_SERVER_CONTAINER, CODE_SERVER_PORT, WORK, password_parameter, task_family
+from contract.names import (
+    CLOSED_PATHS,
+    CODE_SERVER_CONTAINER,
+    CODE_SERVER_PORT,
+    OPEN_PATHS,
+    WORK,
+    password_parameter,
+    task_family,
+)
 
 
 class InterviewService(Construct):
@@ -101,13 +110,17 @@ class InterviewService(Construct):
         return target_group
 
     def _listener_rule(self, text: dict[str, str]) -> LbListenerRule:
+        paths = TerraformLocal(self, "paths", f'${{var.opened ? "{OPEN_PATHS}" : "{CLOSED_PATHS}"}}').as_string
         return LbListenerRule(
             self,
             "rule",
             listener_arn=text["listener_arn"],
             priority=Token.as_number("${var.listener_priority > 0 ? var.listener_priority : null}"),
             action=[LbListenerRuleAction(type="forward", target_group_arn=self.target_group.arn)],
-            condition=[LbListenerRuleCondition(host_header=LbListenerRuleConditionHostHeader(values=[self.hostname]))],
+            condition=[
+                LbListenerRuleCondition(host_header=LbListenerRuleConditionHostHeader(values=[self.hostname])),
+                LbListenerRuleCondition(path_pattern=LbListenerRuleConditionPathPattern(values=[paths])),
+            ],
         )
 
     def _task_definition(self, text: dict[str, str], containers: list[dict[str, Any]]) -> EcsTaskDefinition:

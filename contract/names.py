@@ -12,7 +12,7 @@ TEMPLATE_FILES = ("main.tf", "service.tf", "variables.tf", "outputs.tf")
 CLIENT_VARIABLE_NAMES = (
     *("interview_id", "candidate_name", "challenge", "password"),
     *("listener_priority", "expires_at", "image_tag", "release_digest"),
-    *("task_cpu", "task_memory", "task_storage"),
+    *("task_cpu", "task_memory", "task_storage", "opened"),
 )
 """The variables that only a client sets; the first three are required. Clients and the stack set ``aws_region``."""
 
@@ -46,6 +46,12 @@ SAVER_CONTAINER = "saver"
 
 JOIN_LABEL = "join"
 """Label before the domain of the link that opens an interview without typing; no interview may have it as its id."""
+
+OPEN_PATHS = "/*"
+CLOSED_PATHS = "/starting"
+"""What an interview's listener rule matches when its editor answers, and before: a path that nobody asks for, because
+ECS takes no target group that no rule forwards to, and a rule that matches answers a bare 503 until a target is
+healthy. What no rule matches gets the page that waits."""
 
 EDITOR_ICON = "/_static/src/browser/media/favicon.ico"
 """An image that code-server serves without a login; it loads when the editor answers."""

@@ -5,6 +5,7 @@ locals {
   hostname     = "${var.interview_id}.${var.domain_name}"
   image        = var.image_tag == "" ? var.code_server_image : "${var.code_server_repository_url}:${var.image_tag}"
   loader_image = var.challenge_loader_image == "" ? local.image : var.challenge_loader_image
+  paths        = var.opened ? "/*" : "/starting"
   work         = "work/${trimprefix(aws_lb_target_group.target.arn_suffix, "targetgroup/")}/"
 }
 
@@ -47,6 +48,12 @@ resource "aws_lb_listener_rule" "rule" {
   condition {
     host_header {
       values = [local.hostname]
+    }
+  }
+
+  condition {
+    path_pattern {
+      values = [local.paths]
     }
   }
 }

@@ -178,6 +178,13 @@ variable "task_storage" {
   }
 }
 
+variable "opened" {
+  type        = bool
+  description = "Whether requests reach the editor; false while it starts, for a client that opens the rule afterwards."
+  default     = true
+  nullable    = false
+}
+
 variable "aws_account_id" {
   type        = string
   description = "The account of the shared stack; any other is refused."

@@ -43,7 +43,8 @@ class InputVariable:
             validation=[
                 TerraformVariableValidationConfig(condition="${" + rule.condition + "}", error_message=rule.error)
                 for rule in self.rules
-            ],
+            ]
+            or None,
             **has_default,
         )
         if self.ephemeral:

@@ -126,6 +126,12 @@ CLIENT_VARIABLES = (
         STORAGE_GIB,
         f"0 or {STORAGE_GIB[0]} to {STORAGE_GIB[1]} GiB",
     ),
+    variable(
+        "opened",
+        "bool",
+        "Whether requests reach the editor; false while it starts, for a client that opens the rule afterwards.",
+        default=True,
+    ),
 )
 
 _ARN = "^arn:aws[a-z-]*"

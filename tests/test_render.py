@@ -574,6 +574,7 @@ def interview_forms(interview: InterviewStack, both_forms: Callable[[TerraformSt
                 "task_cpu": 2048,
                 "task_memory": 8192,
                 "task_storage": 40,
+                "opened": False,
                 "challenge_loader_image": "ghcr.io/example/loader:1",
             },
             5,

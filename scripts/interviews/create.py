@@ -25,6 +25,7 @@ from scripts.interviews.rate import Rate
 from scripts.interviews.readiness import wait_until_steady
 from scripts.interviews.records import Inputs, Intent, Status, timestamp
 from scripts.interviews.request import Request, checked_duration, refuse_reserved
+from scripts.interviews.route import open_route
 from scripts.interviews.run_lock import RunLock, run_lock
 from scripts.interviews.session_clock import show_session
 from scripts.interviews.store import ChangedMeanwhileError, IdInUseError
@@ -233,6 +234,7 @@ def bring_up(
             keep_key(context.aws, interview_id, workspace.values)
         longest = run.seconds_left / 2  # the rest is for taking it back
         wait_until_steady(context, interview_id, workspace.values, min(wait_seconds, longest), longest=longest)
+        open_route(context, run.intent, workspace.values)
         run.move(Status.ACTIVE, "ready", outputs=outputs, error="", failures=0, retry_at=None)
         if first:
             give_full_time(context, run)
@@ -260,11 +262,11 @@ def _apply(context: Context, run: RunLock, workspace: Workspace, password: str) 
     provider's own second try met the first one's resource.
     """
     try:
-        return workspace.apply(run, password)
+        return workspace.apply(run, password, opened=False)
     except TerraformError:
         if not workspace.reconcile(run, take_inventory(context.aws, run.intent.id, workspace.values)):
             raise
-        return workspace.apply(run, password)
+        return workspace.apply(run, password, opened=False)
 
 
 def _schedule(context: Context, run: RunLock, workspace: Workspace, request: Request) -> None:

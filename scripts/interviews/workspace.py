@@ -116,13 +116,14 @@ class Workspace:
             terraform.init()
             self._initialized = True
 
-    def apply(self, run: RunLock, password: str, *arguments: str) -> dict[str, Any]:
-        """Creates or completes the interview and returns its outputs."""
+    def apply(self, run: RunLock, password: str, *arguments: str, opened: bool = True) -> dict[str, Any]:
+        """Creates or completes the interview and returns its outputs; with ``opened`` requests reach the editor."""
         self._secrets.append(password)
         report = partial(self._report, run.intent.id)
 
         def work(terraform: Terraform) -> dict[str, Any]:
-            return terraform.apply(*arguments, on_event=report, variables={"password": password})
+            variables = {"password": password, "opened": str(opened).lower()}
+            return terraform.apply(*arguments, on_event=report, variables=variables)
 
         return self._change(run, work, share=0.5)  # the other half is for taking back what this began
 

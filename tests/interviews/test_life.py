@@ -30,10 +30,29 @@ ALL = {"service", "target group", "rule", "task definition", "password"}
 NAME = 'Zoë "${var.password}" %{ if }\nO\'Neil 🎉'
 
 
-def test_an_interview_is_created_does_not_drift_is_changed_noticed_and_proven_gone(place: Place) -> None:
+def paths(place: Place, interview_id: str) -> list[str]:
+    """What the interview's rule matches."""
+    [rule] = place.aws.elbv2.describe_rules(RuleArns=[place.live(interview_id)["rule"]])["Rules"]
+    return [
+        path
+        for one in rule["Conditions"]
+        if one["Field"] == "path-pattern"
+        for path in one["PathPatternConfig"]["Values"]
+    ]
+
+
+def test_an_interview_is_created_does_not_drift_is_changed_noticed_and_proven_gone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said = io.StringIO()
     request = place.request(candidate_name=NAME)
+    before_ready: list[list[str]] = []
+    monkeypatch.setattr(
+        "scripts.interviews.create.wait_until_steady",
+        lambda *_, **__: before_ready.append(paths(place, request.id)),
+    )
     created = create(place.context(out=said), request)
+    assert (before_ready, paths(place, request.id)) == ([["/starting"]], ["/*"])
     assert created is not None
     assert created.intent.status == "active"
     assert created.intent.access_url == f"http://{request.id}.{place.values['domain_name']}"
@@ -112,8 +131,8 @@ def test_an_answer_that_was_lost_costs_no_interview(place: Place, monkeypatch: p
     apply = Workspace.apply
     applies: list[str] = []
 
-    def lose_the_first_answer(workspace: Workspace, held: RunLock, password: str, *arguments: str) -> object:
-        outputs = apply(workspace, held, password, *arguments)
+    def lose_the_first_answer(workspace: Workspace, held: RunLock, password: str, *, opened: bool) -> object:
+        outputs = apply(workspace, held, password, opened=opened)
         applies.append(held.intent.id)
         if len(applies) == 1:
             place.aws.s3.delete_object(Bucket=place.context().bucket, Key=state_key(held.intent.id))

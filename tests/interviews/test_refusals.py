@@ -240,7 +240,7 @@ def test_a_create_that_was_taken_over_leaves_everything_to_the_other_run(
 ) -> None:
     request = place.request()
 
-    def apply_until_displaced(*_: object) -> dict[str, object]:
+    def apply_until_displaced(*_: object, **__: object) -> dict[str, object]:
         place.clock.forward(seconds=LONGEST_RUN.total_seconds())
         with run_lock(place.context(host="another"), request.id, "recover") as held:
             held.move(Status.FAILED, "for the test")

@@ -6,7 +6,10 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -251,10 +254,20 @@ def bad_image(live: LiveStack, editor_image: str) -> Iterator[str]:
 
 
 def test_a_bad_image_ends_in_the_circuit_breaker_and_its_reason_is_said(live: LiveStack, bad_image: str) -> None:
-    done = live.prequel(
+    creating = partial(
+        live.prequel,
         *("interview", "create", "--id", "bad", "--challenge", CHALLENGE, "--candidate", "Bad", "--duration", "60m"),
         *("--keep", "--image-tag", bad_image),
     )
+    seen = set()
+    with ThreadPoolExecutor(1) as pool:
+        create = pool.submit(creating)
+        while not create.done():
+            answer = LiveInterview(live, "bad").get()
+            seen.add((answer.status_code, answer.text))
+            time.sleep(0.2)
+        done = create.result()
+    assert seen == {(404, "<h1>not 'there'</h1>")}  # the page that waits, and never a bare 503
     assert done.returncode != 0
     assert "its container ended with exit code" in done.stderr
     [service] = live.embedded.aws.ecs.describe_services(cluster=PREFIX, services=["bad"])["services"]
