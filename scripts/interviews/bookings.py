@@ -109,6 +109,16 @@ def refuse_unless_bookable(context: Context, intent: Intent, limit: int) -> None
         bookings(context, limit, without=intent.id).refuse_unless_free(intent)
 
 
+def without_slot(context: Context, limit: int) -> list[str]:
+    """The ids of scheduled interviews for which no slot will be free, such as after another one was extended."""
+    if len(ids(context)) <= limit:
+        return []
+    found = [stored.intent for stored in context.intents.all().intents.values()]
+    known = Bookings(limit, found)
+    scheduled = [intent for intent in found if intent.status is Status.SCHEDULED]
+    return [intent.id for intent in scheduled if known.free(intent.begins_at, intent.deadline) < 0]
+
+
 def _full_minute(moment: datetime) -> datetime:
     whole = moment.replace(second=0, microsecond=0)
     return whole if whole == moment else whole + timedelta(minutes=1)

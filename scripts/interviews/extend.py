@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from scripts.errors import RefusedError
+from scripts.interviews.bookings import without_slot
 from scripts.interviews.context import Context
 from scripts.interviews.records import Intent, Status, timestamp
 from scripts.interviews.request import checked_id, shown_duration
@@ -55,4 +56,10 @@ def extend(context: Context, interview_id: str, by: timedelta, *, dry_run: bool 
             context.slots.extend(lease, deadline)
         show_session(context, extended)
         context.console.event("extended", interview=interview_id, deadline=timestamp(deadline))
+        release = context.releases.current()
+        if release and (waiting := without_slot(context, release.limits.max_instances)):
+            context.console.warn(
+                f"no slot may be free in time for {', '.join(waiting)}, which {'is' if len(waiting) == 1 else 'are'} "
+                "scheduled; destroy an interview before, or raise max_instances, deploy and publish"
+            )
         return extended

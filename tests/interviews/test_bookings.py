@@ -1,5 +1,6 @@
 """Whether a slot is free when an interview starts is known, and said, when it is scheduled."""
 
+import io
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from scripts.errors import NoFreeSlotError
 from scripts.interviews import bulk
 from scripts.interviews.bookings import Bookings
 from scripts.interviews.create import create, plan
+from scripts.interviews.extend import extend
 from scripts.interviews.records import Intent, Status
 from scripts.interviews.times import shown_time
 from tests.interviews.conftest import CHALLENGE, Place, PlaceFactory
@@ -152,6 +154,17 @@ def test_a_client_that_was_faster_on_another_machine_keeps_the_slot(
     with pytest.raises(NoFreeSlotError, match="taken by faster from"):
         create(context, at_noon(id="slower"))
     assert list(place.context().intents.all().intents) == ["faster"]
+
+
+def test_an_extension_that_takes_a_scheduled_interviews_slot_says_so(new_place: PlaceFactory) -> None:
+    place = new_place(max_instances=1)
+    place.stored("running", Status.ACTIVE, deadline=place.clock() + timedelta(minutes=30))
+    create(place.context(), full_at(place, 60)(id="next"))
+    said = io.StringIO()
+    extend(place.context(out=said), "running", timedelta(minutes=20))
+    assert "warning" not in said.getvalue()
+    extend(place.context(out=said), "running", timedelta(minutes=20))
+    assert "no slot may be free in time for next, which is scheduled" in said.getvalue()
 
 
 def test_rows_of_a_file_that_do_not_fit_together_are_refused_by_line(new_place: PlaceFactory, tmp_path: Path) -> None:
