@@ -177,7 +177,7 @@ def test_all_output_for_people_passes_the_console() -> None:
         if re.search(r"sys\.std(out|err)\.write|\bprint\(|\\033\[|typer\.echo", path.read_text())
         and not {"lambdas", "embedded"} & set(path.parts)
     }
-    assert writers <= {"scripts/console.py"}
+    assert writers <= {"scripts/console.py", "scripts/dev/session.py"}  # the latter prints into a picture
 
 
 def test_main_is_under_40_lines() -> None:
