@@ -182,6 +182,14 @@ def encrypt_overwrites_with_the_named_key() -> None:
     store.put_parameter = put_with_key
 
 
+def delete_markers_without_versioning() -> None:
+    """Makes moto delete the delete markers of a bucket whose versioning is suspended, as a destroy of it does."""
+    from moto.s3.models import FakeDeleteMarker
+
+    marker: Any = FakeDeleteMarker
+    marker.dispose = lambda _: None
+
+
 def name_linked_roles() -> None:
     """Makes moto name the service-linked roles of ECS and load balancers as AWS does."""
     from moto.iam.models import SERVICE_NAME_CONVERSION
@@ -200,5 +208,6 @@ def repair() -> None:
     count_loopback_as_tls()
     take_line_breaks_in_keys()
     encrypt_overwrites_with_the_named_key()
+    delete_markers_without_versioning()
     name_linked_roles()
     build_images()

@@ -144,6 +144,18 @@ def test_the_inline_policies_of_a_role_have_one_limit_together(client: Client) -
         put(RoleName="long", PolicyName="three", PolicyDocument=policy)
 
 
+def test_a_bucket_can_be_emptied_of_its_delete_markers_after_its_versioning_was_suspended(client: Client) -> None:
+    s3 = client("s3")
+    s3.create_bucket(Bucket="emptied")
+    s3.put_bucket_versioning(Bucket="emptied", VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket="emptied", Key="x", Body=b"")["VersionId"]
+    marker = s3.delete_object(Bucket="emptied", Key="x")["VersionId"]
+    s3.put_bucket_versioning(Bucket="emptied", VersioningConfiguration={"Status": "Suspended"})
+    versions = [{"Key": "x", "VersionId": version_id} for version_id in (version, marker)]
+    assert "Errors" not in s3.delete_objects(Bucket="emptied", Delete={"Objects": versions})
+    s3.delete_bucket(Bucket="emptied")
+
+
 def test_a_changed_build_project_keeps_what_the_change_does_not_name(client: Client) -> None:
     codebuild = client("codebuild")
     codebuild.create_project(**project("changed", settled_role(client("iam"), "changed", "codebuild.amazonaws.com")))
