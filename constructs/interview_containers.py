@@ -114,9 +114,10 @@ def saver_container(text: dict[str, str], image: str, work: str, password: SsmPa
     }
 
 
-def code_server_container(text: dict[str, str], image: str, password: SsmParameter) -> dict[str, Any]:
+def code_server_container(text: dict[str, str], image: str, password: SsmParameter, *, memory: str) -> dict[str, Any]:
     """Runs as an ordinary user on a read-only root, without capabilities and without AWS credentials.
 
+    ``memory`` is its limit in MiB, less than the task's, so that what the candidate runs leaves the saver its share.
     The image must have a shell, ``env``, ``setpriv``, ``dumb-init`` and ``code-server`` on its PATH: both the
     public one and ours do. It must not get a ``healthCheck``: ECS would run it with every variable, readable in
     /proc; the load balancer's checks do.
@@ -148,6 +149,7 @@ def code_server_container(text: dict[str, str], image: str, password: SsmParamet
         "privileged": False,
         "readonlyRootFilesystem": True,
         "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+        "memory": memory,
         "ulimits": [{"name": "nofile", "softLimit": OPEN_FILES, "hardLimit": OPEN_FILES}],
         "stopTimeout": STOP_SECONDS,
         "portMappings": [{"containerPort": CODE_SERVER_PORT, "protocol": "tcp"}],

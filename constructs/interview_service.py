@@ -26,6 +26,7 @@ from constructs.aws import (
     SsmParameter,
 )
 from constructs.interview_containers import (
+    SAVER_MEMORY_MIB,
     challenge_container,
     code_server_container,
     saver_container,
@@ -41,6 +42,11 @@ from contract.names import (
     password_parameter,
     task_family,
 )
+
+UNHEALTHY_CHECKS = 10
+"""The most that a target group allows. In the 50 s that they take, another task would hardly be ready, and it would
+lack the last changes: an editor that is only overloaded is worth waiting for
+(https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html)."""
 
 
 class InterviewService(Construct):
@@ -66,6 +72,9 @@ class InterviewService(Construct):
             "loader_image",
             '${var.challenge_loader_image == "" ? local.image : var.challenge_loader_image}',
         ).as_string
+        editor_memory = TerraformLocal(
+            self, "editor_memory", f"${{({_OWN_OR_SHARED.format('memory')}) - {SAVER_MEMORY_MIB}}}"
+        ).as_string
 
         password = SsmParameter(
             self,
@@ -86,7 +95,7 @@ class InterviewService(Construct):
         containers = [
             challenge_container(text, loader_image, self.work, password),
             saver_container(text, loader_image, self.work, password),
-            code_server_container(text, image, password),
+            code_server_container(text, image, password, memory=editor_memory),
         ]
         task_definition = self._task_definition(text, containers)
         self.service = self._service(variables, text, task_definition)
@@ -103,7 +112,12 @@ class InterviewService(Construct):
             protocol="HTTP",
             deregistration_delay="5",
             health_check=LbTargetGroupHealthCheck(
-                path="/healthz", matcher="200", interval=5, timeout=4, healthy_threshold=2, unhealthy_threshold=3
+                path="/healthz",
+                matcher="200",
+                interval=5,
+                timeout=4,
+                healthy_threshold=2,
+                unhealthy_threshold=UNHEALTHY_CHECKS,
             ),
         )
         waive(target_group, *TLS_ENDS_BEFORE)
@@ -198,6 +212,9 @@ class InterviewService(Construct):
         record.add_override("count", "${var.create_dns_record ? 1 : 0}")
 
 
+_OWN_OR_SHARED = "var.task_{0} > 0 ? var.task_{0} : var.code_server_{0}"
+
+
 def _own_or_shared(dimension: str) -> str:
     """The interview's own size, or else the shared stack's."""
-    return f"${{var.task_{dimension} > 0 ? var.task_{dimension} : var.code_server_{dimension}}}"
+    return f"${{{_OWN_OR_SHARED.format(dimension)}}}"

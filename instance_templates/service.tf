@@ -2,11 +2,12 @@
 # Produced by `make synth` from stacks/interview.py; do not edit.
 
 locals {
-  hostname     = "${var.interview_id}.${var.domain_name}"
-  image        = var.image_tag == "" ? var.code_server_image : "${var.code_server_repository_url}:${var.image_tag}"
-  loader_image = var.challenge_loader_image == "" ? local.image : var.challenge_loader_image
-  paths        = var.opened ? "/*" : "/starting"
-  work         = "work/${trimprefix(aws_lb_target_group.target.arn_suffix, "targetgroup/")}/"
+  hostname      = "${var.interview_id}.${var.domain_name}"
+  image         = var.image_tag == "" ? var.code_server_image : "${var.code_server_repository_url}:${var.image_tag}"
+  loader_image  = var.challenge_loader_image == "" ? local.image : var.challenge_loader_image
+  editor_memory = (var.task_memory > 0 ? var.task_memory : var.code_server_memory) - 128
+  paths         = var.opened ? "/*" : "/starting"
+  work          = "work/${trimprefix(aws_lb_target_group.target.arn_suffix, "targetgroup/")}/"
 }
 
 resource "aws_ssm_parameter" "password" {
@@ -32,7 +33,7 @@ resource "aws_lb_target_group" "target" {
     matcher             = "200"
     path                = "/healthz"
     timeout             = 4
-    unhealthy_threshold = 3
+    unhealthy_threshold = 10
   }
 }
 
@@ -191,6 +192,7 @@ resource "aws_ecs_task_definition" "task" {
           drop = ["ALL"]
         }
       }
+      memory       = local.editor_memory
       ulimits      = [{ name = "nofile", softLimit = 65535, hardLimit = 65535 }]
       stopTimeout  = 10
       portMappings = [{ containerPort = 8443, protocol = "tcp" }]

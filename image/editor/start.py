@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path("/opt/editor")
-EDITOR = ("/opt/node/bin/node", f"{ROOT}/node_modules/code-server/out/node/entry.js")
+EDITOR = (
+    "/opt/node/bin/node",
+    "--require",
+    f"{ROOT}/priority.js",
+    f"{ROOT}/node_modules/code-server/out/node/entry.js",
+)
+SHELL = str(ROOT / "bash")
+"""Of terminals and tasks; its name is what the editor knows a shell by."""
 SETUP_SECONDS = 60
 """The load balancer's checks begin to count after 120 s (health_check_grace_period_seconds)."""
 
@@ -21,6 +28,7 @@ def main() -> NoReturn:
     arguments = sys.argv[1:]
     # What pip and npm install for a user.
     os.environ["PATH"] = f"{Path.home()}/.local/bin:{os.environ['PATH']}"
+    os.environ["SHELL"] = SHELL
     if arguments and arguments[-1].startswith("/"):
         prepare(Path(arguments[-1]))
         arguments = ["--extensions-dir", f"{ROOT}/extensions", *arguments]
@@ -63,7 +71,7 @@ def set_up(folder: Path, command: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PASSWORD"}
     try:
         code = subprocess.run(
-            ["bash", "-c", command], cwd=folder, env=environment, timeout=SETUP_SECONDS, check=False
+            [SHELL, "-c", command], cwd=folder, env=environment, timeout=SETUP_SECONDS, check=False
         ).returncode
     except subprocess.TimeoutExpired:
         sys.exit(f"setup did not end within {SETUP_SECONDS} s: {command}")

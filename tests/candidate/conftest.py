@@ -9,7 +9,8 @@ from scripts.embedded.launcher import EmbeddedAws
 from scripts.engine import image
 from scripts.engine.engine import Engine
 from tests import machine
-from tests.candidate.container import remove_all
+from tests.candidate.container import Container, remove_all
+from tests.candidate.editor import Session, browser, wait_until_healthy
 from tests.candidate.network import CredentialsEndpoint, task_network
 from tests.candidate.task import Interview, apply_templates
 
@@ -58,3 +59,26 @@ def delivered(interview: Interview, tmp_path_factory: pytest.TempPathFactory) ->
     container = interview.container("challenge", directory)
     assert container.run() == 0, container.output
     return directory
+
+
+@pytest.fixture(scope="module")
+def running(interview: Interview, delivered: Path) -> Iterator[Container]:
+    container = interview.container("code-server", delivered)
+    container.start()
+    yield container
+    container.stop()
+
+
+@pytest.fixture(scope="module")
+def session(
+    running: Container, interview: Interview, delivered: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Session]:
+    """Past the login page, on the challenge."""
+    wait_until_healthy(running)
+    with browser(tmp_path_factory.mktemp("chromium")) as chromium:
+        chromium.open()
+        chromium.submit_password("not the password")
+        chromium.wait_for_text("body", "Incorrect password")
+        chromium.submit_password(interview.password)
+        chromium.wait_for_text(".explorer-folders-view", "README.md")
+        yield Session(running, delivered / "home", chromium)

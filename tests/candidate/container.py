@@ -77,6 +77,13 @@ class Container:
         self._running.wait(timeout=timeout_seconds)
         return self._end()
 
+    def execute(self, *command: str) -> tuple[int, str]:
+        """The exit code and the output of another command of its user, in it while it runs."""
+        assert self._running is not None
+        done = self._running.exec_run(list(command), user=self.definition["user"])
+        assert isinstance(done.output, bytes)
+        return int(done.exit_code or 0), done.output.decode(errors="replace")
+
     def stop(self) -> float:
         """Stops it as ECS does, by SIGTERM and after ``stopTimeout`` by SIGKILL; returns the seconds that it took."""
         start = time.monotonic()

@@ -4,6 +4,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -117,6 +118,10 @@ class Browser:
         """Waits until the elements hold ``text``."""
         self._wait(lambda: text in self.text_of(selector) or None, f"{text} in {selector}")
 
+    def wait_until_gone(self, selector: str, text: str) -> None:
+        """Waits until no such element holds ``text``."""
+        self._wait(lambda: text not in self.text_of(selector) or None, f"{text} to go from {selector}")
+
     def press(self, *keys: str) -> None:
         """Presses keys together, such as control and s."""
         chain = ActionChains(self._chrome)
@@ -155,9 +160,19 @@ class Browser:
         self._focus_terminal()
         self.type("\n")
 
+    def click_button(self, label: str) -> None:
+        """Clicks a button by its text."""
+        self._wait(lambda: self._clicked(label) or None, f"the button {label}")
+
     def screenshot(self, path: Path) -> None:
         """Writes a PNG."""
         self._chrome.save_screenshot(str(path))
+
+    def _clicked(self, label: str) -> bool:
+        button = next((one for one in self._all(".monaco-button") if one.text == label and one.is_displayed()), None)
+        if button is not None:
+            button.click()
+        return button is not None
 
     def _chosen(self, command: str) -> bool:
         """A part of the page that is still loading may swallow the key, or take the focus, which closes the palette."""
@@ -215,3 +230,12 @@ class Browser:
     def _wait(self, look: Callable[[], T | None], what: str) -> T:
         wait = WebDriverWait(self._chrome, WAIT_SECONDS, 0.2, ignored_exceptions=[StaleElementReferenceException])
         return wait.until(lambda _: look(), what)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Session:
+    """A running editor of our image: ``home`` is the candidate's home directory, seen from outside."""
+
+    container: Container
+    home: Path
+    browser: Browser

@@ -1,49 +1,15 @@
 """A candidate's way through an interview: the real code-server, started as the task definition says, in Chromium."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.candidate.container import Container, wait_for
-from tests.candidate.editor import TERMINAL, Browser, browser, log_in, wait_until_healthy
+from tests.candidate.editor import TERMINAL, Session, log_in, wait_until_healthy
 from tests.candidate.task import Interview
 
 pytestmark = pytest.mark.e2e
-
-
-@dataclass(frozen=True)
-class Session:
-    """A running editor of our image: ``home`` is the candidate's home directory, seen from outside."""
-
-    container: Container
-    home: Path
-    browser: Browser
-
-
-@pytest.fixture(scope="module")
-def running(interview: Interview, delivered: Path) -> Iterator[Container]:
-    container = interview.container("code-server", delivered)
-    container.start()
-    yield container
-    container.stop()
-
-
-@pytest.fixture(scope="module")
-def session(
-    running: Container, interview: Interview, delivered: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Session]:
-    """Past the login page, on the challenge."""
-    wait_until_healthy(running)
-    with browser(tmp_path_factory.mktemp("chromium")) as chromium:
-        chromium.open()
-        chromium.submit_password("not the password")
-        chromium.wait_for_text("body", "Incorrect password")
-        chromium.submit_password(interview.password)
-        chromium.wait_for_text(".explorer-folders-view", "README.md")
-        yield Session(running, delivered / "home", chromium)
 
 
 def test_the_load_balancers_check_is_answered_before_anybody_logs_in(running: Container, interview: Interview) -> None:

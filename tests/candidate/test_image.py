@@ -32,7 +32,7 @@ Start = Callable[..., Container]
     "command",
     [
         ("hadolint", "--no-color", "image/Dockerfile", *map(str, image.VARIANTS.glob("*.Dockerfile"))),
-        ("shellcheck", "image/prequel-load"),
+        ("shellcheck", "image/prequel-load", "image/prequel-save", "image/editor/bash"),
     ],
     ids=lambda command: command[0],
 )

@@ -1,16 +1,19 @@
 // The candidate's view of the session: who and what, the remaining time, and how old the last saved state is.
 //
 // Reads two files that the saver writes, session.json and status.json; an image without a saver has neither, and then
-// nothing is shown. There are no credentials here and no requests.
+// nothing is shown of them. Warns when the candidate's programs use up memory, disk or processes. There are no
+// credentials here and no requests.
 'use strict';
 
 const fs = require('fs/promises');
 const path = require('path');
 const vscode = require('vscode');
 const { WARNINGS, dueWarning, remaining, saved } = require('./clock');
+const overload = require('./overload');
 
 const DIRECTORY = process.env.PREQUEL_SESSION_DIRECTORY || '/run/prequel';
 const EVERY_MS = 5_000;
+const STOP = 'Stop my programs';
 
 async function read(name) {
   try {
@@ -105,6 +108,19 @@ class Session {
       <h1>The interview is over</h1><p>${work}</p><p>Thank you. You can close this page.</p></body>`;
   }
 
+  async showOverload() {
+    const [folder] = vscode.workspace.workspaceFolders || [];
+    const now = await overload.look(folder ? folder.uri.fsPath : '/tmp');
+    this.used ??= overload.first(now, this.memory.get('killed'));
+    const warnings = overload.warnings(this.used, now);
+    this.used = now;
+    if (now.kills !== this.memory.get('killed')) await this.memory.update('killed', now.kills);
+    for (const { text, stop } of warnings) {
+      vscode.window.showWarningMessage(text, ...(stop ? [STOP] : []))
+        .then((choice) => choice === STOP && overload.stopPrograms());
+    }
+  }
+
   async once(key, act) {
     if (this.memory.get(key)) return;
     await this.memory.update(key, true);
@@ -125,13 +141,15 @@ function time(text) {
 
 function activate(context) {
   const session = new Session(context);
-  const look = () => session.look().catch((error) => console.error('session:', error));
+  const look = () => Promise.all([session.look(), session.showOverload()])
+    .catch((error) => console.error('session:', error));
   const timer = setInterval(look, EVERY_MS);
   context.subscriptions.push(
     session.clock, session.saving, session.title,
     { dispose: () => clearInterval(timer) },
     vscode.commands.registerCommand('prequel.instructions', () => session.openInstructions()),
-    vscode.commands.registerCommand('prequel.session', look)
+    vscode.commands.registerCommand('prequel.session', look),
+    vscode.commands.registerCommand('prequel.stop', overload.stopPrograms)
   );
   return look();
 }

@@ -110,15 +110,20 @@ def _live_section() -> str:
     return mark + section
 
 
+def machine() -> str:
+    """What the measurements were made on."""
+    cpu = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
+    return f"{os.cpu_count()} cores ({cpu.split(': ')[-1]}), {platform.system()} {platform.machine()}"
+
+
 def _measured(head: str, **more: str) -> str:
     def output(*command: str) -> str:
         return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
 
-    cpu = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
     return head.format(
         date=datetime.now(UTC).date(),
         commit=output("git", "rev-parse", "--short", "HEAD").strip(),
-        machine=f"{os.cpu_count()} cores ({cpu.split(': ')[-1]}), {platform.system()} {platform.machine()}",
+        machine=machine(),
         terraform=output("terraform", "version").split()[1].lstrip("v"),
         python=platform.python_version(),
         **more,
