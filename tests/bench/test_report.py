@@ -1,36 +1,24 @@
-import subprocess
-import sys
+"""The page of benchmarks has two parts, measured by two commands, and each leaves the other as it is."""
+
 from pathlib import Path
 
+import pytest
+
 from scripts.dev.bench import report
-from scripts.dev.bench.measure import Cost, Meter
-
-PLAIN = Cost(seconds=80, cpu_seconds=9, memory=900e6, terraform_processes=8, aws_calls=120)
-OURS = Cost(seconds=4, cpu_seconds=4.5, memory=600e6, terraform_processes=4, aws_calls=60)
-BURN = "import time; end = time.process_time() + 0.4\nwhile time.process_time() < end: pass"
+from scripts.dev.bench.report import Table
 
 
-def test_a_missed_target_is_shown_as_plainly_as_one_that_was_met() -> None:
-    table = report.targets([report.Target("create", 5, 4.2, "s"), report.Target("list", 1, 1.31, "s")]).markdown()
-    assert "| create | 5 s | 4.20 s | yes |" in table
-    assert "| list | 1 s | 1.31 s | **no** |" in table
-
-
-def test_the_table_gives_the_plain_flow_as_a_multiple_of_ours() -> None:
-    table = report.side_by_side("One", "", PLAIN, OURS, (700e6, 20e3)).markdown()
-    assert "| seconds | 80.0 | 4.0 | 20.0 |" in table
-    assert "| stored, kB | 700000 | 20 | 35000.0 |" in table
-
-
-def test_the_work_of_child_processes_is_measured_with_our_own(tmp_path: Path) -> None:
-    meter = Meter(exempt=0, calls=tmp_path / "calls")
-    cost = meter.measure(lambda: subprocess.run([sys.executable, "-c", BURN], check=True))
-    assert cost.cpu_seconds >= 0.4
-    assert cost.memory > 1e6
-    assert any("python" in process.command for process in meter.processes)
-
-
-def test_only_the_aws_calls_made_during_the_work_are_counted(tmp_path: Path) -> None:
-    calls = tmp_path / "calls"
-    calls.write_text("before\n")
-    assert Meter(exempt=0, calls=calls).measure(lambda: calls.write_text("before\none\ntwo\n")).aws_calls == 2
+def test_each_part_of_the_page_is_replaced_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text("# Benchmarks\n\n## One interview\n")
+    monkeypatch.setattr(report, "PAGE", page)
+    for figure in ("1.0", "2.0"):
+        report.write_live([Table("One live interview", "", [("", "s"), ("total", figure)], level=3)], load=9)
+        report.write([Table("One interview", "", [("", "s"), ("total", figure * 2)])])
+    text = page.read_text()
+    assert text.count("\n## Live interviews\n") == text.count("\n## One interview\n") == 1
+    assert "whose load was 9.0 before" in text
+    assert [line for line in text.splitlines() if line.startswith("| total")] == [
+        "| total | 2.02.0 |",
+        "| total | 2.0 |",
+    ]
