@@ -115,7 +115,7 @@ class InterviewPermissions:
                 [
                     "elasticloadbalancing:DeleteRule",
                     "elasticloadbalancing:DeleteTargetGroup",
-                    # A recovery may move the interview to another slot, and reverts what somebody changed.
+                    # A start opens its rule. A recovery may move it to another slot, and reverts what somebody changed.
                     "elasticloadbalancing:ModifyRule",
                     "elasticloadbalancing:ModifyTargetGroup",
                     "elasticloadbalancing:ModifyTargetGroupAttributes",
