@@ -29,7 +29,7 @@ from scripts.embedded.launcher import EmbeddedAws
 from scripts.embedded.local_stack import DEFAULT_PREFIX, deploy_shared, interview_url
 from scripts.engine.engine import Engine
 from scripts.engine.haproxy import haproxy
-from scripts.engine.image import editor_image, image_name
+from scripts.engine.image import editor_image, has_image, image_name
 from scripts.errors import EngineError, InterruptedRunError, PrequelError
 from scripts.project import PROJECT
 
@@ -101,10 +101,8 @@ class Demo:
             f"This takes about {minutes:.0f} minutes on two cores that do nothing else. AWS's API is emulated on this "
             "machine; Terraform, its AWS provider and prequel are the real ones."
         )
-        if self._image and not self._image.done():
-            self._console.say("The first time, building the candidate's image takes some minutes more.")
         for number, step in enumerate(steps, 1):
-            self._console.say(f"  {number}. {step.title:<48} about {step.seconds:>3} s")
+            self._console.say(f"  {number}. {step.title:<50} about {step.seconds:>3} s")
 
     def run(self, embedded: EmbeddedAws) -> None:
         """Every step; raises ``PrequelError`` at the first that fails."""
@@ -237,10 +235,12 @@ def _check_ended(arguments: tuple[str, ...], exit_code: int) -> None:
 
 
 def _image_name(console: Console) -> str:
-    """The name of the candidates' image; empty where tasks cannot run, after one line that says why."""
+    """The name of the candidates' image, built or not; empty where tasks cannot run, after one line that says why."""
     try:
         haproxy()
-        with Engine.find():
+        with Engine.find() as engine:
+            if not has_image(engine, image_name()):
+                console.say("The candidate's image is built beside the first step; that takes some minutes, once.")
             return image_name()
     except EngineError as error:
         console.say(f"no editor will run: {error}")
@@ -257,8 +257,8 @@ def _conclude(demo: Demo, seconds: float, console: Console) -> None:
     slowest = max(demo.times, key=lambda step: step[1])[0]
     console.say("")
     for number, (title, took) in enumerate(demo.times, 1):
-        console.say(f"  {number}. {title:<48} {took:6.1f} s{'   the slowest' if title == slowest else ''}")
-    console.say(f"  {'in all':<51} {seconds:6.1f} s\n")
+        console.say(f"  {number}. {title:<50} {took:6.1f} s{'   the slowest' if title == slowest else ''}")
+    console.say(f"  {'in all':<53} {seconds:6.1f} s\n")
     if demo.picture:
         console.say(f"The editor as a candidate sees it: {PICTURE}\n")
     console.say(NEXT)
