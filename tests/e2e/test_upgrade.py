@@ -81,7 +81,7 @@ def replaced(stack: Terraform, *arguments: str) -> dict[str, list[str]]:
 def test_an_upgrade_replaces_nothing_of_the_last_releases_shared_stack(deployed: Deployed, tmp_path: Path) -> None:
     state = gzip.decompress((EARLIER / "shared.tfstate.gz").read_bytes()).decode()
     (then,) = re.findall(r'"type": "aws_route53_zone".*?"zone_id": "(\w+)"', state, re.DOTALL)
-    (zone,) = deployed.embedded.aws.route53.list_hosted_zones_by_name(DNSName=DOMAIN)["HostedZones"]
+    zone = deployed.embedded.aws.route53.list_hosted_zones_by_name(DNSName=DOMAIN)["HostedZones"][0]
     (tmp_path / "terraform.tfstate").write_text(state.replace(then, zone["Id"].rpartition("/")[2]))
     write_current(tmp_path)
     stack = Terraform(tmp_path, deployed.environment)
@@ -127,4 +127,6 @@ def test_the_shared_stack_of_the_last_release_is_upgraded_while_an_interview_goe
         assert destroy(context, request.id).existed
         assert place.live(request.id) == {}
         stack.destroy()
-        assert embedded.aws.ecs.list_clusters()["clusterArns"] == []
+        assert json.loads((stack.directory / "terraform.tfstate").read_text())["resources"] == []
+        assert embedded.aws.elbv2.describe_load_balancers()["LoadBalancers"] == []
+        assert embedded.aws.s3.list_buckets()["Buckets"] == []
