@@ -51,6 +51,11 @@ def test_size_and_architecture_come_from_the_settings(interview: Interview) -> N
     assert definition["runtimePlatform"]["cpuArchitecture"] == values["cpu_architecture"]
 
 
+def test_what_the_candidate_runs_leaves_the_saver_its_memory(interview: Interview) -> None:
+    limits = {name: interview.described(name)["memory"] for name in ("code-server", "saver")}
+    assert sum(limits.values()) == int(interview.definition["memory"])
+
+
 def test_one_image_is_pulled_unless_settings_say_otherwise(interview: Interview) -> None:
     assert interview.described("challenge")["image"] == interview.values["code_server_image"]
     assert interview.described("code-server")["image"] == interview.values["code_server_image"]
