@@ -24,7 +24,6 @@ from scripts.dev.bench import report
 from scripts.dev.bench.flows import Flows
 from scripts.dev.bench.saving import latency
 from scripts.embedded.launcher import EmbeddedAws
-from scripts.embedded.live.ownership import LABEL, owner
 from scripts.embedded.local_stack import DOMAIN, EMBEDDED_SETTINGS
 from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.engine.engine import Engine
@@ -125,12 +124,6 @@ class LiveBenchmark:
         task = self.task(name)
         return sum(_memory(self.container(task, one).stats(stream=False)) for one in ("saver", "code-server")) / 1e6
 
-    def left(self) -> int:
-        """Containers of this embedded AWS."""
-        assert self.embedded.process is not None  # noqa: S101  (it was started here)
-        label = f"{LABEL}={owner(self.embedded.process.pid)}"
-        return len(self.engine.client.containers.list(all=True, filters={"label": label}))
-
 
 def _moment(text: str) -> float:
     """Seconds since the epoch of the engine's time, whose nanoseconds Python does not read."""
@@ -201,9 +194,7 @@ def main() -> None:
         (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS.replace("local", "embedded"))
         image = editor_image(engine, report=console.say)
         with EmbeddedAws.start(live=image, log=directory / "requests.log") as embedded:
-            bench = LiveBenchmark(embedded, engine, directory)
-            measured = tables(bench, console, demo)
-        console.say(f"{bench.left()} containers are left")
+            measured = tables(LiveBenchmark(embedded, engine, directory), console, demo)
     report.write_live(measured, load)
 
 
