@@ -17,6 +17,7 @@ import pytest
 import requests
 from cryptography import x509
 
+from scripts.dev.bench.overload import LOADS, SHELL, STOP
 from scripts.project import PROJECT
 from tests.candidate.editor import browser
 from tests.live.conftest import CHALLENGE, PREFIX, LiveInterview, LiveStack, wait_for
@@ -90,6 +91,28 @@ def test_two_interviews_cannot_see_each_other(created: Interviews) -> None:
     assert ada.get("/", cookies=cookies).status_code == 302
     assert "login" not in ada.get("/", cookies=cookies).headers["Location"]
     assert "login" in bob.get("/", cookies=cookies).headers["Location"]
+
+
+def test_an_extension_shows_in_the_editor(live: LiveStack, created: Interviews, tmp_path: Path) -> None:
+    ada = created["ada"]
+    with browser(tmp_path / "profile") as person:
+        person.go(ada.url)
+        person.submit_password(ada.password)
+        person.wait_for_text(".statusbar", " min left")
+        person.wait_for_text(".statusbar", "saved ")
+        assert live.prequel("interview", "extend", "ada", "--by", "120m").returncode == 0
+        # The saver asks every 20 s, and the extension looks every 5 s.
+        person.wait_for_text(".statusbar", " h ")
+
+
+@pytest.mark.parametrize("load", ["a fork loop", "150 processes of 14 MB"])
+def test_the_task_outlives(created: Interviews, load: str) -> None:
+    ada = created["ada"]
+    before = ada.task
+    ada.run(SHELL, "-c", LOADS[load].format(seconds=5))
+    ada.run("node", "-e", STOP)
+    assert ada.answers()
+    assert ada.task == before
 
 
 def test_a_process_over_the_tasks_memory_is_killed_and_the_editor_lives(created: Interviews) -> None:
