@@ -37,6 +37,8 @@ def wait_until_steady(
         if not services or services[0]["status"] != "ACTIVE":
             raise NotReadyError(f"the service of interview {interview_id} was deleted while it was starting")
         service: Mapping[str, Any] = services[0]
+        if service["desiredCount"] == 0:
+            raise NotReadyError(f"the service of interview {interview_id} was set to 0 tasks while it was starting")
         if _complete(service):
             return
         if interrupted():

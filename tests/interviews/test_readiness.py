@@ -75,6 +75,12 @@ def test_a_person_who_waits_sees_at_once_what_for_and_again_only_after_a_while(b
     assert said.getvalue() == "waiting until interview demo is ready: 0 of 1 tasks run (0 s of at most 30)\n"
 
 
+def test_a_service_that_is_told_to_stop_is_not_waited_for(bucket: Place) -> None:
+    ended = a_service("IN_PROGRESS") | {"desiredCount": 0}
+    with pytest.raises(NotReadyError, match="was set to 0 tasks while it was starting"):
+        wait(bucket, StubEcs(a_service("IN_PROGRESS"), ended), seconds=1000)
+
+
 def test_running_is_not_ready_until_the_load_balancer_agrees(bucket: Place) -> None:
     with pytest.raises(NotReadyError, match="was not ready after 0 s: its health check fails: codes: 502"):
         wait(
