@@ -165,7 +165,7 @@ def main() -> None:
     (SNAPSHOTS / f"{version()}.json").write_text(f"{text}\n")
     kept = shutil.copytree(PROJECT / "instance_templates", SNAPSHOTS / version(), dirs_exist_ok=True)
     (kept / "shared.tf.json.gz").write_bytes(gzip.compress(json.dumps(shared).encode(), mtime=0))
-    (kept / "shared.tfstate.gz").write_bytes(gzip.compress(state, mtime=0))
+    (kept / "shared.state.json.gz").write_bytes(gzip.compress(state, mtime=0))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def replaced(stack: Terraform, *arguments: str) -> dict[str, list[str]]:
 
 
 def test_an_upgrade_replaces_nothing_of_the_last_releases_shared_stack(deployed: Deployed, tmp_path: Path) -> None:
-    state = gzip.decompress((EARLIER / "shared.tfstate.gz").read_bytes()).decode()
+    state = gzip.decompress((EARLIER / "shared.state.json.gz").read_bytes()).decode()
     (then,) = re.findall(r'"type": "aws_route53_zone".*?"zone_id": "(\w+)"', state, re.DOTALL)
     zone = deployed.embedded.aws.route53.list_hosted_zones_by_name(DNSName=DOMAIN)["HostedZones"][0]
     (tmp_path / "terraform.tfstate").write_text(state.replace(then, zone["Id"].rpartition("/")[2]))
