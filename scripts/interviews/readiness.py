@@ -37,12 +37,12 @@ def wait_until_steady(
         if not services or services[0]["status"] != "ACTIVE":
             raise NotReadyError(f"the service of interview {interview_id} was deleted while it was starting")
         service: Mapping[str, Any] = services[0]
-        if service["desiredCount"] == 0:
-            raise NotReadyError(f"the service of interview {interview_id} was set to 0 tasks while it was starting")
         if _complete(service):
             return
         if interrupted():
             raise InterruptedRunError(f"interrupted while interview {interview_id} was starting")
+        if service["desiredCount"] == 0:
+            raise NotReadyError(f"the service of interview {interview_id} was set to 0 tasks while it was starting")
         primary = _primary(service)
         if primary.get("rolloutState") == "FAILED":
             reason = primary.get("rolloutStateReason", "the circuit breaker gave no reason")
