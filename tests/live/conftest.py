@@ -154,7 +154,7 @@ class LiveInterview:
         return int(done.exit_code or 0), done.output.decode(errors="replace")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its editors and health checks take time from other tests
 def live(engine: Engine, editor_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     machine.require(machine.PROXY)
     directory = tmp_path_factory.mktemp("live")
@@ -172,7 +172,7 @@ def live(engine: Engine, editor_image: str, tmp_path_factory: pytest.TempPathFac
     assert containers(engine, server) == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def created(live: LiveStack) -> dict[str, LiveInterview]:
     """Three interviews, created at the same time, and a scheduled one, ``later``, which nobody starts and nobody ends.
 
