@@ -130,6 +130,7 @@ def editor_image(engine: Engine) -> str:
 def pytest_configure() -> None:
     """Every test runs the provider that we say is tested, whatever the registry offers by now."""
     _pass_on_no_ignored_signals()
+    os.environ.pop("COLUMNS", None)  # what a command prints is folded to it
     try:
         if provider_mirror(os.environ) is None:
             os.environ["PREQUEL_TF_MIRROR"] = str(tested_provider())

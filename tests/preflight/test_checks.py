@@ -343,7 +343,7 @@ def test_without_credentials_the_one_finding_says_how_to_get_some(embedded: Embe
     nobody = SETTINGS | {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": str(tmp_path)}
     done = prequel(embedded, tmp_path, "preflight", environment=nobody)
     assert done.returncode == 1
-    assert "there are no AWS credentials" in done.stdout
+    assert "there are no AWS credentials" in " ".join(done.stdout.split())
     assert "set AWS_PROFILE, or run `aws configure`" in done.stdout
     assert "Traceback" not in done.stderr
 
