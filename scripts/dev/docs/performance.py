@@ -46,7 +46,7 @@ FACTS: dict[str, Fact] = {
         "https://aws.amazon.com/blogs/aws/aws-fargate-enables-faster-container-startup-using-seekable-oci/",
     ),
     "image": Fact(
-        268, "MB", "measured, November 2026, code-server 4.139.1 (`python -m scripts.dev.bench.image`), compressed"
+        254, "MB", "measured, November 2026, code-server 4.139.1 (`python -m scripts.dev.bench.image`), compressed"
     ),
     "previous_loader_image": Fact(150, "MB", "assumed: the AWS CLI's public image, compressed, until release 0.2"),
     "soci_saves": Fact(
@@ -59,10 +59,10 @@ FACTS: dict[str, Fact] = {
         0.30, "of a task's start", "assumed: half of AWS's maximum, for an image that reads more data while it starts"
     ),
     "challenge": Fact(
-        2.4, "s", "measured on a container engine, the least of 16 runs beside other work: prequel-load, without S3"
+        1.0, "s", "measured on an idle container engine, the median of 5 runs, 0.7 at least: prequel-load, without S3"
     ),
     "code_server": Fact(
-        1.8, "s", "measured on a container engine with 1 vCPU and 2 GB, 1.7 to 1.9: a container's start to /healthz"
+        0.9, "s", "measured on an idle container engine with 1 vCPU and 2 GB, the median of 5 runs: start to /healthz"
     ),
     "previous_start": Fact(6, "s", "assumed: the AWS CLI copies the challenge, and code-server starts, 3 s each"),
     "record": Fact(
