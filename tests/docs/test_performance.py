@@ -53,7 +53,7 @@ def test_a_longer_interval_makes_every_interview_later() -> None:
     settings = settings_of_templates()
     longer = replace(settings, interval=30.0)
     first, second = (ready(one, loader_mb=150, editor_mb=250).usable for one in (settings, longer))
-    assert second - first == 25
+    assert second - first == pytest.approx(25)
 
 
 def test_each_number_has_a_page_or_says_that_it_is_measured_or_assumed() -> None:

@@ -2,7 +2,7 @@
 
 import re
 
-DEMO_SECONDS = {"to the picture of an editor": 436, "in all": 548}
+DEMO_SECONDS = {"to the picture of an editor": 141, "in all": 225}
 """Of `make demo` after its installation, measured on 2026-11-28 as docs/performance.md says."""
 
 _FIRST = ("git clone …", "cd …")
