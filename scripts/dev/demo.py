@@ -26,6 +26,7 @@ from scripts.console import Console
 from scripts.dev.leftovers import leftovers
 from scripts.dev.photograph import photograph
 from scripts.embedded.launcher import EmbeddedAws
+from scripts.embedded.live.host import live_engine
 from scripts.embedded.local_stack import DEFAULT_PREFIX, deploy_shared, interview_url
 from scripts.engine.engine import Engine
 from scripts.engine.haproxy import haproxy
@@ -238,7 +239,7 @@ def _image_name(console: Console) -> str:
     """The name of the candidates' image, built or not; empty where tasks cannot run, after one line that says why."""
     try:
         haproxy()
-        with Engine.find() as engine:
+        with live_engine() as engine:
             if not has_image(engine, image_name()):
                 console.say("The candidate's image is built beside the first step; that takes some minutes, once.")
             return image_name()
