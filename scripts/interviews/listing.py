@@ -16,7 +16,6 @@ from scripts.interviews.documents import plain
 from scripts.interviews.lookup import last_record
 from scripts.interviews.records import ENDING, Intent, Status, timestamp
 from scripts.interviews.request import shown_duration
-from scripts.interviews.saved_work import changes
 from scripts.interviews.services import stopped_services
 from scripts.interviews.store import LOG_FILE
 
@@ -138,6 +137,8 @@ def details(context: Context, interview_id: str) -> dict[str, Any]:
 
     ``changes`` is how much the candidate has changed, null where nothing is saved or it cannot be read.
     """
+    from scripts.interviews.saved_work import changes  # imported late: a list needs no cryptography
+
     intent, tombstone = last_record(context, interview_id)
     stopped, problems = _stopped(context, [intent])
     activities, unknown = Activities(context).of([intent])
