@@ -89,10 +89,16 @@ class Activities:
         self._asked_at = now
 
 
+def saved_at(context: Context, incarnation: str) -> dict[int, datetime]:
+    """When each state of one incarnation was saved, by its number, in order; raises ``AwsError``."""
+    found = context.objects.listing(f"{WORK}{incarnation}/")
+    states = {int(name): at for key, at in found.items() if (name := key.rpartition("/")[2]).isdigit()}
+    return dict(sorted(states.items()))
+
+
 def saves_of(context: Context, intent: Intent) -> list[datetime]:
     """When the interview's work was saved, oldest first; raises ``AwsError``."""
-    found = context.objects.listing(f"{WORK}{intent.work}/") if intent.work else {}
-    return sorted(at for key, at in found.items() if key[-1:].isdigit())
+    return sorted(saved_at(context, intent.work).values()) if intent.work else []
 
 
 def _requests(context: Context, intents: Sequence[Intent], now: datetime) -> dict[str, dict[datetime, int]]:

@@ -13,6 +13,7 @@ from image.saver.states import State, States
 from image.saver.tree import printable
 from scripts.aws.clients import explained
 from scripts.errors import RefusedError, WorkError
+from scripts.interviews.activity import saved_at
 from scripts.interviews.context import Context
 from scripts.interviews.lookup import last_record
 from scripts.interviews.records import Intent
@@ -28,8 +29,7 @@ def states_in(context: Context, incarnation: str) -> States:
 
 def all_numbers(context: Context, incarnation: str) -> list[int]:
     """The numbers of all states of one incarnation, in order; raises ``AwsError``."""
-    keys = context.objects.listing(f"{WORK}{incarnation}/")
-    return sorted(int(name) for key in keys if (name := key.rpartition("/")[2]).isdigit())
+    return list(saved_at(context, incarnation))
 
 
 @dataclass(frozen=True)
