@@ -14,8 +14,6 @@ from scripts.dev.bench import report
 from scripts.dev.bench.flows import Flows, TimedEvent, run
 from scripts.dev.bench.measure import SAMPLE_SECONDS, Cost, Meter, Process, median
 from scripts.embedded.launcher import EmbeddedAws
-from scripts.embedded.local_stack import EMBEDDED_SETTINGS
-from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.project import PROJECT
 
 RUNS = 3
@@ -27,7 +25,7 @@ class Benchmark:
 
     def __init__(self, embedded: EmbeddedAws, directory: Path, calls: Path) -> None:
         self.console = Console()
-        self.flows = Flows(embedded, seed_shared_infrastructure(embedded.aws) | {"max_instances": 99}, directory)
+        self.flows = Flows.seeded(embedded, directory)
         self.meter = Meter(embedded.process.pid if embedded.process else 0, calls)
         self.targets: list[report.Target] = []
 
@@ -191,7 +189,6 @@ def main() -> None:
     """Runs the benchmarks, prints the results, and writes docs/benchmarks.md."""
     with tempfile.TemporaryDirectory(prefix="prequel-bench-") as scratch:
         directory = Path(scratch)
-        (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS.replace("local", "embedded"))
         calls, later_calls = directory / "calls", directory / "later-calls"
         with EmbeddedAws.start(calls=calls) as embedded:
             bench, first = started(embedded, directory, calls)

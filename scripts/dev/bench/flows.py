@@ -12,11 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from contract.names import PLACEHOLDERS
 from scripts.console import Console
 from scripts.embedded.launcher import EmbeddedAws
+from scripts.embedded.local_stack import EMBEDDED_SETTINGS
+from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import PrequelError
 from scripts.interviews.context import Context
 from scripts.interviews.reap import reap
@@ -50,6 +52,12 @@ class Flows:
     embedded: EmbeddedAws
     values: dict[str, Any]
     directory: Path
+
+    @classmethod
+    def seeded(cls, embedded: EmbeddedAws, directory: Path) -> Self:
+        """On shared infrastructure for 99 interviews, made by calls to ``embedded``; writes its configuration."""
+        (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS.replace("local", "embedded"))
+        return cls(embedded, seed_shared_infrastructure(embedded.aws) | {"max_instances": 99}, directory)
 
     def prequel(self, *arguments: str) -> list[TimedEvent]:
         """Runs the command with ``--json`` and returns its events."""

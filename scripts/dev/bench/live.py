@@ -24,8 +24,7 @@ from scripts.dev.bench import report
 from scripts.dev.bench.flows import Flows
 from scripts.dev.bench.saving import latency
 from scripts.embedded.launcher import EmbeddedAws
-from scripts.embedded.local_stack import DOMAIN, EMBEDDED_SETTINGS
-from scripts.embedded.seed import seed_shared_infrastructure
+from scripts.embedded.local_stack import DOMAIN
 from scripts.engine.engine import Engine
 from scripts.engine.image import editor_image
 from scripts.project import PROJECT
@@ -53,8 +52,7 @@ class LiveBenchmark:
 
     def __init__(self, embedded: EmbeddedAws, engine: Engine, directory: Path) -> None:
         self.embedded, self.engine = embedded, engine
-        values = seed_shared_infrastructure(embedded.aws)
-        self.flows = Flows(embedded, values | {"max_instances": 99}, directory)
+        self.flows = Flows.seeded(embedded, directory)
         self.flows.publish()
         self.flows.prequel("challenge", "publish")
 
@@ -191,7 +189,6 @@ def main() -> None:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="prequel-bench-") as scratch, Engine.find() as engine:
         directory = Path(scratch)
-        (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS.replace("local", "embedded"))
         image = editor_image(engine, report=console.say)
         with EmbeddedAws.start(live=image, log=directory / "requests.log") as embedded:
             measured = tables(LiveBenchmark(embedded, engine, directory), console, demo)

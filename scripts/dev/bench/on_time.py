@@ -15,8 +15,6 @@ from contract.limits import START_EARLY_MINUTES
 from scripts.console import Console
 from scripts.dev.bench.flows import CHALLENGE, Flows
 from scripts.embedded.launcher import EmbeddedAws
-from scripts.embedded.local_stack import EMBEDDED_SETTINGS
-from scripts.embedded.seed import seed_shared_infrastructure
 from scripts.errors import PrequelError
 from scripts.interviews.context import Context
 from scripts.interviews.reap import reap
@@ -68,9 +66,7 @@ def main() -> None:
     console = Console()
     with tempfile.TemporaryDirectory(prefix="prequel-bench-") as scratch, EmbeddedAws.start() as embedded:
         directory = Path(scratch)
-        (directory / "terraform.tfvars").write_text(EMBEDDED_SETTINGS.replace("local", "embedded"))
-        values = seed_shared_infrastructure(embedded.aws) | {"max_instances": 99}
-        flows = Flows(embedded, values, directory)
+        flows = Flows.seeded(embedded, directory)
         with console.step("Publishing"):
             flows.publish()
             flows.prequel("challenge", "publish")
