@@ -113,6 +113,17 @@ class Place:
             **options,
         )
 
+    def start_prequel(self, *arguments: str) -> subprocess.Popen[str]:
+        """The `prequel` command, which goes on while the test does."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "scripts", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def request(self, **changes: Any) -> Request:
         """A request for an interview with an id that no other test uses."""
         defaults: dict[str, Any] = {

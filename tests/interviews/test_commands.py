@@ -92,14 +92,7 @@ def test_a_scheduled_interview_shows_its_url_and_its_start(new_place: PlaceFacto
 
 
 def test_a_watched_list_goes_on_until_ctrl_c_which_is_no_failure(stocked: Place) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scripts", "interview", "list", "--watch", "--json"],
-        cwd=PROJECT,
-        env=stocked.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = stocked.start_prequel("interview", "list", "--watch", "--json")
     assert process.stdout is not None
     for _ in range(2):
         assert len(json.loads(process.stdout.readline())["result"]) == 2

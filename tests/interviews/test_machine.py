@@ -104,14 +104,7 @@ def test_a_home_that_cannot_be_written_is_no_hindrance_and_a_full_disk_is_one_li
 def test_a_signal_while_no_terraform_runs_withdraws_the_create(new_place: PlaceFactory, number: signal.Signals) -> None:
     place = new_place()
     name = place.request().id
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scripts", *CREATE, name, "--json"],
-        cwd=PROJECT,
-        env=place.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = place.start_prequel(*CREATE, name, "--json")
     assert process.stdout is not None
     for line in process.stdout:
         if json.loads(line)["event"] == "status":

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +22,6 @@ from scripts.interviews.reap import reap
 from scripts.interviews.records import Inputs, LastWork, Status, Tombstone
 from scripts.interviews.saved_work import delete_work, difference, fetch, saved_work, steps
 from scripts.interviews.watch import watch
-from scripts.project import PROJECT
 from tests.interviews.conftest import Place, PlaceFactory
 from tests.work.conftest import contents
 
@@ -315,14 +312,7 @@ def test_the_command_that_watches_ends_at_ctrl_c_without_failure(new_place: Plac
     own = new_place()
     on_challenge(own, a=b"0")
     Candidate(own, tmp_path / "candidate").saves(a="1\n")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scripts", "interview", "watch", "demo", "--json"],
-        cwd=PROJECT,
-        env=own.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = own.start_prequel("interview", "watch", "demo", "--json")
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     assert (first["event"], first["state"], first["interview"]) == ("state", 1, "demo")
