@@ -150,6 +150,12 @@ class Browser:
         # While the workbench still loads, it may take the focus away; a person sees that, and clicks once more.
         self._wait(lambda: self._line_written(text) or None, f"the line {text}")
 
+    def edit(self, name: str, line: str) -> None:
+        """Opens a file of the folder, writes a line above the others, and saves."""
+        self.open_file(name)
+        self.write_line(line)
+        self.press(Keys.CONTROL, "s")
+
     def run_in_terminal(self, command: str) -> None:
         """Opens a terminal and runs a shell command in it."""
         before = self.text_of(TERMINAL)

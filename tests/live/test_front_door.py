@@ -36,9 +36,7 @@ def test_a_candidate_logs_in_edits_runs_a_command_and_continues_after_a_reload(
     with browser(tmp_path / "profile") as person:
         person.go(ada.url)
         person.submit_password(ada.password)
-        person.open_file("rate_limiter.py")
-        person.write_line("# edited by Ada")
-        person.press("\ue009", "s")  # control
+        person.edit("rate_limiter.py", "# edited by Ada")
         person.run_in_terminal("echo from-the-terminal > made.txt")
         wait_for(lambda: ada.run("cat", "/home/coder/challenge/made.txt")[1] == "from-the-terminal\n", "the new file")
         person.go(ada.url)  # a reload: still logged in
@@ -149,9 +147,7 @@ def test_a_killed_container_is_replaced_and_the_candidate_goes_on_where_the_work
     with browser(tmp_path / "profile") as person:
         person.go(bob.url)
         person.submit_password(bob.password)
-        person.open_file("rate_limiter.py")
-        person.write_line("# Bob's last line")
-        person.press("\ue009", "s")  # control
+        person.edit("rate_limiter.py", "# Bob's last line")
         who = "-c user.name=Bob -c user.email=bob@example.com"
         person.run_in_terminal(
             f"echo dot > .notes; chmod 700 .notes; git init -q; git add .; git {who} commit -qm begun"
